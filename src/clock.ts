@@ -1,0 +1,49 @@
+/**
+ * Time, timers and chance, passed in wherever they are needed, so that the whole client also runs under a simulated clock.
+ * This is the only file that reaches for the real ones.
+ */
+export interface Clock {
+  /** Monotonic ms, comparable between the threads of a process and between the processes of a host (CLOCK_MONOTONIC). */
+  monoMs(): number;
+  /** Wall-clock ms. Never decides alone: it is the second opinion for a machine that was suspended. */
+  wallMs(): number;
+  /** Calls `fn` once after `ms`. The timer keeps the process alive until it has fired or was cancelled. */
+  timer(ms: number, fn: () => void): Timer;
+  /** Calls `fn` after the input that has already arrived was handled. */
+  afterInput(fn: () => void): void;
+  /** 0 ≤ n < 1. */
+  random(): number;
+}
+
+export interface Timer {
+  cancel(): void;
+}
+
+// performance.now() starts anew in each thread and costs a third of hrtime.bigint(): one offset makes it comparable.
+const originMs = Number(process.hrtime.bigint()) / 1e6 - performance.now();
+
+export const systemClock: Clock = {
+  monoMs: () => originMs + performance.now(),
+  wallMs: () => Date.now(),
+  timer: (ms, fn) => {
+    const handle = setTimeout(fn, ms);
+    return { cancel: () => clearTimeout(handle) };
+  },
+  afterInput: (fn) => void setImmediate(fn),
+  random: () => Math.random(),
+};
+
+/** Resolves after `ms`, or rejects with the signal's reason as soon as it aborts. Leaves no timer and no listener behind. */
+export function wait(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(signal.reason as Error);
+    const done = (settle: () => void) => () => {
+      timer.cancel();
+      signal?.removeEventListener("abort", aborted);
+      settle();
+    };
+    const aborted = () => done(() => reject(signal?.reason as Error))();
+    const timer = clock.timer(ms, done(resolve));
+    signal?.addEventListener("abort", aborted, { once: true });
+  });
+}

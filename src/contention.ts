@@ -1,0 +1,127 @@
+import type { Clock } from "./clock.js";
+import type { Holder, HostProofs, LeaseRecord, LeaseStore, SessionRecord } from "./databases/database.js";
+import { publish, type Condemned } from "./events.js";
+import { proveProcess } from "./host-facts.js";
+import type { Session } from "./session.js";
+import { decideTakeover } from "./takeover.js";
+
+/** What is to be done about a key that somebody holds. */
+export type Contention =
+  /** Its holder lives ("busy"), or may be dead but cannot be judged yet ("unsure"). Worth another look in `againInMs`. */
+  | { next: "busy" | "unsure"; holder: Holder; againInMs: number; limitMs: number }
+  /** Its holder is condemned: the key may be taken from exactly this lease. */
+  | { next: "take"; replace: { sessionId: string; fencingToken: number }; takenFrom: Condemned };
+
+/** How long the tombstones of sessions that we condemned are remembered, ms: longer than any lease of theirs could come back. */
+const REMEMBER_MS = 3_600_000;
+const REMEMBER_MAX = 10_000;
+const TOMBSTONE_MS = 3_600_000;
+const TOMBSTONES_A_CALL = 64;
+
+type Snapshot = { session: SessionRecord; steadyMs: number; nowMs: number };
+
+export type ContentionDeps = {
+  clock: Clock;
+  store: LeaseStore;
+  session: Session;
+  lockerId: string;
+  sessionTtlMs: number;
+  proofs: HostProofs;
+};
+
+/** Reads holders' sessions, judges them, condemns the dead ones. */
+export class ContentionJudge {
+  readonly #deps: ContentionDeps;
+  /** Contenders of one turn that look at the same session share one look. */
+  readonly #looks = new Map<string, Promise<Snapshot>>();
+  readonly #condemned = new Map<string, number>();
+
+  constructor(deps: ContentionDeps) {
+    this.#deps = deps;
+  }
+
+  async judge(lease: LeaseRecord): Promise<Contention> {
+    const { lockerId, proofs, session, sessionTtlMs } = this.#deps;
+    const own = session.latest()?.identity.sessionId;
+    const snapshot = await this.#look(lease.sessionId);
+    const { session: holder, steadyMs } = snapshot;
+    const replace = { sessionId: lease.sessionId, fencingToken: lease.fencingToken };
+    const isOurOwnLast = lease.sessionId !== own && lease.sessionId.startsWith(`${lockerId}.`);
+    const verdict = decideTakeover({
+      holder: isOurOwnLast ? { ...holder, state: "condemned" } : holder, // we live under another id because it was condemned
+      proof: holder.state === "alive" ? proveProcess(holder, proofs) : "unknown",
+      steadyMs,
+      brokenAgoMs: session.brokenAgoMs,
+      contenderSessionTtlMs: sessionTtlMs,
+    });
+    const limitMs = holder.sessionTtlMs;
+    const held = (next: "busy" | "unsure", againInMs: number) =>
+      ({ next, holder: toHolder(lease, snapshot), againInMs, limitMs }) as const;
+    if (verdict.verdict === "alive") return held("busy", verdict.againInMs);
+    if (verdict.verdict === "unsure") return held("unsure", verdict.againInMs);
+    const takenFrom = await this.#condemn(holder, verdict.proof);
+    return takenFrom ? { next: "take", replace, takenFrom } : held("unsure", 20);
+  }
+
+  async describe(lease: LeaseRecord): Promise<Holder> {
+    return toHolder(lease, await this.#look(lease.sessionId));
+  }
+
+  /** Undefined when that session is dead, or its era over. */
+  async describeLiving(lease: LeaseRecord): Promise<Holder | undefined> {
+    const era = this.#deps.session.latest()?.identity.era;
+    if (era !== undefined && era !== lease.era) return undefined;
+    const snapshot = await this.#look(lease.sessionId);
+    return snapshot.session.state === "alive" ? toHolder(lease, snapshot) : undefined;
+  }
+
+  /** In the window after a loss: so that nobody comes back whose key we may have taken. */
+  async writeTombstones(): Promise<void> {
+    const contender = this.#deps.session.latest()?.identity;
+    const nowMs = this.#deps.clock.monoMs();
+    for (const [id, atMs] of this.#condemned) if (nowMs - atMs > REMEMBER_MS) this.#condemned.delete(id);
+    const ids = [...this.#condemned.keys()];
+    for (let i = 0; contender && i < ids.length; i += TOMBSTONES_A_CALL) {
+      await this.#deps.store.writeTombstones(contender, ids.slice(i, i + TOMBSTONES_A_CALL), TOMBSTONE_MS);
+    }
+  }
+
+  #look(sessionId: string): Promise<Snapshot> {
+    const under = this.#looks.get(sessionId);
+    if (under) return under;
+    const contender = this.#deps.session.latest()?.identity ?? { lockerId: "", sessionId: "", era: "", recoveryMs: 0 };
+    const look = this.#deps.store.readSession(sessionId, contender).finally(() => this.#looks.delete(sessionId));
+    this.#looks.set(sessionId, look);
+    return look;
+  }
+
+  /** Undefined when the store, looking again, found that it may not. */
+  async #condemn(holder: SessionRecord, proof: boolean): Promise<Condemned | undefined> {
+    const { sessionId, host, pid } = holder;
+    const silentMs = Math.max(0, holder.silentMs);
+    const described = (reason: Condemned["reason"]) => ({ sessionId, reason, silentMs, host, pid });
+    if (holder.state === "absent") return described("gone");
+    if (holder.state === "condemned") return described("already");
+    const { store, session, sessionTtlMs, clock } = this.#deps;
+    const stamp = session.stamp();
+    if (!stamp) return undefined; // who is not trusted judges nobody
+    const answer = await store.condemn(stamp.identity, {
+      ...{ sessionId, proof, tombstoneMs: TOMBSTONE_MS },
+      brokenAgoMs: Math.min(session.brokenAgoMs, 2 ** 31),
+      contenderSessionTtlMs: sessionTtlMs,
+    });
+    if (answer.status !== "condemned") return undefined;
+    if (this.#condemned.size >= REMEMBER_MAX) this.#condemned.delete(this.#condemned.keys().next().value!);
+    this.#condemned.set(sessionId, clock.monoMs());
+    const condemned = described(answer.reason);
+    if (answer.reason !== "already" && answer.reason !== "gone") publish("condemned", () => condemned);
+    return condemned;
+  }
+}
+
+function toHolder(lease: LeaseRecord, { session, nowMs }: Snapshot): Holder {
+  const { key, sessionId, fencingToken, acquiredAtMs, trace } = lease;
+  const { host, pid, labels } = session;
+  const heldForMs = Math.max(0, nowMs - acquiredAtMs);
+  return { key, sessionId, fencingToken, acquiredAtMs, heldForMs, trace, host, pid, labels };
+}

@@ -1,0 +1,207 @@
+import type { Clock } from "../clock.js";
+
+/**
+ * The seam between the locker and a store: interfaces and records, no code. A backend offers two doors, one for each thread.
+ * The main thread's deals with leases, the worker's with the session; neither ever does the other's work.
+ */
+export interface Database {
+  /** Opens the main thread's connection. Returns at once; the connection is made, and made again, in the background. */
+  openLeases(context: StoreContext): LeaseStore;
+  /** Opens one connection for the worker thread and resolves once it can be used. */
+  openLiveness(context: StoreContext, events: LivenessEvents): LivenessConnection;
+  /** What a worker thread needs to open the same database, or an OptionError when only a module can say it. */
+  describe(): DatabaseDescription;
+  /** Called in the worker thread right after its copy was imported: closes a client that came along with the import. */
+  disposeImported(): void;
+  /** How long nothing is granted after the store lost its memory, ms. A property of the namespace, not of a locker. */
+  readonly recoveryMs: number;
+}
+
+/** Structured-cloneable: travels to the worker thread. */
+export type DatabaseDescription =
+  | { type: "url"; url: string }
+  | { type: "redis"; options: Record<string, unknown>; settings: Record<string, unknown> }
+  | { type: "module"; moduleName: string; exportName: string };
+
+export type StoreContext = { clock: Clock; onUp?(): void; onDown?(cause: Error): void };
+
+/** Who asks, and in which era. An answer counts only while these are still true. */
+export type Identity = {
+  /** Fresh for each Locker; part of every session id and lease id. */
+  lockerId: string;
+  sessionId: string;
+  era: string;
+  /** The longest recoveryMs this locker has ever seen in the namespace. */
+  recoveryMs: number;
+};
+
+export type AcquireRequest = {
+  key: string;
+  leaseNumber: number;
+  lockTtlMs: number;
+  trace: string;
+  /** Take the key from this condemned session, if it still holds it under this token. */
+  replace?: { sessionId: string; fencingToken: number } | undefined;
+};
+
+export type AcquireAnswer =
+  | { status: "granted"; fencingToken: number; acquiredAtMs: number }
+  | { status: "held"; lease: LeaseRecord }
+  | { status: "recovering" }
+  | { status: "error"; error: Error };
+
+export type RenewRequest = {
+  key: string;
+  leaseNumber: number;
+  fencingToken: number;
+  /** 0: only look, do not prolong. */
+  lockTtlMs: number;
+};
+export type ReownRequest = RenewRequest & { fromSessionId: string };
+export type ReassertRequest = RenewRequest & { acquiredAtMs: number; trace: string };
+
+export type LeaseAnswer =
+  | { status: "held" }
+  | { status: "lost"; lease: LeaseRecord | undefined }
+  | { status: "error"; error: Error };
+
+export type ReleaseRequest = { key: string; leaseNumber: number };
+export type ReleaseAnswer =
+  | { status: "released" }
+  | { status: "absent" }
+  | { status: "other"; lease: LeaseRecord }
+  | { status: "error"; error: Error };
+
+/** "condemned", "era", "generation": nothing was done, for the session or era that asked is not the current one. */
+export type BatchAnswer<Answer> =
+  | { status: "ok"; answers: readonly Answer[] }
+  | { status: "condemned" | "era" | "generation" };
+
+/** A lease as the store keeps it. */
+export type LeaseRecord = {
+  key: string;
+  sessionId: string;
+  leaseNumber: number;
+  fencingToken: number;
+  acquiredAtMs: number;
+  era: string;
+  trace: string;
+};
+
+/** A session as the store keeps it, and what the store can tell of it at that instant. */
+export type SessionRecord = {
+  sessionId: string;
+  /** Absent counts as condemned. */
+  state: "alive" | "condemned" | "absent";
+  /** For how long it has not pinged, by the store's clock, ms. Negative when that clock went back. */
+  silentMs: number;
+  /** Whether its worker's connection is gone; undefined where the store cannot tell. */
+  connectionGone: boolean | undefined;
+  sessionTtlMs: number;
+  disconnectGraceMs: number;
+  host: string;
+  pid: number;
+  labels: Record<string, string>;
+  proofs: HostProofs;
+};
+
+/** What proves, between processes of one host, that a process is no more. Empty strings where it could not be read. */
+export type HostProofs = { bootId: string; pidNamespace: string; timeNamespace: string; startTime: string };
+
+/** Who holds a key. */
+export type Holder = {
+  key: string;
+  sessionId: string;
+  fencingToken: number;
+  acquiredAtMs: number;
+  heldForMs: number;
+  trace: string;
+  /** Empty when the holder's session record is gone. */
+  host: string;
+  /** 0 when the holder's session record is gone. */
+  pid: number;
+  labels: Record<string, string>;
+};
+
+export type CondemnReason = "silent" | "disconnected" | "proof" | "gone" | "era" | "already";
+export type CondemnAnswer = { status: "condemned"; reason: CondemnReason } | { status: "alive" } | { status: "era" };
+export type CondemnRequest = {
+  sessionId: string;
+  /** Its process is proven dead on this host. */
+  proof: boolean;
+  /** How long ago the contender's own connection last broke, ms. */
+  brokenAgoMs: number;
+  contenderSessionTtlMs: number;
+  tombstoneMs: number;
+};
+
+/**
+ * The main thread's door. Every method rejects with a StoreError "unreachable" when no answer came: what was asked may have
+ * happened, now or, through a dead connection, later; but never later than a command that was asked and answered after it.
+ * Batches hold at most 64 elements, each with its own answer.
+ */
+export interface LeaseStore {
+  acquire(identity: Identity, batch: readonly AcquireRequest[]): Promise<BatchAnswer<AcquireAnswer>>;
+  renew(identity: Identity, batch: readonly RenewRequest[]): Promise<BatchAnswer<LeaseAnswer>>;
+  reown(identity: Identity, batch: readonly ReownRequest[]): Promise<BatchAnswer<LeaseAnswer>>;
+  reassert(identity: Identity, batch: readonly ReassertRequest[]): Promise<BatchAnswer<LeaseAnswer>>;
+  release(identity: Identity, batch: readonly ReleaseRequest[]): Promise<BatchAnswer<ReleaseAnswer>>;
+  readLease(key: string): Promise<LeaseRecord | undefined>;
+  readSession(sessionId: string, contender: Identity): Promise<{ session: SessionRecord; steadyMs: number; nowMs: number }>;
+  condemn(contender: Identity, request: CondemnRequest): Promise<CondemnAnswer>;
+  writeTombstones(contender: Identity, sessionIds: readonly string[], keepMs: number): Promise<void>;
+  /** Resolves when there is a connection; rejects with the last failure when `signal` aborts. */
+  whenUp(signal: AbortSignal): Promise<void>;
+  close(): void;
+}
+
+export type LivenessEvents = {
+  /** Something concerns this session: only a hint to ask. */
+  onPush(): void;
+  onClose(cause: Error): void;
+};
+
+export type BeginRequest = {
+  sessionId: string;
+  mode: "new" | "trusted" | "provisional";
+  /** The era to enter again; empty for "new". */
+  era: string;
+  recoveryMs: number;
+  /** What the record tells peers: see SessionRecord. */
+  sessionTtlMs: number;
+  disconnectGraceMs: number;
+  pingIntervalMs: number;
+  /** How far the store's clock may drift from ours before this session no longer counts as steady, ms. */
+  driftMs: number;
+  host: string;
+  pid: number;
+  labels: Record<string, string>;
+  proofs: HostProofs;
+};
+
+export type PingRequest = { sessionId: string; era: string; recoveryMs: number; clockStepped: boolean };
+
+export type PingAnswer = {
+  status: "alive" | "recovering" | "reenter" | "condemned";
+  era: string;
+  recovering: boolean;
+  /** The store's clock, ms. */
+  nowMs: number;
+  /** Grows when a lease was taken from this session while it lives. */
+  lostCounter: number;
+  recoveryMs: number;
+  /** While recovering: how long until this session may close the window, ms. */
+  openInMs: number;
+};
+
+/** One connection of the worker thread. It is not mended: when it closes, the next one is opened. */
+export interface LivenessConnection {
+  /** Resolves once usable; rejects with a StoreError when it never came to that. */
+  readonly ready: Promise<void>;
+  /** Listens to the session's channel, by which peers also see whether this connection is there. False: not permitted. */
+  listen(sessionId: string): Promise<boolean>;
+  begin(request: BeginRequest): Promise<PingAnswer>;
+  ping(request: PingRequest): Promise<PingAnswer>;
+  goodbye(sessionId: string): Promise<void>;
+  close(): void;
+}

@@ -1,0 +1,31 @@
+import { pathToFileURL } from "node:url";
+import type { RedisOptions } from "ioredis";
+import { OptionError } from "../errors.js";
+import type { Database, DatabaseDescription } from "./database.js";
+import { RedisDatabase, type RedisDatabaseSettings } from "./redis/redis-database.js";
+
+/** What a URL alone says. Opens no connection. */
+export function openUrl(url: string): Database {
+  return new RedisDatabase(url);
+}
+
+/** From a serialisable description to a database. The only file that knows every backend. */
+export async function openDatabase(description: DatabaseDescription): Promise<Database> {
+  if (description.type === "url") return openUrl(description.url);
+  if (description.type === "redis") {
+    const { url, ...options } = description.options as { url?: string } & RedisOptions;
+    return new RedisDatabase(url ?? options, description.settings as RedisDatabaseSettings);
+  }
+  return loadModule(description.moduleName, description.exportName);
+}
+
+async function loadModule(moduleName: string, exportName: string): Promise<Database> {
+  const specifier = /^([a-z]+:|[^/\\.])/i.test(moduleName) && !/^[a-z]:[\\/]/i.test(moduleName);
+  const module = (await import(specifier ? moduleName : pathToFileURL(moduleName).href)) as Record<string, unknown>;
+  const fromDefault = (module["default"] ?? {}) as Record<string, unknown>; // a CommonJS module's exports may sit there
+  const database = (module[exportName] ?? fromDefault[exportName]) as Database | undefined;
+  if (typeof database?.openLeases !== "function") {
+    throw new OptionError("database", exportName, `must name an export of ${moduleName} that is a database`);
+  }
+  return database;
+}

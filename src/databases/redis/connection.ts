@@ -1,0 +1,140 @@
+import { Redis, type RedisOptions } from "ioredis";
+import type { Clock, Timer } from "../../clock.js";
+import { StoreError } from "../../errors.js";
+import { toStoreError } from "./redis-errors.js";
+import { scripts } from "./scripts.generated.js";
+
+export type ScriptName = keyof typeof scripts;
+type Runner = (numberOfKeys: number, ...args: (string | number)[]) => Promise<unknown>;
+
+export type ConnectionEvents = { onMessage?(channel: string): void; onClose(cause: StoreError): void };
+
+const definitions = Object.fromEntries(Object.entries(scripts).map(([name, lua]) => [`pulselock:${name}`, { lua }]));
+
+/**
+ * One connection, used until it breaks and never mended: whoever owns it opens the next. So nothing is ever resent behind
+ * our back (ioredis would: an acquire ran twice and its caller was told "no"), and a broken connection is one plain event.
+ */
+export class RedisConnection {
+  readonly ready: Promise<void>;
+  readonly #redis: Redis;
+  readonly #clock: Clock;
+  readonly #timeoutMs: number;
+  readonly #events: ConnectionEvents;
+  /** When each unanswered command was sent; answers come in the order of the commands. */
+  readonly #unanswered: number[] = [];
+  #watch: Timer | undefined;
+  #lastError: unknown;
+  #closed = false;
+
+  constructor(options: RedisOptions, timeoutMs: number, clock: Clock, events: ConnectionEvents) {
+    this.#clock = clock;
+    this.#timeoutMs = timeoutMs;
+    this.#events = events;
+    const safe: Record<string, unknown> = {
+      ...options,
+      keyPrefix: "", // keys.ts has put it in already, channels included
+      lazyConnect: true,
+      retryStrategy: null,
+      reconnectOnError: null,
+      maxRetriesPerRequest: 0,
+      autoResendUnfulfilledCommands: false,
+      enableOfflineQueue: false,
+      enableAutoPipelining: false,
+      enableReadyCheck: false, // "loading" is told by the first command
+      autoResubscribe: false,
+      disableClientInfo: true,
+      commandTimeout: undefined, // ours (below) does not mistake a blocked event loop for a dead server
+      connectTimeout: timeoutMs,
+      keepAlive: 1000,
+      noDelay: true,
+      stringNumbers: false,
+      replyMapping: "legacy",
+      readOnly: false,
+      monitor: false,
+      scripts: definitions,
+    };
+    this.#redis = new Redis(safe as RedisOptions & { replyMapping?: "legacy" });
+    this.#redis.on("error", (error: unknown) => (this.#lastError = error));
+    this.#redis.on("end", () => this.#close(this.#lastError ?? new Error("the connection was closed")));
+    if (events.onMessage) this.#redis.on("message", (channel: string) => events.onMessage?.(channel));
+    this.ready = this.#connect();
+    this.ready.catch(() => {}); // told by onClose as well; nobody need await it
+  }
+
+  run(name: ScriptName, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
+    const runner = (this.#redis as unknown as Record<string, Runner>)[`pulselock:${name}`]!;
+    return this.#watched(() => runner.call(this.#redis, keys.length, ...keys, ...args));
+  }
+
+  get(key: string): Promise<string | null> {
+    return this.#watched(() => this.#redis.get(key));
+  }
+
+  info(section: string): Promise<string> {
+    return this.#watched(() => this.#redis.info(section));
+  }
+
+  subscribe(channel: string): Promise<unknown> {
+    return this.#watched(() => this.#redis.subscribe(channel));
+  }
+
+  close(): void {
+    this.#close(new StoreError("unreachable", "Redis: the connection was closed by its owner"));
+  }
+
+  async #connect(): Promise<void> {
+    const timer = this.#clock.timer(this.#timeoutMs, () =>
+      this.#clock.afterInput(() => this.#close(new Error(`no connection within ${this.#timeoutMs} ms`))),
+    );
+    try {
+      await this.#redis.connect();
+      if (this.#closed) throw this.#lastError;
+    } catch (cause) {
+      this.#close(this.#lastError ?? cause);
+      throw toStoreError(this.#lastError ?? cause);
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  async #watched<T>(send: () => Promise<T>): Promise<T> {
+    if (this.#closed) throw toStoreError(this.#lastError ?? new Error("the connection is closed"));
+    this.#unanswered.push(this.#clock.monoMs());
+    this.#watchOldest();
+    try {
+      return await send();
+    } catch (cause) {
+      throw toStoreError(this.#closed ? (this.#lastError ?? cause) : cause);
+    } finally {
+      this.#unanswered.shift();
+    }
+  }
+
+  /** A command without an answer condemns the connection: what is behind it in the queue will not be answered either. */
+  #watchOldest(): void {
+    const oldest = this.#unanswered[0];
+    if (this.#watch || this.#closed || oldest === undefined) return;
+    const waitMs = Math.max(1, oldest + this.#timeoutMs - this.#clock.monoMs());
+    this.#watch = this.#clock.timer(waitMs, () => {
+      // After a blocked event loop timers come first and the answers, long there, after: look again once they were read.
+      this.#clock.afterInput(() => {
+        this.#watch = undefined;
+        const now = this.#unanswered[0];
+        if (now !== undefined && this.#clock.monoMs() - now >= this.#timeoutMs && now === oldest) {
+          this.#close(new Error(`command timed out after ${this.#timeoutMs} ms`));
+        } else this.#watchOldest();
+      });
+    });
+  }
+
+  #close(cause: unknown): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#lastError = toStoreError(cause);
+    this.#watch?.cancel();
+    this.#redis.disconnect();
+    this.#redis.stream?.destroy(); // a half-open connection would linger for minutes in a graceful end
+    this.#events.onClose(this.#lastError as StoreError);
+  }
+}

@@ -1,0 +1,25 @@
+/**
+ * Every key and channel name, made in one place and handed to the scripts whole: a name that Lua builds would lack the
+ * prefix of the user's client, and a session looked up without its prefix looks dead.
+ */
+export class RedisKeys {
+  readonly #prefix: string;
+
+  constructor(prefix: string) {
+    this.#prefix = prefix;
+  }
+
+  get namespace(): string {
+    return `${this.#prefix}n`;
+  }
+  lease(key: string): string {
+    return `${this.#prefix}l:${key}`;
+  }
+  session(sessionId: string): string {
+    return `${this.#prefix}s:${sessionId}`;
+  }
+  /** Where a session's worker listens. Its number of subscribers tells peers whether the connection is there. */
+  channel(sessionId: string): string {
+    return `${this.#prefix}c:${sessionId}`;
+  }
+}

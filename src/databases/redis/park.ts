@@ -1,0 +1,30 @@
+import type { Redis } from "ioredis";
+
+/** What of ioredis's inside is needed; where a copy of it looks different, the client is left alone. */
+type Inside = {
+  status: string;
+  stream?: { removeAllListeners(): void; on(event: "error", fn: () => void): void; destroy(): void };
+  connector?: { connecting?: boolean };
+  offlineQueue?: { length: number };
+  commandQueue?: { length: number };
+  setStatus?(status: string): void;
+};
+
+/**
+ * A module that exports `new RedisDatabase(new Redis(…))` starts a connection by being imported, which nobody may ever use and
+ * which would keep the process alive. A client that is still fresh and idle one turn later is put back to the state that
+ * ioredis calls lazy ("wait"): it connects with its first command. A client in use stays as it is.
+ */
+export function parkFreshClient(client: Redis): void {
+  const inside = client as unknown as Inside;
+  if (inside.status !== "connecting") return; // lazy, or connected before and thus somebody's
+  setImmediate(() => {
+    const idle = !inside.offlineQueue?.length && !inside.commandQueue?.length;
+    if (!idle || inside.status !== "connecting" || !inside.stream || !inside.setStatus || !inside.connector) return;
+    inside.stream.removeAllListeners();
+    inside.stream.on("error", () => {}); // it is being destroyed; nobody else listens any more
+    inside.stream.destroy();
+    inside.connector.connecting = false;
+    inside.setStatus("wait");
+  });
+}

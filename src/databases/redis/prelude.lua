@@ -1,0 +1,111 @@
+-- What every script needs: the store's clock, the namespace with its era, steadiness, the lease record.
+-- KEYS and ARGV are those of the script this text is put in front of. Returns nothing by itself.
+-- Numbers leave a script as text made with %.0f: tostring() would cut a token in microseconds to 14 digits.
+
+local FORMAT = 1
+
+local function whole(n)
+  return string.format("%.0f", n)
+end
+
+local function readClock()
+  local t = redis.call("TIME")
+  local us = tonumber(t[1]) * 1000000 + tonumber(t[2])
+  return us, math.floor(us / 1000)
+end
+
+local function beginEra(ns, era)
+  ns.era = era
+  ns.recovering = true
+  redis.call("HSET", ns.key, "v", FORMAT, "run", ns.run, "era", era, "state", "recovering")
+end
+
+-- Reads the namespace record and compares the server's run id with the one it keeps: a store that was restarted, promoted
+-- or wiped is noticed by the very script that would grant or condemn (a client that compares is too late).
+local function openNamespace(key, freshEra, recoveryMs)
+  local v = redis.call("HMGET", key, "v", "run", "era", "state", "fence", "recovery")
+  if v[1] and tonumber(v[1]) > FORMAT then
+    return nil, redis.error_reply("PULSELOCK_NEWER namespace record has format " .. v[1])
+  end
+  local ns = {
+    key = key,
+    run = string.match(redis.call("INFO", "server"), "run_id:(%x+)") or "",
+    era = v[3],
+    recovering = v[4] ~= "open",
+    fence = tonumber(v[5] or "0"),
+    recoveryMs = tonumber(v[6] or "0"),
+  }
+  if not v[3] or v[2] ~= ns.run then
+    beginEra(ns, freshEra)
+  end
+  if tonumber(recoveryMs) > ns.recoveryMs then
+    ns.recoveryMs = tonumber(recoveryMs)
+    redis.call("HSET", key, "recovery", recoveryMs)
+  end
+  return ns
+end
+
+-- For how long this session has been served without a gap, up to this very moment; 0 when it is not steady now.
+local function steadyForMs(session, nowMs, monoMs)
+  local v = redis.call("HMGET", session, "dead", "last", "steady", "offset", "interval", "drift")
+  if v[1] or not v[2] then
+    return 0
+  end
+  local gapMs = nowMs - tonumber(v[2])
+  local drift = (nowMs - tonumber(monoMs)) - tonumber(v[4])
+  if gapMs < 0 or gapMs > 2 * tonumber(v[5]) or math.abs(drift) > tonumber(v[6]) then
+    return 0
+  end
+  return nowMs - tonumber(v[3])
+end
+
+-- Why a command of this session is not to be executed, or nil. A connection's generation only grows: what an older, dead
+-- connection still delivers is refused once the next one has been heard.
+local function refusal(session, ns, era, generation)
+  local v = redis.call("HMGET", session, "dead", "era", "generation")
+  if v[1] or not v[2] then
+    return "condemned"
+  end
+  if v[2] ~= ns.era or era ~= ns.era then
+    return "era"
+  end
+  local known = tonumber(v[3] or "0")
+  if tonumber(generation) < known then
+    return "generation"
+  end
+  if tonumber(generation) > known then
+    redis.call("HSET", session, "generation", generation)
+  end
+  return nil
+end
+
+-- A lease record: format, mode, session id, lease number, token, granted at (ms), era, trace.
+local function packLease(sessionId, number, token, atMs, era, trace)
+  return FORMAT .. " x " .. sessionId .. " " .. number .. " " .. token .. " " .. atMs .. " " .. era .. " " .. trace
+end
+
+-- Returns the record as a table, false when there is none, or nil and the error of a value that is not ours.
+local function readLease(key)
+  local raw = redis.pcall("GET", key)
+  if type(raw) == "table" and raw.err then
+    return nil, raw.err
+  end
+  if not raw then
+    return false
+  end
+  local format = string.match(raw, "^(%d+) %a ")
+  if format and tonumber(format) > FORMAT then
+    return nil, "PULSELOCK_NEWER lease record has format " .. format
+  end
+  local sessionId, number, token, atMs, era, trace =
+    string.match(raw, "^%d+ %a (%S+) (%d+) (%d+) (%d+) (%S+) (.*)$")
+  if not sessionId then
+    return nil, "PULSELOCK_FOREIGN the value is not a lease record"
+  end
+  return { sessionId = sessionId, number = number, token = token, atMs = atMs, era = era, trace = trace, raw = raw }
+end
+
+-- A lease id is the locker and a number; the session under it may have changed since.
+local function sameLease(lease, lockerId, number)
+  return lease.number == number and string.sub(lease.sessionId, 1, #lockerId + 1) == lockerId .. "."
+end

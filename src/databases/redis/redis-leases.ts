@@ -1,0 +1,224 @@
+import type { RedisOptions } from "ioredis";
+import { nanoid } from "nanoid";
+import type {
+  AcquireAnswer,
+  AcquireRequest,
+  BatchAnswer,
+  CondemnAnswer,
+  CondemnRequest,
+  Identity,
+  LeaseAnswer,
+  LeaseRecord,
+  LeaseStore,
+  ReassertRequest,
+  ReleaseAnswer,
+  ReleaseRequest,
+  RenewRequest,
+  ReownRequest,
+  StoreContext,
+} from "../database.js";
+import { StoreError } from "../../errors.js";
+import { RedisConnection, type ScriptName } from "./connection.js";
+import type { RedisKeys } from "./keys.js";
+import { parseLease, parseSession } from "./records.js";
+import { toStoreError } from "./redis-errors.js";
+
+/** The longest pause before the next try to connect, ms: who comes back late is taken for dead by who came back first. */
+const RECONNECT_MS_MAX = 250;
+
+type Element = [status: string, ...rest: string[]];
+
+/** The main thread's connection: one at a time, opened again with a higher generation whenever it breaks. */
+export class RedisLeases implements LeaseStore {
+  readonly #options: RedisOptions;
+  readonly #timeoutMs: number;
+  readonly #keys: RedisKeys;
+  readonly #context: StoreContext;
+  #connection: RedisConnection | undefined;
+  #generation = 0;
+  #lastError = new StoreError("unreachable", "Redis: not connected yet");
+  #waiters = new Set<{ resolve(): void; reject(error: Error): void }>();
+  #isUp = false;
+  #closed = false;
+
+  constructor(options: RedisOptions, timeoutMs: number, keys: RedisKeys, context: StoreContext) {
+    this.#options = options;
+    this.#timeoutMs = timeoutMs;
+    this.#keys = keys;
+    this.#context = context;
+    this.#open();
+  }
+
+  async acquire(identity: Identity, batch: readonly AcquireRequest[]): Promise<BatchAnswer<AcquireAnswer>> {
+    const args = batch.flatMap((r) => [
+      r.leaseNumber,
+      r.lockTtlMs,
+      r.replace?.sessionId ?? "",
+      r.replace?.fencingToken ?? "",
+      r.trace,
+    ]);
+    return this.#batch("acquire", identity, batch, args, (key, [status, a, b]) => {
+      if (status === "granted") return { status, fencingToken: Number(a), acquiredAtMs: Number(b) };
+      if (status === "held") return { status, lease: parseLease(key, a!) };
+      if (status === "recovering") return { status };
+      return { status: "error", error: toStoreError(new Error(a), JSON.stringify(key)) };
+    });
+  }
+
+  renew(identity: Identity, batch: readonly RenewRequest[]): Promise<BatchAnswer<LeaseAnswer>> {
+    const args = batch.flatMap((r) => [r.leaseNumber, r.fencingToken, r.lockTtlMs]);
+    return this.#batch("renew", identity, batch, args, leaseAnswer);
+  }
+
+  reown(identity: Identity, batch: readonly ReownRequest[]): Promise<BatchAnswer<LeaseAnswer>> {
+    const args = batch.flatMap((r) => [r.leaseNumber, r.fencingToken, r.lockTtlMs, r.fromSessionId]);
+    return this.#batch("reown", identity, batch, args, leaseAnswer);
+  }
+
+  reassert(identity: Identity, batch: readonly ReassertRequest[]): Promise<BatchAnswer<LeaseAnswer>> {
+    const args = batch.flatMap((r) => [r.leaseNumber, r.fencingToken, r.lockTtlMs, r.acquiredAtMs, r.trace]);
+    return this.#batch("reassert", identity, batch, args, leaseAnswer);
+  }
+
+  async release(identity: Identity, batch: readonly ReleaseRequest[]): Promise<BatchAnswer<ReleaseAnswer>> {
+    const keys = [this.#keys.session(identity.sessionId), ...batch.map((r) => this.#keys.lease(r.key))];
+    const generation = this.#generation;
+    const args = [generation, identity.lockerId, ...batch.map((r) => r.leaseNumber)];
+    const reply = (await this.#run("release", keys, args)) as unknown as (Element | string)[];
+    if (reply[0] === "generation") return { status: "generation" };
+    const answers = (reply as Element[]).map(([status, a], i): ReleaseAnswer => {
+      const { key } = batch[i]!;
+      if (status === "other") return { status, lease: parseLease(key, a!) };
+      if (status === "released" || status === "absent") return { status };
+      return { status: "error", error: toStoreError(new Error(a), JSON.stringify(key)) };
+    });
+    return { status: "ok", answers };
+  }
+
+  async readLease(key: string): Promise<LeaseRecord | undefined> {
+    const raw = await this.#use().get(this.#keys.lease(key));
+    return raw === null ? undefined : parseLease(key, raw);
+  }
+
+  async readSession(sessionId: string, contender: Identity) {
+    const keys = [this.#keys.session(sessionId), this.#keys.session(contender.sessionId)];
+    const args = [this.#keys.channel(sessionId), this.#monoMs()];
+    return parseSession(sessionId, await this.#run("read-session", keys, args));
+  }
+
+  async condemn(contender: Identity, request: CondemnRequest): Promise<CondemnAnswer> {
+    const { namespace } = this.#keys;
+    const keys = [namespace, this.#keys.session(request.sessionId), this.#keys.session(contender.sessionId)];
+    const [status, reason] = (await this.#run("condemn", keys, [
+      nanoid(10),
+      contender.recoveryMs,
+      contender.era,
+      this.#keys.channel(request.sessionId),
+      request.proof ? 1 : 0,
+      this.#monoMs(),
+      Math.floor(request.brokenAgoMs),
+      request.contenderSessionTtlMs,
+      request.tombstoneMs,
+    ])) as string[];
+    return { status, reason } as CondemnAnswer;
+  }
+
+  async writeTombstones(contender: Identity, sessionIds: readonly string[], keepMs: number): Promise<void> {
+    const keys = [this.#keys.namespace, ...sessionIds.map((id) => this.#keys.session(id))];
+    await this.#run("tombstone", keys, [nanoid(10), contender.recoveryMs, contender.era, keepMs]);
+  }
+
+  whenUp(signal: AbortSignal): Promise<void> {
+    if (this.#isUp) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      const settle = (act: () => void) => () => {
+        this.#waiters.delete(waiter);
+        signal.removeEventListener("abort", onAbort);
+        act();
+      };
+      const onAbort = () => waiter.reject(this.#lastError);
+      const waiter = { resolve: settle(resolve), reject: (error: Error) => settle(() => reject(error))() };
+      this.#waiters.add(waiter);
+      if (signal.aborted || this.#closed) onAbort();
+      else signal.addEventListener("abort", onAbort, { once: true });
+    });
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#connection?.close();
+  }
+
+  #open(): void {
+    this.#generation += 1;
+    const connection = new RedisConnection(this.#options, this.#timeoutMs, this.#context.clock, {
+      onClose: (cause) => this.#onClose(cause),
+    });
+    this.#connection = connection;
+    connection.ready.then(
+      () => {
+        if (this.#closed || this.#connection !== connection) return;
+        this.#isUp = true;
+        for (const waiter of [...this.#waiters]) waiter.resolve();
+        this.#context.onUp?.();
+      },
+      () => {}, // onClose tells it
+    );
+  }
+
+  #onClose(cause: StoreError): void {
+    this.#isUp = false;
+    this.#connection = undefined;
+    this.#lastError = cause;
+    this.#context.onDown?.(cause);
+    // Lasting ones are told at once: waiting does not mend a wrong password.
+    for (const waiter of [...this.#waiters]) if (this.#closed || cause.isLasting) waiter.reject(cause);
+    if (this.#closed) return;
+    const { clock } = this.#context;
+    this.#reconnect?.cancel();
+    this.#reconnect = clock.timer(clock.random() * RECONNECT_MS_MAX, () => this.#closed || this.#open());
+  }
+  #reconnect: { cancel(): void } | undefined;
+
+  async #batch<Request extends { key: string }, Answer>(
+    name: ScriptName,
+    identity: Identity,
+    batch: readonly Request[],
+    args: (string | number)[],
+    parse: (key: string, element: Element) => Answer,
+  ): Promise<BatchAnswer<Answer>> {
+    const keys = [
+      this.#keys.namespace,
+      this.#keys.session(identity.sessionId),
+      ...batch.map((r) => this.#keys.lease(r.key)),
+    ];
+    const { era, sessionId, lockerId, recoveryMs } = identity;
+    const head = [nanoid(10), recoveryMs, this.#generation, era, sessionId, lockerId];
+    const [status, , ...elements] = (await this.#run(name, keys, [...head, ...args])) as unknown as [
+      string,
+      string,
+      ...Element[],
+    ];
+    if (status !== "ok") return { status: status as "condemned" | "era" | "generation" };
+    return { status, answers: elements.map((element, i) => parse(batch[i]!.key, element)) };
+  }
+
+  async #run(name: ScriptName, keys: readonly string[], args: readonly (string | number)[]): Promise<string[]> {
+    return (await this.#use().run(name, keys, args)) as string[];
+  }
+
+  #use(): RedisConnection {
+    if (!this.#connection || !this.#isUp) throw this.#lastError;
+    return this.#connection;
+  }
+
+  #monoMs(): number {
+    return Math.floor(this.#context.clock.monoMs());
+  }
+}
+
+function leaseAnswer(key: string, [status, a]: Element): LeaseAnswer {
+  if (status === "held") return { status };
+  if (status === "lost") return { status, lease: a ? parseLease(key, a) : undefined };
+  return { status: "error", error: toStoreError(new Error(a), JSON.stringify(key)) };
+}

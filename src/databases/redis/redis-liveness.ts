@@ -1,0 +1,108 @@
+import type { RedisOptions } from "ioredis";
+import { nanoid } from "nanoid";
+import type {
+  BeginRequest,
+  LivenessConnection,
+  LivenessEvents,
+  PingAnswer,
+  PingRequest,
+  StoreContext,
+} from "../database.js";
+import { StoreError } from "../../errors.js";
+import { RedisConnection } from "./connection.js";
+import type { RedisKeys } from "./keys.js";
+import { parsePing } from "./records.js";
+import { toStoreError } from "./redis-errors.js";
+
+/** How long a session's record outlives its last ping, ms. For garbage only: nothing is decided by it. */
+const KEEP_SESSION_MS = 3_600_000;
+
+/** One connection of the worker thread: pings, and the session's channel (RESP3 does both on one socket). */
+export class RedisLiveness implements LivenessConnection {
+  readonly ready: Promise<void>;
+  readonly #connection: RedisConnection;
+  readonly #keys: RedisKeys;
+  readonly #context: StoreContext;
+  #listens = false;
+
+  constructor(
+    options: RedisOptions,
+    timeoutMs: number,
+    keys: RedisKeys,
+    allowEviction: boolean,
+    context: StoreContext,
+    events: LivenessEvents,
+  ) {
+    this.#keys = keys;
+    this.#context = context;
+    this.#connection = new RedisConnection(options, timeoutMs, context.clock, {
+      onMessage: () => events.onPush(),
+      onClose: (cause) => events.onClose(cause),
+    });
+    this.ready = this.#connection.ready.then(() => this.#examineServer(allowEviction));
+    this.ready.catch(() => this.close());
+  }
+
+  async listen(sessionId: string): Promise<boolean> {
+    try {
+      await this.#connection.subscribe(this.#keys.channel(sessionId));
+      this.#listens = true;
+    } catch (cause) {
+      if (toStoreError(cause).code !== "denied") throw cause;
+      this.#listens = false;
+    }
+    return this.#listens;
+  }
+
+  async begin(r: BeginRequest): Promise<PingAnswer> {
+    const fields = {
+      ttl: r.sessionTtlMs,
+      grace: r.disconnectGraceMs,
+      interval: r.pingIntervalMs,
+      drift: r.driftMs,
+      channel: this.#listens ? 1 : 0,
+      host: r.host,
+      pid: r.pid,
+      labels: JSON.stringify(r.labels),
+      ...r.proofs,
+    };
+    const keys = [this.#keys.namespace, this.#keys.session(r.sessionId)];
+    const args = [nanoid(10), r.recoveryMs, r.mode, r.era, this.#monoMs(), KEEP_SESSION_MS, ...Object.entries(fields).flat()];
+    return parsePing(await this.#connection.run("begin", keys, args));
+  }
+
+  async ping(r: PingRequest): Promise<PingAnswer> {
+    const keys = [this.#keys.namespace, this.#keys.session(r.sessionId)];
+    const args = [nanoid(10), r.recoveryMs, r.era, this.#monoMs(), r.clockStepped ? 1 : 0, KEEP_SESSION_MS];
+    return parsePing(await this.#connection.run("ping", keys, args));
+  }
+
+  async goodbye(sessionId: string): Promise<void> {
+    await this.#connection.run("goodbye", [this.#keys.session(sessionId)], []);
+  }
+
+  close(): void {
+    this.#connection.close();
+  }
+
+  /** What would break the promise on a bad day is said on the first one. */
+  async #examineServer(allowEviction: boolean): Promise<void> {
+    const version = /redis_version:(\d+)\.(\d+)/.exec(await this.#connection.info("server"));
+    if (version && Number(version[1]) * 100 + Number(version[2]) < 602) {
+      throw new StoreError("unsupported", `Redis ${version[1]}.${version[2]} is too old: 6.2 or newer is needed`);
+    }
+    if (allowEviction) return;
+    const policy = /maxmemory_policy:(\S+)/.exec(await this.#connection.info("memory"))?.[1];
+    if (policy !== undefined && policy !== "noeviction") {
+      throw new StoreError(
+        "eviction-policy",
+        `Redis may drop our records when memory runs short (maxmemory-policy ${policy}): set noeviction, use an instance ` +
+          "of its own, or accept double runs with { allowEviction: true }",
+      );
+    }
+  }
+
+  #monoMs(): number {
+    return Math.floor(this.#context.clock.monoMs());
+  }
+}

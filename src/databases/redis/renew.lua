@@ -1,0 +1,32 @@
+-- Is it still ours? And, for a lease whose job has beaten: keep it for another lock TTL.
+-- KEYS[1] namespace   KEYS[2] session   KEYS[3...] lease, one an element
+-- ARGV[1] fresh era id   ARGV[2] recoveryMs   ARGV[3] generation   ARGV[4] era   ARGV[5] session id   ARGV[6] locker id
+-- ARGV[7...] per element: lease number, token, lock TTL in ms (0: only look)
+-- Returns {status, era, element, ...}; an element is {"held"} | {"lost", record or ""} | {"error", message}.
+-- Atomic: the owner must not change between the look and PEXPIRE.
+redis.call("PEXPIRE", KEYS[2], 3600000) -- first write: one that is allowed when memory is full opens the way for the others
+local ns, err = openNamespace(KEYS[1], ARGV[1], ARGV[2])
+if not ns then
+  return err
+end
+local refused = refusal(KEYS[2], ns, ARGV[4], ARGV[3])
+if refused then
+  return { refused, ns.era }
+end
+local out = { "ok", ns.era }
+for i = 3, #KEYS do
+  local a = 7 + (i - 3) * 3
+  local lease, problem = readLease(KEYS[i])
+  if lease == nil then
+    out[i] = { "error", problem }
+  elseif lease and lease.era == ns.era and lease.sessionId == ARGV[5] and lease.token == ARGV[a + 1]
+    and lease.number == ARGV[a] then
+    if ARGV[a + 2] ~= "0" then
+      redis.call("PEXPIRE", KEYS[i], ARGV[a + 2])
+    end
+    out[i] = { "held" }
+  else
+    out[i] = { "lost", lease and lease.era == ns.era and lease.raw or "" }
+  end
+end
+return out

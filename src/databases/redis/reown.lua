@@ -1,0 +1,31 @@
+-- Take the leases that nobody has taken from this locker's condemned session over to its new one.
+-- KEYS[1] namespace   KEYS[2] new session   KEYS[3...] lease, one an element
+-- ARGV[1] fresh era id   ARGV[2] recoveryMs   ARGV[3] generation   ARGV[4] era   ARGV[5] new session id   ARGV[6] locker id
+-- ARGV[7...] per element: lease number, token, lock TTL in ms, session id it was held under
+-- Returns {status, era, element, ...}; an element is {"held"} | {"lost", record or ""} | {"error", message}.
+-- Atomic: compare-and-swap on session and token; on less, a lease that somebody had since would be revived.
+redis.call("PEXPIRE", KEYS[2], 3600000) -- first write: one that is allowed when memory is full opens the way for the others
+local ns, err = openNamespace(KEYS[1], ARGV[1], ARGV[2])
+if not ns then
+  return err
+end
+local refused = refusal(KEYS[2], ns, ARGV[4], ARGV[3])
+if refused then
+  return { refused, ns.era }
+end
+local out = { "ok", ns.era }
+for i = 3, #KEYS do
+  local a = 7 + (i - 3) * 4
+  local lease, problem = readLease(KEYS[i])
+  if lease == nil then
+    out[i] = { "error", problem }
+  elseif lease and lease.era == ns.era and lease.number == ARGV[a] and lease.token == ARGV[a + 1]
+    and (lease.sessionId == ARGV[a + 3] or lease.sessionId == ARGV[5]) then
+    redis.call("SET", KEYS[i], packLease(ARGV[5], lease.number, lease.token, lease.atMs, ns.era, lease.trace),
+      "PX", ARGV[a + 2])
+    out[i] = { "held" }
+  else
+    out[i] = { "lost", lease and lease.era == ns.era and lease.raw or "" }
+  end
+end
+return out

@@ -1,0 +1,97 @@
+import { nanoid } from "nanoid";
+import { Acquisition } from "./acquisition.js";
+import type { Clock, Timer } from "./clock.js";
+import { ContentionJudge } from "./contention.js";
+import type { Database, DatabaseDescription, LeaseStore } from "./databases/database.js";
+import { GiveBack } from "./give-back.js";
+import { Holdings } from "./holdings.js";
+import { readHostProofs } from "./host-facts.js";
+import type { Drain } from "./lease.js";
+import type { LivenessTask, ToWorker } from "./liveness-protocol.js";
+import type { ResolvedOptions } from "./options.js";
+import { Renewals } from "./renewals.js";
+import { Session, type SessionChange } from "./session.js";
+import { SharedCells } from "./shared-cells.js";
+import { trustMs } from "./trust.js";
+import { WorkerHost } from "./worker-host.js";
+
+/** The parts of a locker that is in use, put together: nothing here decides anything. */
+export class Engine {
+  readonly session: Session;
+  readonly store: LeaseStore;
+  readonly holdings: Holdings;
+  readonly acquisition: Acquisition;
+  readonly judge: ContentionJudge;
+  readonly #giveBack: GiveBack;
+  readonly #worker: WorkerHost;
+  readonly #clock: Clock;
+  readonly #ended = new AbortController();
+
+  constructor(database: Database, description: DatabaseDescription, options: ResolvedOptions, drain: Drain, clock: Clock) {
+    this.#clock = clock;
+    const lockerId = nanoid();
+    const { sessionTtlMs, pingIntervalMs, acquireTimeoutMs, whenUnsure, workerPath } = options;
+    const cells = new SharedCells(trustMs(options.disconnectGraceMs));
+    const session = new Session(clock, cells, lockerId, (change) => void this.#onChange(change), () => this.#onNews());
+    const store = database.openLeases({ clock, onUp: () => this.#onNews() });
+    const giveBack = new GiveBack(store, session, clock, this.#ended.signal);
+    const judge = new ContentionJudge({ clock, store, session, lockerId, sessionTtlMs, proofs: readHostProofs() });
+    const renewals = new Renewals(store, session, clock);
+    const post = (message: ToWorker) => this.#worker.post(message);
+    const holdings = new Holdings({
+      ...{ clock, cells, session, renewals, giveBack, whenUnsure, drain, post },
+      describe: (record) => judge.describe(record),
+    });
+    this.acquisition = new Acquisition({
+      ...{ clock, store, session, judge, giveBack, acquireTimeoutMs, pingIntervalMs },
+      knows: (leaseNumber) => holdings.has(leaseNumber),
+      hurry: () => post({ type: "hurry" }),
+    });
+    this.#worker = new WorkerHost({
+      ...{ clock, cells, workerPath },
+      task: () => this.#task(description, options, lockerId),
+      onMessage: (message) => session.receive(message),
+    });
+    this.session = session;
+    this.store = store;
+    this.holdings = holdings;
+    this.judge = judge;
+    this.#giveBack = giveBack;
+    session.start();
+    this.#worker.start();
+  }
+
+  /** `goodbye`: every job has ended, so that peers may have every key at once. */
+  async stop(goodbye: boolean, timeoutMs: number): Promise<void> {
+    const untilMs = this.#clock.monoMs() + timeoutMs;
+    let timer: Timer | undefined;
+    const timeout = new Promise<void>((resolve) => (timer = this.#clock.timer(timeoutMs, resolve)));
+    await Promise.race([this.#giveBack.settled(), timeout]).finally(() => timer?.cancel());
+    await this.#worker.stop(goodbye, Math.max(100, untilMs - this.#clock.monoMs()));
+    this.#ended.abort();
+    this.holdings.stop();
+    this.session.stop();
+    this.store.close();
+  }
+
+  async #onChange(change: SessionChange): Promise<void> {
+    if (change.eraChanged) await this.judge.writeTombstones().catch(() => {}); // then only the fencing token protects
+    await this.holdings.judge(change);
+  }
+
+  #onNews(): void {
+    this.holdings?.tellNews();
+  }
+
+  #task(database: DatabaseDescription, options: ResolvedOptions, lockerId: string): Omit<LivenessTask, "port" | "cells"> {
+    const { lockTtlMs, sessionTtlMs, pingIntervalMs, disconnectGraceMs, labels } = options;
+    const killAfterMs = options.seppuku === "kill" ? options.killAfterMs : undefined;
+    const state = this.session.state;
+    return {
+      ...{ database, lockerId, labels },
+      limits: { lockTtlMs, sessionTtlMs, pingIntervalMs, disconnectGraceMs, killAfterMs },
+      resume: state,
+      sessionsUsed: state?.sessionsUsed ?? 0,
+    };
+  }
+}

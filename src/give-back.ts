@@ -1,0 +1,57 @@
+import { Batch } from "./batch.js";
+import type { Clock } from "./clock.js";
+import type { LeaseStore, ReleaseAnswer, ReleaseRequest } from "./databases/database.js";
+import type { Session } from "./session.js";
+
+/**
+ * Releases, and withdraws what may have been granted to nobody. Each is asked for again until it was answered or the locker
+ * ends (then the session's end frees everything).
+ */
+export class GiveBack {
+  readonly #store: LeaseStore;
+  readonly #batch: Batch<ReleaseRequest, ReleaseAnswer>;
+  readonly #ended: AbortSignal;
+  readonly #pending = new Set<Promise<unknown>>();
+
+  constructor(store: LeaseStore, session: Session, clock: Clock, ended: AbortSignal) {
+    this.#store = store;
+    this.#ended = ended;
+    this.#batch = new Batch(clock, async (requests) => {
+      const stamp = session.latest();
+      if (!stamp) throw new Error("no session was ever begun");
+      const result = await store.release(stamp.identity, requests);
+      if (result.status !== "ok") throw new Error(`refused: ${result.status}`);
+      return result.answers;
+    });
+  }
+
+  /** Sends what is waiting now, so that a release goes out before an acquire of the same turn. */
+  flush(): void {
+    this.#batch.flush();
+  }
+
+  /** Resolves with the store's answer, or undefined when the locker ended first. Never rejects. */
+  request(key: string, leaseNumber: number): Promise<ReleaseAnswer | undefined> {
+    const answer = this.#repeat({ key, leaseNumber });
+    this.#pending.add(answer);
+    void answer.finally(() => this.#pending.delete(answer));
+    return answer;
+  }
+
+  /** Resolves when nothing is waiting for an answer. */
+  async settled(): Promise<void> {
+    while (this.#pending.size > 0) await Promise.all(this.#pending);
+  }
+
+  async #repeat(request: ReleaseRequest): Promise<ReleaseAnswer | undefined> {
+    while (!this.#ended.aborted) {
+      try {
+        return await this.#batch.add(request);
+      } catch {
+        // No answer: it may or may not have happened. Asking again is safe, and the connection comes back at its own pace.
+        await this.#store.whenUp(this.#ended).catch(() => {});
+      }
+    }
+    return undefined;
+  }
+}

@@ -1,0 +1,217 @@
+import { wait, type Clock, type Timer } from "./clock.js";
+import type { Holder, LeaseRecord } from "./databases/database.js";
+import type { LockErrorCode } from "./errors.js";
+import { publish } from "./events.js";
+import type { GiveBack } from "./give-back.js";
+import { HeldLease, type Drain, type Grant, type LeaseDeps } from "./lease.js";
+import type { ToWorker } from "./liveness-protocol.js";
+import type { Judged, Renewals } from "./renewals.js";
+import type { Session, SessionChange, Stamp } from "./session.js";
+import type { SharedCells } from "./shared-cells.js";
+
+/** How long a lost job waits to be told who has its key now, ms: knowing of the loss matters more. */
+const HOLDER_WAIT_MS = 20;
+/** How long release() waits for the store's answer, ms; without one it goes on in the background. */
+const RELEASE_WAIT_MS = 1_000;
+const RETRY_MS = 100;
+
+export type HoldingsDeps = {
+  clock: Clock;
+  cells: SharedCells;
+  session: Session;
+  renewals: Renewals;
+  giveBack: GiveBack;
+  whenUnsure: "wait" | "abort";
+  drain: Drain;
+  describe(record: LeaseRecord): Promise<Holder>;
+  post(message: ToWorker): void;
+};
+
+/** All leases of this locker: renews them, judges them after every change of the session, ends them when they are lost. */
+export class Holdings {
+  readonly #deps: HoldingsDeps;
+  readonly #leaseDeps: LeaseDeps;
+  /** From the grant until the job has ended, lost or not. */
+  readonly #leases = new Map<number, HeldLease>();
+  readonly #renewing = new Set<HeldLease>();
+  #news!: Promise<void>;
+  #tellNews!: () => void;
+  #look: { atMs: number; timer: Timer } | undefined;
+  #stopped = false;
+
+  constructor(deps: HoldingsDeps) {
+    this.#deps = deps;
+    const { clock, cells, drain, whenUnsure } = deps;
+    this.#leaseDeps = {
+      ...{ clock, drain, whenUnsure },
+      isTrusted: (monoMs, wallMs) => cells.isTrusted(monoMs, wallMs),
+      readEpoch: () => cells.readEpoch(),
+      renewSoon: (lease) => void this.#renew(lease),
+      news: () => this.#news,
+      release: (lease) => this.release(lease),
+      lose: (lease, code) => this.#lose(lease, code),
+    };
+    this.#freshNews();
+  }
+
+  get size(): number {
+    return this.#leases.size;
+  }
+  get all(): readonly HeldLease[] {
+    return [...this.#leases.values()];
+  }
+  has(leaseNumber: number): boolean {
+    return this.#leases.has(leaseNumber);
+  }
+
+  add(grant: Grant): HeldLease {
+    const lease = new HeldLease(grant, this.#leaseDeps);
+    this.#leases.set(lease.leaseNumber, lease);
+    this.#deps.cells.writeJobs(this.#leases.size);
+    this.#lookBy(grant.sentMs + grant.lockTtlMs / 5);
+    return lease;
+  }
+
+  /** Ends the lease, and tells whether it was ours until now. Never rejects. */
+  async release(lease: HeldLease): Promise<{ heldToTheEnd: boolean }> {
+    const { key, leaseNumber, fencingToken, state } = lease;
+    if (lease.released) return { heldToTheEnd: !lease.isLost };
+    lease.released = true;
+    this.#leases.delete(leaseNumber);
+    this.#deps.cells.writeJobs(this.#leases.size);
+    if (lease.isLost) this.#deps.post({ type: "settled", leaseNumber });
+    this.tellNews();
+    const answer = await this.#atMost(RELEASE_WAIT_MS, this.#deps.giveBack.request(key, leaseNumber));
+    publish("released", () => ({ key, fencingToken }));
+    if (state === "lost" || answer?.status === "other") return { heldToTheEnd: false };
+    // "absent" may be the second answer to a release whose first one was lost: then what we knew before it decides.
+    return { heldToTheEnd: answer?.status === "released" || state === "held" };
+  }
+
+  /** Everybody who waits looks again. */
+  tellNews(): void {
+    this.#tellNews();
+    this.#freshNews();
+  }
+
+  /** Every job is told to end, with the lease lost or, for a drain, still held. */
+  endAll(reason: "closed" | Error): void {
+    for (const lease of this.#leases.values()) {
+      if (reason === "closed") this.#lose(lease, reason);
+      else lease.abortJob(reason);
+    }
+  }
+
+  /** Whether every job has ended within that time. */
+  async settled(timeoutMs: number): Promise<boolean> {
+    const untilMs = this.#deps.clock.monoMs() + timeoutMs;
+    for (let leftMs = timeoutMs; this.#leases.size > 0 && leftMs > 0; leftMs = untilMs - this.#deps.clock.monoMs()) {
+      await this.#atMost(leftMs, this.#news);
+    }
+    return this.#leases.size === 0;
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#look?.timer.cancel();
+    this.tellNews();
+  }
+
+  /** The session changed: what is held now? Asked again until it was answered, or until the next change asks anew. */
+  async judge({ stamp, cause }: SessionChange): Promise<void> {
+    const { cells, session, clock } = this.#deps;
+    const open = () => this.all.filter((lease) => !lease.isLost && lease.epoch !== stamp.epoch);
+    for (let left = open(); left.length > 0 && session.isLatest(stamp) && !this.#stopped; left = open()) {
+      await Promise.all(left.map((lease) => this.#judgeOne(lease, stamp, cause)));
+      if (open().length > 0) await wait(clock, RETRY_MS);
+    }
+    if (session.isLatest(stamp)) cells.writeJudgedEpoch(stamp.epoch);
+    this.tellNews();
+  }
+
+  /** Renews what has beaten since its last renewal, and ends what has run out. */
+  look(): void {
+    this.#look?.timer.cancel();
+    this.#look = undefined;
+    const nowMs = this.#deps.clock.monoMs();
+    for (const lease of this.#leases.values()) {
+      if (lease.isLost) continue;
+      if (nowMs >= lease.endsMs) this.#lose(lease, lease.hasBeaten ? "unreachable" : "expired");
+      else if (lease.hasBeaten && nowMs >= lease.renewedMs + lease.lockTtlMs / 10) void this.#renew(lease);
+      if (!lease.isLost) this.#lookBy(Math.min(lease.endsMs, nowMs + lease.lockTtlMs / 5));
+    }
+  }
+
+  #lookBy(atMs: number): void {
+    if (this.#stopped || (this.#look && this.#look.atMs <= atMs)) return;
+    this.#look?.timer.cancel();
+    const { clock } = this.#deps;
+    const timer = clock.timer(Math.max(1, atMs - clock.monoMs()), () => this.look());
+    this.#look = { atMs, timer };
+  }
+
+  async #judgeOne(lease: HeldLease, stamp: Stamp, cause: SessionChange["cause"]): Promise<void> {
+    const isOtherEra = lease.era !== stamp.identity.era;
+    const isOtherSession = lease.sessionId !== stamp.identity.sessionId;
+    // Only what was surely ours when the store lost its memory is written again.
+    if (isOtherEra && !isOtherSession && this.#deps.clock.monoMs() >= lease.believedUntilMs) {
+      return this.#lose(lease, "store-lost-data");
+    }
+    const judged = await this.#deps.renewals.ask(lease, false).catch(() => undefined);
+    if (judged?.stamp !== stamp) return;
+    const codes = { taken: "revoked", lapsed: "expired" } as Partial<Record<typeof cause, LockErrorCode>>;
+    await this.#apply(lease, judged, isOtherEra ? "store-lost-data" : (codes[cause] ?? "session-condemned"));
+    if (judged.answer.status === "held" && (isOtherEra || isOtherSession)) lease.onRenewed(judged.sentMs); // written anew
+  }
+
+  /** What an answer means for a lease; it counts only if nothing has happened since it was asked for. */
+  async #apply(lease: HeldLease, { answer, stamp }: Judged, code: LockErrorCode): Promise<void> {
+    if (!this.#deps.session.isLatest(stamp) || lease.isLost || lease.released) return;
+    if (answer.status === "held") {
+      lease.onJudged(stamp.identity, stamp.epoch);
+      return this.tellNews();
+    }
+    if (answer.status === "error") return this.#lose(lease, "taken-over", undefined, answer.error);
+    if (!answer.lease) return this.#lose(lease, code);
+    const holder = this.#deps.describe(answer.lease).catch(() => undefined);
+    this.#lose(lease, "taken-over", await this.#atMost(HOLDER_WAIT_MS, holder));
+  }
+
+  #lose(lease: HeldLease, code: LockErrorCode, holder?: Holder, cause?: unknown): void {
+    if (lease.isLost || lease.released) return;
+    const { key, fencingToken, leaseNumber } = lease;
+    lease.onLost(code, { holder, cause, eventLoopLagMs: this.#deps.session.eventLoopLagMs });
+    publish("lost", () => ({ key, fencingToken, code }));
+    this.#deps.post({ type: "lost", leaseNumber });
+    // Nothing of it may stay behind; but a job that is merely told to end keeps its key until it has.
+    if (code !== "closed") void this.#deps.giveBack.request(key, leaseNumber);
+    this.tellNews();
+  }
+
+  async #renew(lease: HeldLease): Promise<void> {
+    if (this.#renewing.has(lease) || lease.isLost || lease.released) return;
+    this.#renewing.add(lease);
+    const { clock, renewals } = this.#deps;
+    try {
+      const judged = await renewals.ask(lease, true);
+      if (judged.answer.status === "held") lease.onRenewed(judged.sentMs);
+      await this.#apply(lease, judged, "expired");
+    } catch {
+      this.#lookBy(clock.monoMs() + RETRY_MS); // unknown: the lease keeps its old deadline until the next try
+    } finally {
+      this.#renewing.delete(lease);
+    }
+  }
+
+  async #atMost<T>(ms: number, promise: Promise<T>): Promise<T | undefined> {
+    let timer: Timer | undefined;
+    const late = new Promise<undefined>((resolve) => {
+      timer = this.#deps.clock.timer(ms, () => resolve(undefined));
+    });
+    return Promise.race([promise, late]).finally(() => timer?.cancel());
+  }
+
+  #freshNews(): void {
+    this.#news = new Promise((resolve) => (this.#tellNews = resolve));
+  }
+}

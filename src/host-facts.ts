@@ -1,0 +1,43 @@
+import { readFileSync, readlinkSync } from "node:fs";
+import type { HostProofs, SessionRecord } from "./databases/database.js";
+import type { ProcessProof } from "./takeover.js";
+
+/** What tells apart, on one host, a process that is dead from one that is merely silent. A fact that cannot be read is "". */
+export function readHostProofs(): HostProofs {
+  return {
+    bootId: attempt(() => readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim()),
+    pidNamespace: attempt(() => readlinkSync("/proc/self/ns/pid")),
+    timeNamespace: attempt(() => readlinkSync("/proc/self/ns/time")),
+    startTime: readStat(process.pid).startTime,
+  };
+}
+
+/** Is that holder's process dead? Only between processes that see the same pids; "unknown" wherever a doubt is left. */
+export function proveProcess(holder: SessionRecord, own: HostProofs): ProcessProof {
+  const { bootId, pidNamespace, timeNamespace, startTime } = holder.proofs;
+  const sameHost = bootId !== "" && bootId === own.bootId;
+  const sameNamespaces = pidNamespace !== "" && pidNamespace === own.pidNamespace && timeNamespace === own.timeNamespace;
+  if (!sameHost || !sameNamespaces || !Number.isSafeInteger(holder.pid) || holder.pid <= 0) return "unknown";
+  try {
+    process.kill(holder.pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "ESRCH" ? "dead" : "alive"; // EPERM: it is there, and not ours
+  }
+  const now = readStat(holder.pid);
+  if (now.startTime === "" || startTime === "" || now.state === "Z") return "unknown"; // a zombie is left to its silence
+  return now.startTime === startTime ? "alive" : "dead";
+}
+
+function readStat(pid: number): { state: string; startTime: string } {
+  const text = attempt(() => readFileSync(`/proc/${pid}/stat`, "utf8"));
+  const fields = text.slice(text.lastIndexOf(")") + 2).split(" "); // the name before it may hold spaces and parentheses
+  return { state: fields[0] ?? "", startTime: fields[19] ?? "" };
+}
+
+function attempt(read: () => string): string {
+  try {
+    return read();
+  } catch {
+    return ""; // no such file here: then it proves nothing
+  }
+}

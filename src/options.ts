@@ -1,0 +1,188 @@
+import type { Database } from "./databases/database.js";
+import { OptionError } from "./errors.js";
+import { marginMs, recoveryMsMin } from "./trust.js";
+
+export type ModuleLocation = {
+  /** Absolute path, file URL or package name of a module that both threads import. */
+  moduleName: string;
+  /** Which of its exports is the database. */
+  exportName: string;
+};
+
+/** Durations are whole milliseconds. */
+export type LockerOptions = {
+  /** A redis:// URL, a module that exports the database, or a database made from plain options. */
+  database: string | ModuleLocation | Database;
+  /** How long a lease outlives its last renewal, and so how long a job may go without a heartbeat. Default 300 000: a blocked
+   *  event loop must not lose a lock, and a dead process is found by its missing pings, not by this. At least sessionTtlMs. */
+  lockTtlMs?: number;
+  /** How long a process may be silent before peers may condemn it. Default 10 000: longer than a bad network's hiccups. More
+   *  than disconnectGraceMs. */
+  sessionTtlMs?: number;
+  /** How often the worker thread pings. Default 500. At least 20. */
+  pingIntervalMs?: number;
+  /** The same as sessionTtlMs for a process whose connection is gone, too. Default 1 500: time for a reconnect. At least two
+   *  pings and the margin (an eighth, at least 200). */
+  disconnectGraceMs?: number;
+  /** How long an acquire waits for an answer of the store before it fails. Default 10 000. */
+  acquireTimeoutMs?: number;
+  /** How long drain() waits for jobs before it aborts their signals. Default 30 000. */
+  drainTimeoutMs?: number;
+  /** How long drain() then waits for the aborted jobs. Default 5 000. */
+  drainAbortMs?: number;
+  /** How long close() waits for aborted jobs, and as long for the worker. Default 1 000. */
+  closeTimeoutMs?: number;
+  /** What a heartbeat does that cannot know whether the lease is held: "wait" (default; a passing store error must not end a
+   *  job) until it knows or lockTtlMs is over, or "abort" the lease. */
+  whenUnsure?: "wait" | "abort";
+  /** What happens to a job that goes on without its lease: "throw" (default) at its next heartbeat, or also "kill" the process
+   *  when it has not settled in killAfterMs. */
+  seppuku?: "throw" | "kill";
+  /** See seppuku; counted on the worker thread's own running time. Default 10 000. */
+  killAfterMs?: number;
+  /** Signals on which to drain, close and then end as that signal would. Default none: no listener is added. */
+  drainOn?: readonly NodeJS.Signals[];
+  /** Free words shown with the holder, e.g. the release. Default {}. */
+  labels?: Record<string, string>;
+  /** The worker's file, where a bundler has moved it: bundle `pulselock/worker` as an entry of its own. */
+  workerPath?: string;
+};
+
+export type ResolvedOptions = Required<Omit<LockerOptions, "workerPath" | "database">> & {
+  workerPath: string | undefined;
+  database: LockerOptions["database"];
+};
+
+const DURATIONS = {
+  lockTtlMs: 300_000,
+  sessionTtlMs: 10_000,
+  pingIntervalMs: 500,
+  disconnectGraceMs: 1_500,
+  acquireTimeoutMs: 10_000,
+  drainTimeoutMs: 30_000,
+  drainAbortMs: 5_000,
+  closeTimeoutMs: 1_000,
+  killAfterMs: 10_000,
+} as const;
+
+/** The longest a timer can wait; ten thousand times what anybody needs, and differences stay exact. */
+const DURATION_MS_MAX = 2 ** 31 - 1;
+const KEY_BYTES_MAX = 1024;
+const TRACE_BYTES_MAX = 1024;
+
+const KNOWN = new Set([
+  ...Object.keys(DURATIONS),
+  "database",
+  "whenUnsure",
+  "seppuku",
+  "drainOn",
+  "labels",
+  "workerPath",
+]);
+
+/** Defaults filled in; an OptionError for the first value that breaks a rule. */
+export function resolveOptions(given: LockerOptions): ResolvedOptions {
+  if (typeof given !== "object" || given === null) throw new OptionError("options", given, "must be an object");
+  for (const name of Object.keys(given)) if (!KNOWN.has(name)) throw new OptionError(name, "?", "is not an option");
+  const durations = { ...DURATIONS } as Record<keyof typeof DURATIONS, number>;
+  for (const name of Object.keys(DURATIONS) as (keyof typeof DURATIONS)[]) {
+    const value = given[name];
+    if (value === undefined) continue;
+    checkDuration(name, value, 1);
+    durations[name] = value;
+  }
+  checkRelations(durations);
+  checkChoices(given);
+  return {
+    ...durations,
+    database: checkDatabase(given.database),
+    whenUnsure: given.whenUnsure ?? "wait",
+    seppuku: given.seppuku ?? "throw",
+    drainOn: given.drainOn ?? [],
+    labels: given.labels ?? {},
+    workerPath: given.workerPath,
+  };
+}
+
+function checkRelations(o: Record<keyof typeof DURATIONS, number>): void {
+  check(o.pingIntervalMs >= 20, "pingIntervalMs", o.pingIntervalMs, "must be at least 20");
+  const graceMin = 2 * o.pingIntervalMs + marginMs(o.disconnectGraceMs);
+  const graceRule = `must be at least 2 × pingIntervalMs and a margin of an eighth, at least 200 (here ${graceMin})`;
+  check(o.disconnectGraceMs >= graceMin, "disconnectGraceMs", o.disconnectGraceMs, graceRule);
+  const ttlRule = `must be more than disconnectGraceMs (${o.disconnectGraceMs})`;
+  check(o.sessionTtlMs > o.disconnectGraceMs, "sessionTtlMs", o.sessionTtlMs, ttlRule);
+  checkLockTtl(o.lockTtlMs, o.sessionTtlMs);
+}
+
+function checkChoices(given: LockerOptions): void {
+  const { whenUnsure = "wait", seppuku = "throw", drainOn = [], labels = {}, workerPath } = given;
+  check(["wait", "abort"].includes(whenUnsure), "whenUnsure", whenUnsure, 'must be "wait" or "abort"');
+  check(["throw", "kill"].includes(seppuku), "seppuku", seppuku, 'must be "throw" or "kill"');
+  const signals = Array.isArray(drainOn) && drainOn.every((s) => typeof s === "string" && s.startsWith("SIG"));
+  check(signals && !drainOn.includes("SIGKILL") && !drainOn.includes("SIGSTOP"), "drainOn", drainOn, "must list signals");
+  const words = typeof labels === "object" && labels !== null && Object.values(labels).every((v) => typeof v === "string");
+  check(words, "labels", labels, "must be an object of strings");
+  const path = workerPath === undefined || (typeof workerPath === "string" && workerPath !== "");
+  check(path, "workerPath", workerPath, "must be a path");
+}
+
+function checkDatabase(database: LockerOptions["database"]): LockerOptions["database"] {
+  const rule = "must be a URL, { moduleName, exportName } or a database";
+  if (typeof database === "string") return database;
+  if (typeof database !== "object" || database === null) throw new OptionError("database", database, rule);
+  if ("openLeases" in database) return database;
+  for (const name of ["moduleName", "exportName"] as const) {
+    const value = (database as ModuleLocation)[name];
+    if (typeof value !== "string" || value === "") throw new OptionError(`database.${name}`, value, "must be a non-empty string");
+  }
+  return database;
+}
+
+/** The window in which nothing is granted after a loss must outlive all trust from before it. */
+export function checkRecovery(database: Database, options: ResolvedOptions): void {
+  const least = recoveryMsMin(options.disconnectGraceMs, options.pingIntervalMs);
+  const rule = `must be at least disconnectGraceMs less its margin and 2 × pingIntervalMs (here ${least})`;
+  check(database.recoveryMs >= least, "recoveryMs", database.recoveryMs, rule);
+}
+
+export type AcquireOptions = {
+  /** Free text shown with the holder, at most 1 KiB. */
+  trace?: string;
+  /** For this lease alone; see LockerOptions. */
+  lockTtlMs?: number;
+  /** Ends the wait: acquire rejects with its reason, and leaves nothing held. */
+  signal?: AbortSignal;
+  /** How long to wait for a holder, ms; Infinity for ever. Default 0 (mutex: Infinity). */
+  waitMs?: number;
+};
+
+export function checkAcquire(key: string, options: AcquireOptions, sessionTtlMs: number): void {
+  checkKey(key);
+  const { trace = "", lockTtlMs, signal, waitMs = 0 } = options;
+  check(typeof trace === "string" && Buffer.byteLength(trace) <= TRACE_BYTES_MAX, "trace", trace, "must be text of ≤ 1 KiB");
+  if (lockTtlMs !== undefined) {
+    checkDuration("lockTtlMs", lockTtlMs, 1);
+    checkLockTtl(lockTtlMs, sessionTtlMs);
+  }
+  check(typeof waitMs === "number" && waitMs >= 0, "waitMs", waitMs, "must be a number of ms ≥ 0, or Infinity");
+  check(signal === undefined || signal instanceof AbortSignal, "signal", signal, "must be an AbortSignal");
+}
+
+export function checkKey(key: string): void {
+  check(typeof key === "string" && key !== "", "key", key, "must be a non-empty string");
+  check(Buffer.byteLength(key) <= KEY_BYTES_MAX, "key", key, `must be at most ${KEY_BYTES_MAX} bytes in UTF-8`);
+  check(key.isWellFormed(), "key", key, "must be well-formed: lone surrogates of two keys would look alike in the store");
+}
+
+function checkLockTtl(lockTtlMs: number, sessionTtlMs: number): void {
+  check(lockTtlMs >= sessionTtlMs, "lockTtlMs", lockTtlMs, `must be at least sessionTtlMs (${sessionTtlMs})`);
+}
+
+function checkDuration(option: string, value: unknown, least: number): void {
+  const whole = Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= DURATION_MS_MAX;
+  check(whole, option, value, `must be a whole number of ms from ${least} to ${DURATION_MS_MAX}`);
+}
+
+function check(holds: boolean, option: string, value: unknown, rule: string): void {
+  if (!holds) throw new OptionError(option, value, rule);
+}

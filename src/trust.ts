@@ -1,0 +1,60 @@
+/** Until when our last good answer may be believed. Pure; every duration in ms. */
+
+/** What is kept back from a limit for clocks that run unevenly and for the way to the store. */
+export function marginMs(limitMs: number): number {
+  return Math.max(200, limitMs / 8);
+}
+
+/** How long after a ping was SENT nobody can have condemned this session: less than the shortest silence that may. */
+export function trustMs(disconnectGraceMs: number): number {
+  return disconnectGraceMs - marginMs(disconnectGraceMs);
+}
+
+/** How far the store's clock may drift from ours before silence measured by it proves nothing. */
+export function driftMs(disconnectGraceMs: number): number {
+  return Math.floor(marginMs(disconnectGraceMs) / 2);
+}
+
+/** Until when a lease renewed by a command SENT at that time may be believed without asking. */
+export function leaseBelievedUntilMs(renewalSentMs: number, lockTtlMs: number): number {
+  return renewalSentMs + lockTtlMs - marginMs(lockTtlMs);
+}
+
+/** The least recovery window that outlives every trust from before a loss of data. */
+export function recoveryMsMin(disconnectGraceMs: number, pingIntervalMs: number): number {
+  return Math.ceil(trustMs(disconnectGraceMs) + 2 * pingIntervalMs);
+}
+
+/**
+ * What the store's clock did between two pings, as far as it is certain. A ping executed at store time `nowMs` was sent and
+ * answered between two readings of ours, so the offset between the clocks lies in [low, high]; two pings whose intervals do
+ * not meet saw a step, however late either was.
+ */
+export type OffsetInterval = { low: number; high: number };
+
+export function offsetInterval(nowMs: number, sentMs: number, receivedMs: number): OffsetInterval {
+  return { low: nowMs - receivedMs, high: nowMs + 1 - sentMs };
+}
+
+export function steppedForwardMs(before: OffsetInterval, after: OffsetInterval): number {
+  return Math.max(0, after.low - before.high);
+}
+
+/** In what way a session may enter a new era again. */
+export type Reentry = "trusted" | "provisional" | "refused";
+
+/**
+ * Trusted until now: it cannot have been condemned. Trust lapsed, but it was served until its connection broke and ran ever
+ * since: it may come back, believed only when the window has closed. Otherwise it may have been condemned unheard.
+ */
+export function decideReentry(facts: {
+  isTrusted: boolean;
+  lastGoodMs: number;
+  brokenAtMs: number | undefined;
+  ranWithoutGap: boolean;
+  trustMs: number;
+}): Reentry {
+  if (facts.isTrusted) return "trusted";
+  const served = facts.brokenAtMs !== undefined && facts.brokenAtMs - facts.lastGoodMs < facts.trustMs;
+  return served && facts.ranWithoutGap ? "provisional" : "refused";
+}
