@@ -147,10 +147,8 @@ export class Acquisition {
 
   /** What may have been granted, now or through an answer still on its way, is given back as soon as the store answers. */
   #withdraw(attempt: Attempt): void {
-    const { inFlight, leaseNumber } = attempt;
-    if (!inFlight) return;
-    const giveBack = () => void this.#deps.giveBack.request(attempt.wanted.key, leaseNumber);
-    inFlight.then(giveBack, giveBack);
+    const { inFlight, leaseNumber, wanted } = attempt;
+    if (inFlight) void this.#deps.giveBack.request(wanted.key, leaseNumber, inFlight);
   }
 
   async #send(requests: readonly AcquireRequest[]): Promise<Answered[]> {

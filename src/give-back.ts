@@ -30,9 +30,15 @@ export class GiveBack {
     this.#batch.flush();
   }
 
-  /** Resolves with the store's answer, or undefined when the locker ended first. Never rejects. */
-  request(key: string, leaseNumber: number): Promise<ReleaseAnswer | undefined> {
-    const answer = this.#repeat({ key, leaseNumber });
+  /**
+   * Resolves with the store's answer, or undefined when the locker ended first. Never rejects. It is sent only after what is
+   * still under way for this lease was answered: a command whose script the server had forgotten is sent a second time, and
+   * could otherwise land after the release and write the lease again.
+   */
+  request(key: string, leaseNumber: number, underWay?: Promise<unknown>): Promise<ReleaseAnswer | undefined> {
+    const request = { key, leaseNumber };
+    const send = () => this.#repeat(request);
+    const answer = underWay ? underWay.then(send, send) : send();
     this.#pending.add(answer);
     void answer.finally(() => this.#pending.delete(answer));
     return answer;

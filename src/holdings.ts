@@ -81,7 +81,7 @@ export class Holdings {
     this.#deps.cells.writeJobs(this.#leases.size);
     if (lease.isLost) this.#deps.post({ type: "settled", leaseNumber });
     this.tellNews();
-    const answer = await this.#atMost(RELEASE_WAIT_MS, this.#deps.giveBack.request(key, leaseNumber));
+    const answer = await this.#atMost(RELEASE_WAIT_MS, this.#giveBack(lease));
     publish("released", () => ({ key, fencingToken }));
     if (state === "lost" || answer?.status === "other") return { heldToTheEnd: false };
     // "absent" may be the second answer to a release whose first one was lost: then what we knew before it decides.
@@ -157,7 +157,7 @@ export class Holdings {
     if (isOtherEra && !isOtherSession && this.#deps.clock.monoMs() >= lease.believedUntilMs) {
       return this.#lose(lease, "store-lost-data");
     }
-    const judged = await this.#deps.renewals.ask(lease, false).catch(() => undefined);
+    const judged = await this.#ask(lease, false).catch(() => undefined);
     if (judged?.stamp !== stamp) return;
     const codes = { taken: "revoked", lapsed: "expired" } as Partial<Record<typeof cause, LockErrorCode>>;
     await this.#apply(lease, judged, isOtherEra ? "store-lost-data" : (codes[cause] ?? "session-condemned"));
@@ -184,16 +184,16 @@ export class Holdings {
     publish("lost", () => ({ key, fencingToken, code }));
     this.#deps.post({ type: "lost", leaseNumber });
     // Nothing of it may stay behind; but a job that is merely told to end keeps its key until it has.
-    if (code !== "closed") void this.#deps.giveBack.request(key, leaseNumber);
+    if (code !== "closed") void this.#giveBack(lease);
     this.tellNews();
   }
 
   async #renew(lease: HeldLease): Promise<void> {
     if (this.#renewing.has(lease) || lease.isLost || lease.released) return;
     this.#renewing.add(lease);
-    const { clock, renewals } = this.#deps;
+    const { clock } = this.#deps;
     try {
-      const judged = await renewals.ask(lease, true);
+      const judged = await this.#ask(lease, true);
       if (judged.answer.status === "held") lease.onRenewed(judged.sentMs);
       await this.#apply(lease, judged, "expired");
     } catch {
@@ -201,6 +201,16 @@ export class Holdings {
     } finally {
       this.#renewing.delete(lease);
     }
+  }
+
+  #ask(lease: HeldLease, prolong: boolean): Promise<Judged> {
+    const asked = this.#deps.renewals.ask(lease, prolong);
+    lease.underWay = Promise.allSettled([lease.underWay, asked]);
+    return asked;
+  }
+
+  #giveBack(lease: HeldLease) {
+    return this.#deps.giveBack.request(lease.key, lease.leaseNumber, lease.underWay);
   }
 
   async #atMost<T>(ms: number, promise: Promise<T>): Promise<T | undefined> {

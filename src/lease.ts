@@ -89,6 +89,8 @@ export class HeldLease implements Lease {
   renewedMs: number;
   beatMs: number;
   released = false;
+  /** The last request about this lease that may still be under way. */
+  underWay: Promise<unknown> | undefined;
   readonly #deps: LeaseDeps;
   readonly #abort = new AbortController();
   #believedUntilMs: number;
