@@ -1,0 +1,93 @@
+// The rolling deploy, on real processes: see README.md of this repository, "npm start". It starts a Redis (or uses
+// REDIS_URL), runs the scenario, lets the observer judge it, and leaves no process and no server behind.
+import { randomBytes } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Redis } from "ioredis";
+import { startRedis } from "../../test/support/redis-server.js";
+import { Fleet } from "./fleet.js";
+import { LIMITS } from "./limits.js";
+import { judge } from "./observer.js";
+import { runScenario, shutDown } from "./scenario.js";
+import { printSummary } from "./summary.js";
+import { print } from "./terminal.js";
+import { Timeline } from "./timeline.js";
+
+const JOBS = ["invoices", "mailing", "search-index", "thumbnails", "reports", "sync"];
+
+type Store = { url: string; close: () => Promise<void> };
+
+async function openStore(prefix: string): Promise<Store> {
+  const given = process.env["REDIS_URL"];
+  if (given) {
+    print("Using the Redis that REDIS_URL names");
+    return { url: given, close: () => removeKeys(given, prefix) };
+  }
+  print("Starting a Redis of its own");
+  const server = await startRedis();
+  print(`Redis listens on port ${server.port}`);
+  return { url: server.url, close: () => server[Symbol.asyncDispose]() };
+}
+
+/** Somebody else's Redis is left as it was found. */
+async function removeKeys(url: string, prefix: string): Promise<void> {
+  const redis = new Redis(url);
+  try {
+    let cursor = "0";
+    do {
+      const [next, keys] = await redis.scan(cursor, "MATCH", `${prefix}*`, "COUNT", 1_000);
+      if (keys.length > 0) await redis.unlink(...keys);
+      cursor = next;
+    } while (cursor !== "0");
+  } finally {
+    redis.disconnect();
+  }
+}
+
+async function runDemonstration(url: string, prefix: string, interrupted: AbortSignal): Promise<boolean> {
+  const recordsDir = mkdtempSync(join(tmpdir(), "rolling-deploy-"));
+  const fleet = new Fleet({ jobs: JOBS, recordsDir, env: { DEPLOY_REDIS_URL: url, DEPLOY_PREFIX: prefix } });
+  const timeline = new Timeline(fleet);
+  const stage = { fleet, timeline, signal: interrupted };
+  // The last net, for an end that nobody planned: no process may outlive this one.
+  const killAll = (): void => fleet.killAll();
+  process.once("exit", killAll);
+  try {
+    await runScenario(stage);
+    await shutDown(stage);
+  } finally {
+    fleet.killAll();
+    fleet.closeFiles();
+    process.off("exit", killAll);
+    if (interrupted.aborted) rmSync(recordsDir, { recursive: true });
+  }
+  const { book, marks } = timeline;
+  const report = judge({ jobs: JOBS, book, marks, ledger: fleet.ledger.entries }, LIMITS);
+  report.failures.push(...fleet.surprises);
+  printSummary(report);
+  const kept = report.failures.length === 0;
+  if (kept) rmSync(recordsDir, { recursive: true });
+  else print(`The jobs' own records are kept in ${recordsDir}`);
+  return kept;
+}
+
+async function main(): Promise<void> {
+  const interrupt = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.on(signal, () => interrupt.abort(new Error(`stopped by ${signal}`)));
+  }
+  const prefix = `rolling-deploy:${randomBytes(4).toString("hex")}:`;
+  const store = await openStore(prefix);
+  try {
+    const kept = await runDemonstration(store.url, prefix, interrupt.signal);
+    process.exitCode = kept ? 0 : 1;
+  } catch (error) {
+    process.exitCode = interrupt.signal.aborted ? 130 : 1;
+    print(interrupt.signal.aborted ? `\n${interrupt.signal.reason.message}` : `\n${String(error)}`);
+  } finally {
+    await store.close();
+  }
+}
+
+await main();
