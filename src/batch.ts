@@ -6,8 +6,8 @@ export const BATCH_MAX = 64;
 type Entry<Request, Answer> = { request: Request; resolve(answer: Answer): void; reject(error: unknown): void };
 
 /**
- * What is asked for in one turn of the event loop travels as one command for every 64. Each element gets its own answer; when
- * the command fails as a whole, each is told so.
+ * What is asked for in one turn of the event loop travels as one command for every 64. Each element gets its own
+ * answer; when the command fails as a whole, each is told so.
  */
 export class Batch<Request, Answer> {
   readonly #clock: Clock;

@@ -1,9 +1,11 @@
 /**
- * Time, timers and chance, passed in wherever they are needed, so that the whole client also runs under a simulated clock.
- * This is the only file that reaches for the real ones.
+ * Time, timers and chance, passed in wherever they are needed, so that the whole client also runs under a simulated
+ * clock. This is the only file that reaches for the real ones.
  */
 export interface Clock {
-  /** Monotonic ms, comparable between the threads of a process and between the processes of a host (CLOCK_MONOTONIC). */
+  /**
+   * Monotonic ms, comparable between the threads of a process and between the processes of a host (CLOCK_MONOTONIC).
+   */
   monoMs(): number;
   /** Wall-clock ms. Never decides alone: it is the second opinion for a machine that was suspended. */
   wallMs(): number;
@@ -33,7 +35,10 @@ export const systemClock: Clock = {
   random: () => Math.random(),
 };
 
-/** Resolves after `ms`, or rejects with the signal's reason as soon as it aborts. Leaves no timer and no listener behind. */
+/**
+ * Resolves after `ms`, or rejects with the signal's reason as soon as it aborts. Leaves no timer and no listener
+ * behind.
+ */
 export function wait(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason as Error);

@@ -7,12 +7,17 @@ import { decideTakeover } from "./takeover.js";
 
 /** What is to be done about a key that somebody holds. */
 export type Contention =
-  /** Its holder lives ("busy"), or may be dead but cannot be judged yet ("unsure"). Worth another look in `againInMs`. */
+  /**
+   * Its holder lives ("busy"), or may be dead but cannot be judged yet ("unsure"). Worth another look in `againInMs`.
+   */
   | { next: "busy" | "unsure"; holder: Holder; againInMs: number; limitMs: number }
   /** Its holder is condemned: the key may be taken from exactly this lease. */
   | { next: "take"; replace: { sessionId: string; fencingToken: number }; takenFrom: Condemned };
 
-/** How long the tombstones of sessions that we condemned are remembered, ms: longer than any lease of theirs could come back. */
+/**
+ * How long the tombstones of sessions that we condemned are remembered, ms: longer than any lease of theirs could
+ * come back.
+ */
 const REMEMBER_MS = 3_600_000;
 const REMEMBER_MAX = 10_000;
 const TOMBSTONE_MS = 3_600_000;
@@ -48,7 +53,8 @@ export class ContentionJudge {
     const replace = { sessionId: lease.sessionId, fencingToken: lease.fencingToken };
     const isOurOwnLast = lease.sessionId !== own && lease.sessionId.startsWith(`${lockerId}.`);
     const verdict = decideTakeover({
-      holder: isOurOwnLast ? { ...holder, state: "condemned" } : holder, // we live under another id because it was condemned
+      // We live under another id because it was condemned
+      holder: isOurOwnLast ? { ...holder, state: "condemned" } : holder,
       proof: holder.state === "alive" ? proveProcess(holder, proofs) : "unknown",
       steadyMs,
       brokenAgoMs: session.brokenAgoMs,

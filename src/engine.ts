@@ -6,7 +6,7 @@ import type { Database, DatabaseDescription, LeaseStore } from "./databases/data
 import { GiveBack } from "./give-back.js";
 import { Holdings } from "./holdings.js";
 import { readHostProofs } from "./host-facts.js";
-import type { Drain } from "./lease.js";
+import type { Drain } from "./held-lease.js";
 import type { LivenessTask, ToWorker } from "./liveness-protocol.js";
 import type { ResolvedOptions } from "./options.js";
 import { Renewals } from "./renewals.js";
@@ -27,12 +27,24 @@ export class Engine {
   readonly #clock: Clock;
   readonly #ended = new AbortController();
 
-  constructor(database: Database, description: DatabaseDescription, options: ResolvedOptions, drain: Drain, clock: Clock) {
+  constructor(
+    database: Database,
+    description: DatabaseDescription,
+    options: ResolvedOptions,
+    drain: Drain,
+    clock: Clock,
+  ) {
     this.#clock = clock;
     const lockerId = nanoid();
     const { sessionTtlMs, pingIntervalMs, acquireTimeoutMs, whenUnsure, workerPath } = options;
     const cells = new SharedCells(trustMs(options.disconnectGraceMs));
-    const session = new Session(clock, cells, lockerId, (change) => void this.#onChange(change), () => this.#onNews());
+    const session = new Session(
+      clock,
+      cells,
+      lockerId,
+      (change) => void this.#onChange(change),
+      () => this.#onNews(),
+    );
     const store = database.openLeases({ clock, onUp: () => this.#onNews() });
     const giveBack = new GiveBack(store, session, clock, this.#ended.signal);
     const judge = new ContentionJudge({ clock, store, session, lockerId, sessionTtlMs, proofs: readHostProofs() });
@@ -83,7 +95,11 @@ export class Engine {
     this.holdings?.tellNews();
   }
 
-  #task(database: DatabaseDescription, options: ResolvedOptions, lockerId: string): Omit<LivenessTask, "port" | "cells"> {
+  #task(
+    database: DatabaseDescription,
+    options: ResolvedOptions,
+    lockerId: string,
+  ): Omit<LivenessTask, "port" | "cells"> {
     const { lockTtlMs, sessionTtlMs, pingIntervalMs, disconnectGraceMs, labels } = options;
     const killAfterMs = options.seppuku === "kill" ? options.killAfterMs : undefined;
     const state = this.session.state;

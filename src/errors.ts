@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import type { Holder } from "./databases/database.js";
 
 /** Why a lease ended before it was released. */
@@ -53,7 +54,8 @@ export class LockError extends Error {
 function describeLoss(code: LockErrorCode, facts: LockErrorFacts): string {
   const by = facts.holder ? `, now held by ${describeHolder(facts.holder)}` : "";
   const ago = facts.lostForMs ? `, ${Math.round(facts.lostForMs)} ms ago` : "";
-  const lag = (facts.eventLoopLagMs ?? 0) >= 100 ? ` The event loop was ${Math.round(facts.eventLoopLagMs!)} ms late.` : "";
+  const lag =
+    (facts.eventLoopLagMs ?? 0) >= 100 ? ` The event loop was ${Math.round(facts.eventLoopLagMs!)} ms late.` : "";
   return `Lease of ${JSON.stringify(facts.key)} lost (${code}${by}${ago}).${lag} ${ADVICE[code]}`;
 }
 
@@ -64,13 +66,18 @@ export function describeHolder(holder: Holder): string {
   return `${where}${trace} for ${Math.round(holder.heldForMs)} ms`;
 }
 
-/** `assertHeld()` cannot know without asking the store. Nothing is lost yet: `await heartbeat()` waits until it is known. */
+/**
+ * `assertHeld()` cannot know without asking the store. Nothing is lost yet: `await heartbeat()` waits until it is
+ * known.
+ */
 export class LockUnsureError extends Error {
   override readonly name = "LockUnsureError";
   readonly key: string;
 
   constructor(key: string) {
-    super(`Whether the lease of ${JSON.stringify(key)} is still held cannot be known just now; await heartbeat() to wait`);
+    super(
+      `Whether the lease of ${JSON.stringify(key)} is still held cannot be known just now; await heartbeat() to wait`,
+    );
     this.key = key;
   }
 }
@@ -126,7 +133,7 @@ export class OptionError extends TypeError {
 }
 
 function show(value: unknown): string {
-  if (typeof value !== "string") return String(value);
+  if (typeof value !== "string") return inspect(value, { depth: 1, breakLength: Infinity });
   return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}… ${value.length} characters` : value);
 }
 

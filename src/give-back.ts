@@ -2,10 +2,11 @@ import { Batch } from "./batch.js";
 import type { Clock } from "./clock.js";
 import type { LeaseStore, ReleaseAnswer, ReleaseRequest } from "./databases/database.js";
 import type { Session } from "./session.js";
+import { joinSignals } from "./signals.js";
 
 /**
- * Releases, and withdraws what may have been granted to nobody. Each is asked for again until it was answered or the locker
- * ends (then the session's end frees everything).
+ * Releases, and withdraws what may have been granted to nobody. Each is asked for again until it was answered or the
+ * locker ends (then the session's end frees everything).
  */
 export class GiveBack {
   readonly #store: LeaseStore;
@@ -31,9 +32,9 @@ export class GiveBack {
   }
 
   /**
-   * Resolves with the store's answer, or undefined when the locker ended first. Never rejects. It is sent only after what is
-   * still under way for this lease was answered: a command whose script the server had forgotten is sent a second time, and
-   * could otherwise land after the release and write the lease again.
+   * Resolves with the store's answer, or undefined when the locker ended first. Never rejects. It is sent only after
+   * what is still under way for this lease was answered: a command whose script the server had forgotten is sent a
+   * second time, and could otherwise land after the release and write the lease again.
    */
   request(key: string, leaseNumber: number, underWay?: Promise<unknown>): Promise<ReleaseAnswer | undefined> {
     const request = { key, leaseNumber };
@@ -54,8 +55,11 @@ export class GiveBack {
       try {
         return await this.#batch.add(request);
       } catch {
-        // No answer: it may or may not have happened. Asking again is safe, and the connection comes back at its own pace.
-        await this.#store.whenUp(this.#ended).catch(() => {});
+        // No answer: it may or may not have happened. Asking again is safe, and the connection comes back at its own
+        // pace.
+        const over = joinSignals([this.#ended]);
+        await this.#store.whenUp(over.signal).catch(() => {});
+        over.dispose();
       }
     }
     return undefined;

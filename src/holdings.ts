@@ -3,7 +3,7 @@ import type { Holder, LeaseRecord } from "./databases/database.js";
 import type { LockErrorCode } from "./errors.js";
 import { publish } from "./events.js";
 import type { GiveBack } from "./give-back.js";
-import { HeldLease, type Drain, type Grant, type LeaseDeps } from "./lease.js";
+import { HeldLease, type Drain, type Grant, type LeaseDeps } from "./held-lease.js";
 import type { ToWorker } from "./liveness-protocol.js";
 import type { Judged, Renewals } from "./renewals.js";
 import type { Session, SessionChange, Stamp } from "./session.js";
@@ -27,7 +27,9 @@ export type HoldingsDeps = {
   post(message: ToWorker): void;
 };
 
-/** All leases of this locker: renews them, judges them after every change of the session, ends them when they are lost. */
+/**
+ * All leases of this locker: renews them, judges them after every change of the session, ends them when they are lost.
+ */
 export class Holdings {
   readonly #deps: HoldingsDeps;
   readonly #leaseDeps: LeaseDeps;
@@ -161,7 +163,8 @@ export class Holdings {
     if (judged?.stamp !== stamp) return;
     const codes = { taken: "revoked", lapsed: "expired" } as Partial<Record<typeof cause, LockErrorCode>>;
     await this.#apply(lease, judged, isOtherEra ? "store-lost-data" : (codes[cause] ?? "session-condemned"));
-    if (judged.answer.status === "held" && (isOtherEra || isOtherSession)) lease.onRenewed(judged.sentMs); // written anew
+    // Written anew
+    if (judged.answer.status === "held" && (isOtherEra || isOtherSession)) lease.onRenewed(judged.sentMs);
   }
 
   /** What an answer means for a lease; it counts only if nothing has happened since it was asked for. */

@@ -2,7 +2,10 @@ import { readFileSync, readlinkSync } from "node:fs";
 import type { HostProofs, SessionRecord } from "./databases/database.js";
 import type { ProcessProof } from "./takeover.js";
 
-/** What tells apart, on one host, a process that is dead from one that is merely silent. A fact that cannot be read is "". */
+/**
+ * What tells apart, on one host, a process that is dead from one that is merely silent. A fact that cannot be read
+ * is "".
+ */
 export function readHostProofs(): HostProofs {
   return {
     bootId: attempt(() => readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim()),
@@ -16,7 +19,8 @@ export function readHostProofs(): HostProofs {
 export function proveProcess(holder: SessionRecord, own: HostProofs): ProcessProof {
   const { bootId, pidNamespace, timeNamespace, startTime } = holder.proofs;
   const sameHost = bootId !== "" && bootId === own.bootId;
-  const sameNamespaces = pidNamespace !== "" && pidNamespace === own.pidNamespace && timeNamespace === own.timeNamespace;
+  const sameNamespaces =
+    pidNamespace !== "" && pidNamespace === own.pidNamespace && timeNamespace === own.timeNamespace;
   if (!sameHost || !sameNamespaces || !Number.isSafeInteger(holder.pid) || holder.pid <= 0) return "unknown";
   try {
     process.kill(holder.pid, 0);
@@ -24,7 +28,8 @@ export function proveProcess(holder: SessionRecord, own: HostProofs): ProcessPro
     return (error as NodeJS.ErrnoException).code === "ESRCH" ? "dead" : "alive"; // EPERM: it is there, and not ours
   }
   const now = readStat(holder.pid);
-  if (now.startTime === "" || startTime === "" || now.state === "Z") return "unknown"; // a zombie is left to its silence
+  // A zombie is left to its silence
+  if (now.startTime === "" || startTime === "" || now.state === "Z") return "unknown";
   return now.startTime === startTime ? "alive" : "dead";
 }
 

@@ -2,7 +2,10 @@ import type { MessagePort } from "node:worker_threads";
 import type { DatabaseDescription } from "./databases/database.js";
 import type { StoreErrorCode } from "./errors.js";
 
-/** What the two threads say to each other over their message port. Types only; the memory they share is in shared-cells.ts. */
+/**
+ * What the two threads say to each other over their message port. Types only; the memory they share is in
+ * shared-cells.ts.
+ */
 
 /** What the worker task is started with. */
 export type LivenessTask = {
@@ -57,6 +60,8 @@ export type ToWorker =
   | { type: "stop"; goodbye: boolean }
   /** An answer of the store hints at something the worker has not heard yet: ping now. */
   | { type: "hurry" }
-  /** A lease was lost while its job ran on, and later: that job has ended. For the kill that seppuku "kill" asks for. */
+  /**
+   * A lease was lost while its job ran on, and later: that job has ended. For the kill that seppuku "kill" asks for.
+   */
   | { type: "lost"; leaseNumber: number }
   | { type: "settled"; leaseNumber: number };

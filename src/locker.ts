@@ -4,7 +4,8 @@ import type { Database, DatabaseDescription, Holder } from "./databases/database
 import { Engine } from "./engine.js";
 import { DrainingSignal, LockerClosedError, LockTimeoutError } from "./errors.js";
 import { publish } from "./events.js";
-import type { Heartbeat, Lease, HeldLease } from "./lease.js";
+import type { HeldLease } from "./held-lease.js";
+import type { Heartbeat, Lease } from "./lease.js";
 import { checkAcquire, checkKey, checkRecovery, resolveOptions } from "./options.js";
 import type { AcquireOptions, LockerOptions, ResolvedOptions } from "./options.js";
 import { ProcessSignals } from "./process-signals.js";
@@ -54,13 +55,16 @@ export class Locker implements AsyncDisposable {
     else if ("openLeases" in database) this.#database = database;
     this.#description = this.#database?.describe() ?? { type: "module", ...(database as ModuleDatabase) };
     if (this.#database) checkRecovery(this.#database, this.#options);
-    this.#processSignals = new ProcessSignals(this.#options.drainOn, (signal) => this.drain(signal).then(() => this.close()));
+    this.#processSignals = new ProcessSignals(this.#options.drainOn, (signal) =>
+      this.drain(signal).then(() => this.close()),
+    );
   }
 
   /**
-   * Runs `fn` if the key is free, and gives it back afterwards. What `fn` throws is thrown. Being busy is an answer, not an
-   * error. Rejects with StoreError when the store gives no answer within acquireTimeoutMs, with DrainingSignal or
-   * LockerClosedError when this locker acquires no more, with the signal's reason when that aborts the wait.
+   * Runs `fn` if the key is free, and gives it back afterwards. What `fn` throws is thrown. Being busy is an answer,
+   * not an error. Rejects with StoreError when the store gives no answer within acquireTimeoutMs, with
+   * DrainingSignal or LockerClosedError when this locker acquires no more, with the signal's reason when that aborts
+   * the wait.
    */
   async acquireAndRun<T>(key: string, fn: Job<T>, options: AcquireOptions = {}): Promise<RunResult<T>> {
     const acquired = await this.#acquire(key, options, 0);
@@ -84,7 +88,10 @@ export class Locker implements AsyncDisposable {
     return { status: LockStatus.SUCCESS, lease: acquired.lease };
   }
 
-  /** Waits for the key (for ever, unless waitMs says otherwise), runs `fn`, returns what it returns. Throws LockTimeoutError. */
+  /**
+   * Waits for the key (for ever, unless waitMs says otherwise), runs `fn`, returns what it returns. Throws
+   * LockTimeoutError.
+   */
   async mutex<T>(key: string, fn: Job<T>, options: AcquireOptions = {}): Promise<T> {
     const acquired = await this.#acquire(key, options, Infinity);
     if ("holder" in acquired) throw new LockTimeoutError(key, acquired.holder, options.waitMs ?? Infinity);
@@ -112,15 +119,18 @@ export class Locker implements AsyncDisposable {
   }
 
   /**
-   * Stops acquiring, has every heartbeat throw DrainingSignal, waits drainTimeoutMs for the jobs, aborts the signals of those
-   * that are left, waits drainAbortMs more. When all have ended the session says goodbye. A second call joins the first.
+   * Stops acquiring, has every heartbeat throw DrainingSignal, waits drainTimeoutMs for the jobs, aborts the signals
+   * of those that are left, waits drainAbortMs more. When all have ended the session says goodbye. A second call
+   * joins the first.
    */
   drain(reason = "drain"): Promise<DrainResult> {
     this.#draining ??= this.#runDrain(reason);
     return this.#draining;
   }
 
-  /** Ends everything; jobs that still run lose their lease. Takes at most about closeTimeoutMs for them. Never rejects. */
+  /**
+   * Ends everything; jobs that still run lose their lease. Takes at most about closeTimeoutMs for them. Never rejects.
+   */
   close(): Promise<void> {
     this.#closing ??= this.#runClose();
     return this.#closing;

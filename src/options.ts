@@ -1,3 +1,4 @@
+import { constants } from "node:os";
 import type { Database } from "./databases/database.js";
 import { OptionError } from "./errors.js";
 import { marginMs, recoveryMsMin } from "./trust.js";
@@ -13,16 +14,23 @@ export type ModuleLocation = {
 export type LockerOptions = {
   /** A redis:// URL, a module that exports the database, or a database made from plain options. */
   database: string | ModuleLocation | Database;
-  /** How long a lease outlives its last renewal, and so how long a job may go without a heartbeat. Default 300 000: a blocked
-   *  event loop must not lose a lock, and a dead process is found by its missing pings, not by this. At least sessionTtlMs. */
+  /**
+   * How long a lease outlives its last renewal, and so how long a job may go without a heartbeat. Default 300 000: a
+   * blocked event loop must not lose a lock, and a dead process is found by its missing pings, not by this. At least
+   * sessionTtlMs.
+   */
   lockTtlMs?: number;
-  /** How long a process may be silent before peers may condemn it. Default 10 000: longer than a bad network's hiccups. More
-   *  than disconnectGraceMs. */
+  /**
+   * How long a process may be silent before peers may condemn it. Default 10 000: longer than a bad network's
+   * hiccups. More than disconnectGraceMs.
+   */
   sessionTtlMs?: number;
   /** How often the worker thread pings. Default 500. At least 20. */
   pingIntervalMs?: number;
-  /** The same as sessionTtlMs for a process whose connection is gone, too. Default 1 500: time for a reconnect. At least two
-   *  pings and the margin (an eighth, at least 200). */
+  /**
+   * The same as sessionTtlMs for a process whose connection is gone, too. Default 1 500: time for a reconnect. At
+   * least two pings and the margin (an eighth, at least 200).
+   */
   disconnectGraceMs?: number;
   /** How long an acquire waits for an answer of the store before it fails. Default 10 000. */
   acquireTimeoutMs?: number;
@@ -32,11 +40,15 @@ export type LockerOptions = {
   drainAbortMs?: number;
   /** How long close() waits for aborted jobs, and as long for the worker. Default 1 000. */
   closeTimeoutMs?: number;
-  /** What a heartbeat does that cannot know whether the lease is held: "wait" (default; a passing store error must not end a
-   *  job) until it knows or lockTtlMs is over, or "abort" the lease. */
+  /**
+   * What a heartbeat does that cannot know whether the lease is held: "wait" (default; a passing store error must
+   * not end a job) until it knows or lockTtlMs is over, or "abort" the lease.
+   */
   whenUnsure?: "wait" | "abort";
-  /** What happens to a job that goes on without its lease: "throw" (default) at its next heartbeat, or also "kill" the process
-   *  when it has not settled in killAfterMs. */
+  /**
+   * What happens to a job that goes on without its lease: "throw" (default) at its next heartbeat, or also "kill"
+   * the process when it has not settled in killAfterMs.
+   */
   seppuku?: "throw" | "kill";
   /** See seppuku; counted on the worker thread's own running time. Default 10 000. */
   killAfterMs?: number;
@@ -118,9 +130,16 @@ function checkChoices(given: LockerOptions): void {
   const { whenUnsure = "wait", seppuku = "throw", drainOn = [], labels = {}, workerPath } = given;
   check(["wait", "abort"].includes(whenUnsure), "whenUnsure", whenUnsure, 'must be "wait" or "abort"');
   check(["throw", "kill"].includes(seppuku), "seppuku", seppuku, 'must be "throw" or "kill"');
-  const signals = Array.isArray(drainOn) && drainOn.every((s) => typeof s === "string" && s.startsWith("SIG"));
-  check(signals && !drainOn.includes("SIGKILL") && !drainOn.includes("SIGSTOP"), "drainOn", drainOn, "must list signals");
-  const words = typeof labels === "object" && labels !== null && Object.values(labels).every((v) => typeof v === "string");
+  // Not a typo's event
+  const signals = Array.isArray(drainOn) && drainOn.every((s) => Object.hasOwn(constants.signals, s));
+  check(
+    signals && !drainOn.includes("SIGKILL") && !drainOn.includes("SIGSTOP"),
+    "drainOn",
+    drainOn,
+    "must list signals",
+  );
+  const words =
+    typeof labels === "object" && labels !== null && Object.values(labels).every((v) => typeof v === "string");
   check(words, "labels", labels, "must be an object of strings");
   const path = workerPath === undefined || (typeof workerPath === "string" && workerPath !== "");
   check(path, "workerPath", workerPath, "must be a path");
@@ -133,7 +152,8 @@ function checkDatabase(database: LockerOptions["database"]): LockerOptions["data
   if ("openLeases" in database) return database;
   for (const name of ["moduleName", "exportName"] as const) {
     const value = (database as ModuleLocation)[name];
-    if (typeof value !== "string" || value === "") throw new OptionError(`database.${name}`, value, "must be a non-empty string");
+    if (typeof value !== "string" || value === "")
+      throw new OptionError(`database.${name}`, value, "must be a non-empty string");
   }
   return database;
 }
@@ -159,7 +179,12 @@ export type AcquireOptions = {
 export function checkAcquire(key: string, options: AcquireOptions, sessionTtlMs: number): void {
   checkKey(key);
   const { trace = "", lockTtlMs, signal, waitMs = 0 } = options;
-  check(typeof trace === "string" && Buffer.byteLength(trace) <= TRACE_BYTES_MAX, "trace", trace, "must be text of ≤ 1 KiB");
+  check(
+    typeof trace === "string" && Buffer.byteLength(trace) <= TRACE_BYTES_MAX,
+    "trace",
+    trace,
+    "must be text of ≤ 1 KiB",
+  );
   if (lockTtlMs !== undefined) {
     checkDuration("lockTtlMs", lockTtlMs, 1);
     checkLockTtl(lockTtlMs, sessionTtlMs);
@@ -171,7 +196,12 @@ export function checkAcquire(key: string, options: AcquireOptions, sessionTtlMs:
 export function checkKey(key: string): void {
   check(typeof key === "string" && key !== "", "key", key, "must be a non-empty string");
   check(Buffer.byteLength(key) <= KEY_BYTES_MAX, "key", key, `must be at most ${KEY_BYTES_MAX} bytes in UTF-8`);
-  check(key.isWellFormed(), "key", key, "must be well-formed: lone surrogates of two keys would look alike in the store");
+  check(
+    key.isWellFormed(),
+    "key",
+    key,
+    "must be well-formed: lone surrogates of two keys would look alike in the store",
+  );
 }
 
 function checkLockTtl(lockTtlMs: number, sessionTtlMs: number): void {

@@ -1,4 +1,6 @@
-/** The opt-in `drainOn`: on one of these signals drain and close, then end as that signal would have ended the process. */
+/**
+ * The opt-in `drainOn`: on one of these signals drain and close, then end as that signal would have ended the process.
+ */
 export class ProcessSignals {
   readonly #signals: readonly NodeJS.Signals[];
   readonly #listener: (signal: NodeJS.Signals) => void;

@@ -1,7 +1,7 @@
 import { Batch } from "./batch.js";
 import type { Clock } from "./clock.js";
 import type { BatchAnswer, Identity, LeaseAnswer, LeaseStore } from "./databases/database.js";
-import type { HeldLease } from "./lease.js";
+import type { HeldLease } from "./held-lease.js";
 import type { Session, Stamp } from "./session.js";
 
 /** An answer, and what must still be true for it to count. */
@@ -10,8 +10,8 @@ export type Judged = { answer: LeaseAnswer; stamp: Stamp; sentMs: number };
 type Request = { lease: HeldLease; prolong: boolean };
 
 /**
- * "Is it still ours?", in the words that fit what has happened since the last answer: renew under the same session, re-own from
- * a condemned one, or re-assert after the store lost its memory.
+ * "Is it still ours?", in the words that fit what has happened since the last answer: renew under the same session,
+ * re-own from a condemned one, or re-assert after the store lost its memory.
  */
 export class Renewals {
   readonly #store: LeaseStore;
@@ -57,7 +57,11 @@ export class Renewals {
     });
     if (kind === "renew") return this.#store.renew(identity, group.map(base));
     if (kind === "reown") {
-      const requests = group.map((r) => ({ ...base(r), lockTtlMs: r.lease.lockTtlMs, fromSessionId: r.lease.sessionId }));
+      const requests = group.map((r) => ({
+        ...base(r),
+        lockTtlMs: r.lease.lockTtlMs,
+        fromSessionId: r.lease.sessionId,
+      }));
       return this.#store.reown(identity, requests);
     }
     const requests = group.map((r) => {

@@ -5,17 +5,30 @@ import { publish } from "./events.js";
 import type { FromWorker, SessionCause, SessionState } from "./liveness-protocol.js";
 import type { SharedCells } from "./shared-cells.js";
 
-/** What an answer must still agree with when it arrives: session, era (both inside the identity) and epoch of its sending. */
+/**
+ * What an answer must still agree with when it arrives: session, era (both inside the identity) and epoch of its
+ * sending.
+ */
 export type Stamp = { identity: Identity; epoch: number };
 
 /** A change of the session that every lease must be judged for. */
-export type SessionChange = { cause: SessionCause; previous: SessionState | undefined; stamp: Stamp; eraChanged: boolean };
+export type SessionChange = {
+  cause: SessionCause;
+  previous: SessionState | undefined;
+  stamp: Stamp;
+  eraChanged: boolean;
+};
 
-/** How often the main thread says that it runs, measures how late it is, and lets those who wait look again, ms. Messages
- *  tell of every change; the look is for one that was lost with its worker. */
+/**
+ * How often the main thread says that it runs, measures how late it is, and lets those who wait look again, ms.
+ * Messages tell of every change; the look is for one that was lost with its worker.
+ */
 const TICK_MS = 250;
 
-/** This process's session as the main thread knows it, beside the cells, which know the same sooner and without the words. */
+/**
+ * This process's session as the main thread knows it, beside the cells, which know the same sooner and without the
+ * words.
+ */
 export class Session {
   readonly #clock: Clock;
   readonly #cells: SharedCells;
@@ -88,13 +101,18 @@ export class Session {
     this.#tell();
   }
 
-  /** The stamp for a request sent now; undefined while this session is not trusted or something new has not been told yet. */
+  /**
+   * The stamp for a request sent now; undefined while this session is not trusted or something new has not been told
+   * yet.
+   */
   stamp(): Stamp | undefined {
     const stamp = this.#stamp;
     return stamp && this.isCurrent(stamp) ? stamp : undefined;
   }
 
-  /** Whether an answer to a request with this stamp counts. Clock first, deadlines next, epoch last (shared-cells.ts). */
+  /**
+   * Whether an answer to a request with this stamp counts. Clock first, deadlines next, epoch last (shared-cells.ts).
+   */
   isCurrent(stamp: Stamp): boolean {
     const monoMs = this.#clock.monoMs();
     const wallMs = this.#clock.wallMs();

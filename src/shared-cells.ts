@@ -1,10 +1,11 @@
 /**
- * The memory both threads see. Each cell has one writer. Times are ms of the shared monotonic clock (or the wall clock) cut to
- * 32 bits: an Int32 is read without allocating, a BigInt64 is not; a difference of two is right up to 24 days.
+ * The memory both threads see. Each cell has one writer. Times are ms of the shared monotonic clock (or the wall
+ * clock) cut to 32 bits: an Int32 is read without allocating, a BigInt64 is not; a difference of two is right up to
+ * 24 days.
  *
- * The order of the accesses is part of the protocol. The worker raises the epoch before it writes any later trust; the reader
- * takes the clock first, then the deadlines, the epoch last. Any other order can pair an old epoch with a new deadline, or an
- * old clock with a later one, and say yes to a lease that is lost.
+ * The order of the accesses is part of the protocol. The worker raises the epoch before it writes any later trust;
+ * the reader takes the clock first, then the deadlines, the epoch last. Any other order can pair an old epoch with a
+ * new deadline, or an old clock with a later one, and say yes to a lease that is lost.
  */
 const CELL = {
   /** Written by the worker: how often something happened after which a lease must be looked at again. */

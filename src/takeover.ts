@@ -22,9 +22,9 @@ export type TakeoverVerdict =
 const SOCKET_CLOSES_MS = 20;
 
 /**
- * May this holder be condemned? By the limits in its own record alone (a contender's options judge nobody), and only by a
- * contender that was steady for the whole limit, since a stall of the store makes everybody look silent. The store checks it
- * all again in the step that condemns. Pure.
+ * May this holder be condemned? By the limits in its own record alone (a contender's options judge nobody), and only
+ * by a contender that was steady for the whole limit, since a stall of the store makes everybody look silent. The
+ * store checks it all again in the step that condemns. Pure.
  */
 export function decideTakeover(facts: TakeoverFacts): TakeoverVerdict {
   const { holder, proof, steadyMs, brokenAgoMs } = facts;
@@ -32,7 +32,11 @@ export function decideTakeover(facts: TakeoverFacts): TakeoverVerdict {
   const proven = proof === "dead";
   if (proven && holder.connectionGone !== false) return { verdict: "dead", proof: true };
 
-  const silentMs = Math.max(0, holder.silentMs);
+  // The store's clock went back, and would call a dead one alive until it has caught up. Asked to condemn, the store
+  // does not, but counts the silence from now.
+  if (holder.silentMs < 0) return { verdict: "dead", proof: false };
+
+  const { silentMs } = holder;
   const until = (limitMs: number) => Math.max(limitMs - silentMs, limitMs - steadyMs, 0);
   const untilSilent = until(holder.sessionTtlMs);
   let untilDisconnected = Infinity;

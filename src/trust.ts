@@ -26,9 +26,9 @@ export function recoveryMsMin(disconnectGraceMs: number, pingIntervalMs: number)
 }
 
 /**
- * What the store's clock did between two pings, as far as it is certain. A ping executed at store time `nowMs` was sent and
- * answered between two readings of ours, so the offset between the clocks lies in [low, high]; two pings whose intervals do
- * not meet saw a step, however late either was.
+ * What the store's clock did between two pings, as far as it is certain. A ping executed at store time `nowMs` was
+ * sent and answered between two readings of ours, so the offset between the clocks lies in [low, high]; two pings
+ * whose intervals do not meet saw a step, however late either was.
  */
 export type OffsetInterval = { low: number; high: number };
 
@@ -44,17 +44,18 @@ export function steppedForwardMs(before: OffsetInterval, after: OffsetInterval):
 export type Reentry = "trusted" | "provisional" | "refused";
 
 /**
- * Trusted until now: it cannot have been condemned. Trust lapsed, but it was served until its connection broke and ran ever
- * since: it may come back, believed only when the window has closed. Otherwise it may have been condemned unheard.
+ * Trusted until now: it cannot have been condemned. Trust lapsed, but it was served until its connection broke and
+ * ran ever since: it may come back, believed only when the window has closed. Otherwise it may have been condemned
+ * unheard.
  */
 export function decideReentry(facts: {
   isTrusted: boolean;
-  lastGoodMs: number;
-  brokenAtMs: number | undefined;
+  /** Between the last good ping and the break of its connection; undefined when none broke. */
+  servedGapMs: number | undefined;
   ranWithoutGap: boolean;
   trustMs: number;
 }): Reentry {
   if (facts.isTrusted) return "trusted";
-  const served = facts.brokenAtMs !== undefined && facts.brokenAtMs - facts.lastGoodMs < facts.trustMs;
+  const served = facts.servedGapMs !== undefined && facts.servedGapMs < facts.trustMs;
   return served && facts.ranWithoutGap ? "provisional" : "refused";
 }

@@ -24,8 +24,8 @@ export type WorkerHostDeps = {
 };
 
 /**
- * Keeps one run of the liveness task going: starts it, starts it again with backoff when it fails or stalls, and ends it by
- * message. While none runs nobody writes trust, so everything that depends on it fails closed by itself.
+ * Keeps one run of the liveness task going: starts it, starts it again with backoff when it fails or stalls, and
+ * ends it by message. While none runs nobody writes trust, so everything that depends on it fails closed by itself.
  */
 export class WorkerHost {
   readonly #deps: WorkerHostDeps;

@@ -11,7 +11,9 @@ export type Link = {
   listensTo: string | undefined;
 };
 
-/** The longest pause before the next try to connect, ms: who comes back late is taken for dead by who came back first. */
+/**
+ * The longest pause before the next try to connect, ms: who comes back late is taken for dead by who came back first.
+ */
 const RECONNECT_MS_MAX = 250;
 
 export type LinkEvents = {
@@ -20,7 +22,9 @@ export type LinkEvents = {
   onBreak(cause: Error): void;
 };
 
-/** The worker's connection, and the second one that is opened while the first does not answer: whichever answers stays. */
+/**
+ * The worker's connection, and the second one that is opened while the first does not answer: whichever answers stays.
+ */
 export class Links {
   readonly #open: (events: LivenessEvents) => LivenessConnection;
   readonly #clock: Clock;

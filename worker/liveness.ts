@@ -13,8 +13,8 @@ import { MainWatch } from "./watch.js";
 const TICK_MS = 100;
 
 /**
- * The piscina task: one run lasts as long as the session is wanted (docs/adr/0001). Resolves when told to stop; rejects, or
- * dies with its thread, when it fails, and is then started again.
+ * The piscina task: one run lasts as long as the session is wanted (docs/adr/0001). Resolves when told to stop;
+ * rejects, or dies with its thread, when it fails, and is then started again.
  */
 export default async function liveness(task: LivenessTask): Promise<void> {
   const { port, limits, lockerId, labels, resume, sessionsUsed } = task;
@@ -60,6 +60,7 @@ export default async function liveness(task: LivenessTask): Promise<void> {
 /** The last resort that was asked for with seppuku "kill": a job runs on without its lease and does not listen. */
 function killProcess(jobs: number, killAfterMs: number): void {
   const others = `${jobs - 1} other job${jobs === 2 ? "" : "s"}`;
-  writeSync(2, `pulselock: a job ran on for ${killAfterMs} ms without its lease; killing process ${process.pid} (${others} die with it)\n`);
+  const what = `pulselock: a job ran on for ${killAfterMs} ms without its lease`;
+  writeSync(2, `${what}; killing process ${process.pid} (${others} die with it)\n`);
   process.kill(process.pid, "SIGKILL");
 }

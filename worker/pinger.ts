@@ -1,10 +1,13 @@
 import type { Clock, Timer } from "../src/clock.js";
-import type { BeginRequest, Database, HostProofs, PingAnswer } from "../src/databases/database.js";
+import type { Database, HostProofs, PingAnswer } from "../src/databases/database.js";
 import { StoreError } from "../src/errors.js";
 import type { FromWorker, LivenessLimits, SessionCause, SessionState } from "../src/liveness-protocol.js";
 import type { SharedCells } from "../src/shared-cells.js";
-import { decideReentry, driftMs, offsetInterval, steppedForwardMs, trustMs, type OffsetInterval } from "../src/trust.js";
+import { decideReentry, driftMs, trustMs } from "../src/trust.js";
+import { nextSession, resumedSession, stateOf, type CurrentSession } from "./current-session.js";
 import { Links, type Link } from "./links.js";
+import { ServiceRecord } from "./service-record.js";
+import { StoreClock } from "./store-clock.js";
 
 export type PingerDeps = {
   database: Database;
@@ -21,14 +24,6 @@ export type PingerDeps = {
   notify(message: FromWorker): void;
 };
 
-type Current = SessionState & {
-  /** What the next exchange is: write the record, enter a new era, or ping. */
-  stage: "new" | "reenter" | "begun";
-  mode: BeginRequest["mode"];
-  enterEra: string;
-  cause: SessionCause;
-};
-
 type Sent = { sequence: number; sessionId: string; monoMs: number; wallMs: number };
 
 /** The session's life: begin, ping, hear of its end, begin the next. Decides nothing about leases. */
@@ -36,15 +31,11 @@ export class Pinger {
   readonly #deps: PingerDeps;
   readonly #links: Links;
   readonly #trustMs: number;
-  #session: Current;
+  readonly #served: ServiceRecord;
+  readonly #storeClock: StoreClock;
+  #session: CurrentSession;
   #sequence = 0;
   #handled = 0;
-  #lastGood = { monoMs: 0, wallMs: 0 };
-  #broken: { monoMs: number; wallMs: number } | undefined;
-  #ranWithoutGap = true;
-  #lastTickMs: number;
-  #offset: OffsetInterval | undefined;
-  #localOffsetMs: number;
   #clockStepped = false;
   #pingAgain = false;
   #isParked = false;
@@ -54,11 +45,10 @@ export class Pinger {
   constructor(deps: PingerDeps) {
     this.#deps = deps;
     this.#trustMs = trustMs(deps.limits.disconnectGraceMs);
-    this.#lastTickMs = deps.clock.monoMs();
-    this.#localOffsetMs = deps.clock.wallMs() - this.#lastTickMs;
-    this.#session = deps.resume
-      ? { ...deps.resume, stage: "begun", mode: "trusted", enterEra: "", cause: "resumed" }
-      : this.#freshSession("begun", deps.sessionsUsed, deps.database.recoveryMs);
+    this.#served = new ServiceRecord(deps.clock, this.#trustMs);
+    this.#storeClock = new StoreClock(deps.clock, driftMs(deps.limits.disconnectGraceMs));
+    const first = { sessionsUsed: deps.sessionsUsed, recoveryMs: deps.database.recoveryMs };
+    this.#session = deps.resume ? resumedSession(deps.resume) : nextSession(deps.lockerId, first, "begun");
     const context = { clock: deps.clock };
     this.#links = new Links((events) => deps.database.openLiveness(context, events), deps.clock, {
       onUp: (link) => void this.#exchange(link),
@@ -78,10 +68,7 @@ export class Pinger {
     this.#stopped = true;
     this.#next?.cancel();
     this.#endTrust();
-    const link = this.#links.all.find(({ isUp }) => isUp);
-    if (goodbye && link && this.#session.stage !== "new") {
-      await link.connection.goodbye(this.#session.sessionId).catch(() => {}); // then peers find it silent
-    }
+    if (goodbye) await this.#goodbye();
     this.#links.close();
   }
 
@@ -90,9 +77,7 @@ export class Pinger {
     if (this.#isParked || this.#stopped) return;
     this.#isParked = true;
     this.#endTrust();
-    const { sessionId, stage } = this.#session;
-    const link = this.#links.all.find(({ isUp }) => isUp);
-    if (link && stage !== "new") link.connection.goodbye(sessionId).catch(() => {}); // then peers find it silent
+    void this.#goodbye();
     this.#succeed("lapsed");
   }
 
@@ -102,12 +87,16 @@ export class Pinger {
     this.hurry();
   }
 
+  async #goodbye(): Promise<void> {
+    const { sessionId, stage } = this.#session;
+    const link = this.#links.all.find(({ isUp }) => isUp);
+    if (stage !== "new") await link?.connection.goodbye(sessionId).catch(() => {}); // then peers find it silent
+  }
+
   #tick(): void {
     const { clock, cells, limits } = this.#deps;
-    const nowMs = clock.monoMs();
-    if (nowMs - this.#lastTickMs > this.#trustMs) this.#ranWithoutGap = false;
-    this.#lastTickMs = nowMs;
-    if (cells.readBrokenAgoMs(nowMs) > 2 * limits.sessionTtlMs + 60_000) cells.forgetBroken();
+    this.#served.onTick();
+    if (cells.readBrokenAgoMs(clock.monoMs()) > 2 * limits.sessionTtlMs + 60_000) cells.forgetBroken();
     this.#links.keep(limits.pingIntervalMs);
     for (const link of this.#links.all) void this.#exchange(link);
     this.#schedule(limits.pingIntervalMs);
@@ -125,17 +114,18 @@ export class Pinger {
     for (const link of idle) void this.#exchange(link);
   }
 
-  /** One request and its answer. One at a time on a connection; the newest answer counts, whichever connection brings it. */
+  /** One request and its answer, one at a time on a connection. The newest answer counts, whoever brings it. */
   async #exchange(link: Link): Promise<void> {
     if (this.#stopped || this.#isParked || !link.isUp || link.owedSinceMs !== undefined) return;
     const { clock } = this.#deps;
     link.owedSinceMs = clock.monoMs();
     try {
-      const { sessionId } = this.#session;
-      if (link.listensTo !== sessionId) {
+      while (link.listensTo !== this.#session.sessionId) {
+        const { sessionId } = this.#session; // it may be another one when the store has answered
         await link.connection.listen(sessionId);
         link.listensTo = sessionId;
       }
+      const { sessionId } = this.#session;
       const sent: Sent = { sequence: ++this.#sequence, sessionId, monoMs: clock.monoMs(), wallMs: clock.wallMs() };
       const answer = await this.#send(link);
       link.owedSinceMs = undefined;
@@ -164,10 +154,12 @@ export class Pinger {
 
   #handle(link: Link, sent: Sent, answer: PingAnswer): void {
     const session = this.#session;
-    if (this.#stopped || this.#isParked || sent.sessionId !== session.sessionId || sent.sequence <= this.#handled) return;
+    if (this.#stopped || this.#isParked || sent.sessionId !== session.sessionId || sent.sequence <= this.#handled)
+      return;
     this.#handled = sent.sequence;
     this.#links.choose(link);
-    this.#compareClocks(sent, answer);
+    this.#clockStepped = this.#storeClock.hasStepped(answer.nowMs, sent.monoMs);
+    if (this.#clockStepped) this.#pingAgain = true;
     session.recoveryMs = Math.max(session.recoveryMs, answer.recoveryMs);
     if (answer.status === "condemned") this.#onCondemned(answer);
     else if (answer.status === "reenter") this.#onNewEra(answer.era);
@@ -191,9 +183,7 @@ export class Pinger {
     const wasTrusted = cells.isTrusted(clock.monoMs(), clock.wallMs());
     if (answer.status === "alive") {
       cells.writeTrust(sent.monoMs, sent.wallMs, this.#trustMs);
-      this.#lastGood = { monoMs: sent.monoMs, wallMs: sent.wallMs };
-      this.#broken = undefined;
-      this.#ranWithoutGap = true;
+      this.#served.onGood(sent);
     }
     if (changed || settled || taken) this.#announce();
     else if (!wasTrusted || windowClosed) {
@@ -204,7 +194,8 @@ export class Pinger {
 
   #onCondemned(answer: PingAnswer): void {
     this.#endTrust();
-    const lostMemory = this.#session.stage === "reenter" || (this.#session.era !== "" && answer.era !== this.#session.era);
+    const lostMemory =
+      this.#session.stage === "reenter" || (this.#session.era !== "" && answer.era !== this.#session.era);
     this.#succeed(lostMemory ? "refused" : "condemned");
     this.hurry();
   }
@@ -214,13 +205,10 @@ export class Pinger {
     const { cells, clock } = this.#deps;
     const session = this.#session;
     if (session.stage === "new") return this.hurry(); // never was anything; ask again
-    const between = (b: { monoMs: number; wallMs: number }) =>
-      Math.max(b.monoMs - this.#lastGood.monoMs, b.wallMs - this.#lastGood.wallMs);
     const reentry = decideReentry({
       isTrusted: cells.isTrusted(clock.monoMs(), clock.wallMs()),
-      lastGoodMs: 0,
-      brokenAtMs: this.#broken && between(this.#broken),
-      ranWithoutGap: this.#ranWithoutGap,
+      servedGapMs: this.#served.servedGapMs,
+      ranWithoutGap: this.#served.ranWithoutGap,
       trustMs: this.#trustMs,
     });
     cells.raiseEpoch();
@@ -234,21 +222,13 @@ export class Pinger {
   }
 
   #succeed(cause: SessionCause): void {
-    const { sessionsUsed, recoveryMs } = this.#session;
-    this.#session = this.#freshSession(cause, sessionsUsed, recoveryMs);
-  }
-
-  #freshSession(cause: SessionCause, sessionsUsed: number, recoveryMs: number): Current {
-    const used = sessionsUsed + 1;
-    const sessionId = `${this.#deps.lockerId}.${used.toString(36)}`;
-    const state = { sessionId, sessionsUsed: used, era: "", lostCounter: 0, recoveryMs, recovering: false };
-    return { ...state, stage: "new", mode: "new", enterEra: "", cause };
+    this.#session = nextSession(this.#deps.lockerId, this.#session, cause);
   }
 
   #announce(): void {
-    const { sessionId, sessionsUsed, era, lostCounter, recoveryMs, recovering, cause } = this.#session;
-    const session = { sessionId, sessionsUsed, era, lostCounter, recoveryMs, recovering };
-    this.#deps.notify({ type: "session", epoch: this.#deps.cells.readEpoch(), cause, session });
+    const { cells, notify } = this.#deps;
+    const { cause } = this.#session;
+    notify({ type: "session", epoch: cells.readEpoch(), cause, session: stateOf(this.#session) });
   }
 
   #endTrust(): void {
@@ -257,25 +237,9 @@ export class Pinger {
     cells.raiseEpoch();
   }
 
-  /** A step of the store's clock is certain only when no delay can explain it; a step of our own clocks is none of its. */
-  #compareClocks(sent: Sent, answer: PingAnswer): void {
-    const { clock, limits } = this.#deps;
-    const receivedMs = clock.monoMs();
-    const drift = driftMs(limits.disconnectGraceMs);
-    const localOffsetMs = clock.wallMs() - receivedMs;
-    const ownStep = Math.abs(localOffsetMs - this.#localOffsetMs) > drift;
-    const offset = offsetInterval(answer.nowMs, sent.monoMs, receivedMs);
-    this.#clockStepped = this.#offset !== undefined && !ownStep && steppedForwardMs(this.#offset, offset) > drift;
-    this.#offset = offset;
-    this.#localOffsetMs = localOffsetMs;
-    if (this.#clockStepped) this.#pingAgain = true;
-  }
-
   #onBreak(cause: Error): void {
-    const { cells, clock } = this.#deps;
-    const nowMs = clock.monoMs();
-    cells.writeBrokenAt(nowMs);
-    this.#broken ??= { monoMs: nowMs, wallMs: clock.wallMs() };
+    this.#deps.cells.writeBrokenAt(this.#deps.clock.monoMs());
+    this.#served.onBreak();
     this.#fail(cause);
   }
 

@@ -3,8 +3,8 @@ import type { SharedCells } from "../src/shared-cells.js";
 export type WatchLimits = { lockTtlMs: number; killAfterMs: number | undefined; tickMs: number };
 
 /**
- * Watches the main thread from the worker's. All times are the worker's own running time, summed tick by tick: while the whole
- * process was stopped the main thread could not run either, so that does not count against it.
+ * Watches the main thread from the worker's. All times are the worker's own running time, summed tick by tick: while
+ * the whole process was stopped the main thread could not run either, so that does not count against it.
  */
 export class MainWatch {
   readonly #cells: SharedCells;

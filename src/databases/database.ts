@@ -1,8 +1,8 @@
 import type { Clock } from "../clock.js";
 
 /**
- * The seam between the locker and a store: interfaces and records, no code. A backend offers two doors, one for each thread.
- * The main thread's deals with leases, the worker's with the session; neither ever does the other's work.
+ * The seam between the locker and a store: interfaces and records, no code. A backend offers two doors, one for each
+ * thread. The main thread's deals with leases, the worker's with the session; neither ever does the other's work.
  */
 export interface Database {
   /** Opens the main thread's connection. Returns at once; the connection is made, and made again, in the background. */
@@ -61,9 +61,7 @@ export type ReownRequest = RenewRequest & { fromSessionId: string };
 export type ReassertRequest = RenewRequest & { acquiredAtMs: number; trace: string };
 
 export type LeaseAnswer =
-  | { status: "held" }
-  | { status: "lost"; lease: LeaseRecord | undefined }
-  | { status: "error"; error: Error };
+  { status: "held" } | { status: "lost"; lease: LeaseRecord | undefined } | { status: "error"; error: Error };
 
 export type ReleaseRequest = { key: string; leaseNumber: number };
 export type ReleaseAnswer =
@@ -74,8 +72,7 @@ export type ReleaseAnswer =
 
 /** "condemned", "era", "generation": nothing was done, for the session or era that asked is not the current one. */
 export type BatchAnswer<Answer> =
-  | { status: "ok"; answers: readonly Answer[] }
-  | { status: "condemned" | "era" | "generation" };
+  { status: "ok"; answers: readonly Answer[] } | { status: "condemned" | "era" | "generation" };
 
 /** A lease as the store keeps it. */
 export type LeaseRecord = {
@@ -136,9 +133,9 @@ export type CondemnRequest = {
 };
 
 /**
- * The main thread's door. Every method rejects with a StoreError "unreachable" when no answer came: what was asked may have
- * happened, now or, through a dead connection, later; but never later than a command that was asked and answered after it.
- * Batches hold at most 64 elements, each with its own answer.
+ * The main thread's door. Every method rejects with a StoreError "unreachable" when no answer came: what was asked
+ * may have happened, now or, through a dead connection, later; but never later than a command that was asked and
+ * answered after it. Batches hold at most 64 elements, each with its own answer.
  */
 export interface LeaseStore {
   acquire(identity: Identity, batch: readonly AcquireRequest[]): Promise<BatchAnswer<AcquireAnswer>>;
@@ -147,7 +144,10 @@ export interface LeaseStore {
   reassert(identity: Identity, batch: readonly ReassertRequest[]): Promise<BatchAnswer<LeaseAnswer>>;
   release(identity: Identity, batch: readonly ReleaseRequest[]): Promise<BatchAnswer<ReleaseAnswer>>;
   readLease(key: string): Promise<LeaseRecord | undefined>;
-  readSession(sessionId: string, contender: Identity): Promise<{ session: SessionRecord; steadyMs: number; nowMs: number }>;
+  readSession(
+    sessionId: string,
+    contender: Identity,
+  ): Promise<{ session: SessionRecord; steadyMs: number; nowMs: number }>;
   condemn(contender: Identity, request: CondemnRequest): Promise<CondemnAnswer>;
   writeTombstones(contender: Identity, sessionIds: readonly string[], keepMs: number): Promise<void>;
   /** Resolves when there is a connection; rejects with the last failure when `signal` aborts. */
@@ -198,7 +198,9 @@ export type PingAnswer = {
 export interface LivenessConnection {
   /** Resolves once usable; rejects with a StoreError when it never came to that. */
   readonly ready: Promise<void>;
-  /** Listens to the session's channel, by which peers also see whether this connection is there. False: not permitted. */
+  /**
+   * Listens to the session's channel, by which peers also see whether this connection is there. False: not permitted.
+   */
   listen(sessionId: string): Promise<boolean>;
   begin(request: BeginRequest): Promise<PingAnswer>;
   ping(request: PingRequest): Promise<PingAnswer>;

@@ -4,8 +4,9 @@
 -- ARGV[7...] per element: lease number, lock TTL in ms, session id to replace or "", its token or "", trace
 -- Returns {status, era, element, ...}; status "ok" | "condemned" | "era" | "generation"; an element is
 -- {"granted", token, granted at ms} | {"held", record} | {"recovering"} | {"error", message}.
--- Atomic: the session must not be condemned, nor the era end, between the look at a key and its grant. All that can fail for
--- one element alone is read first; the fence is written before the leases, so that a full memory refuses the whole batch.
+-- Atomic: the session must not be condemned, nor the era end, between the look at a key and its grant. All that can
+-- fail for one element alone is read first; the fence is written before the leases, so that a full memory refuses
+-- the whole batch.
 local era, sessionId, lockerId = ARGV[4], ARGV[5], ARGV[6]
 local nowUs, nowMs = readClock()
 local ns, err = openNamespace(KEYS[1], ARGV[1], ARGV[2])

@@ -1,13 +1,16 @@
 -- Write a session's record: a new session, or one that enters a new era again while its recovery window is open.
 -- KEYS[1] namespace   KEYS[2] session
--- ARGV[1] fresh era id   ARGV[2] recoveryMs   ARGV[3] "new" | "trusted" | "provisional"   ARGV[4] era to enter (not for "new")
+-- ARGV[1] fresh era id   ARGV[2] recoveryMs   ARGV[3] "new" | "trusted" | "provisional"   ARGV[4] era to enter (not
+-- for "new")
 -- ARGV[5] monotonic ms of the sender   ARGV[6] time to keep the record, ms   ARGV[7...] field, value, ...
 -- Returns {status, era, state, store's ms, lost counter, recoveryMs, ms until the window may close}; status is
 -- "alive" | "recovering" | "reenter" | "condemned".
--- Atomic: whether the window is open and whether the session was condemned must not change before the record is written.
+-- Atomic: whether the window is open and whether the session was condemned must not change before the record is
+-- written.
 local session, mode, keepMs = KEYS[2], ARGV[3], ARGV[6]
 local _, nowMs = readClock()
-redis.call("PEXPIRE", session, keepMs) -- first write: one that is allowed when memory is full opens the way for the others
+-- First write: one that is allowed when memory is full opens the way for the others
+redis.call("PEXPIRE", session, keepMs)
 local ns, err = openNamespace(KEYS[1], ARGV[1], ARGV[2])
 if not ns then
   return err

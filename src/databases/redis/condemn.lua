@@ -4,7 +4,8 @@
 -- ARGV[5] "1" when its process is proven dead   ARGV[6] monotonic ms of the contender
 -- ARGV[7] ms since the contender's own connection last broke   ARGV[8] contender's session TTL, ms
 -- ARGV[9] time to keep the tombstone, ms
--- Returns {"condemned", reason} | {"alive"} | {"era"}; reason "gone" | "proof" | "silent" | "disconnected" | "era" | "already".
+-- Returns {"condemned", reason} | {"alive"} | {"era"}; reason "gone" | "proof" | "silent" | "disconnected" | "era" |
+-- "already".
 -- Atomic: a ping that came in since the contender looked must win.
 local session, proof, brokenAgoMs = KEYS[2], ARGV[5], tonumber(ARGV[7])
 local _, nowMs = readClock()

@@ -12,8 +12,9 @@ export type ConnectionEvents = { onMessage?(channel: string): void; onClose(caus
 const definitions = Object.fromEntries(Object.entries(scripts).map(([name, lua]) => [`pulselock:${name}`, { lua }]));
 
 /**
- * One connection, used until it breaks and never mended: whoever owns it opens the next. So nothing is ever resent behind
- * our back (ioredis would: an acquire ran twice and its caller was told "no"), and a broken connection is one plain event.
+ * One connection, used until it breaks and never mended: whoever owns it opens the next. So nothing is ever resent
+ * behind our back (ioredis would: an acquire ran twice and its caller was told "no"), and a broken connection is one
+ * plain event.
  */
 export class RedisConnection {
   readonly ready: Promise<void>;
@@ -46,6 +47,8 @@ export class RedisConnection {
       disableClientInfo: true,
       commandTimeout: undefined, // ours (below) does not mistake a blocked event loop for a dead server
       connectTimeout: timeoutMs,
+      // The timer of that wait outlives a stream that has closed already, and keeps the process alive
+      disconnectTimeout: 1,
       keepAlive: 1000,
       noDelay: true,
       stringNumbers: false,
@@ -85,7 +88,7 @@ export class RedisConnection {
 
   async #connect(): Promise<void> {
     const timer = this.#clock.timer(this.#timeoutMs, () =>
-      this.#clock.afterInput(() => this.#close(new Error(`no connection within ${this.#timeoutMs} ms`))),
+      this.#clock.afterInput(() => this.#close(this.#lateError())),
     );
     try {
       await this.#redis.connect();
@@ -96,6 +99,14 @@ export class RedisConnection {
     } finally {
       timer.cancel();
     }
+  }
+
+  /** A plain Redis says nothing to a TLS client: it waits for the end of what it takes for a line. */
+  #lateError(): Error {
+    const stream = this.#redis.stream as { connecting?: boolean; secureConnecting?: boolean } | undefined;
+    const isHandshake = stream?.secureConnecting && !stream.connecting;
+    const hint = isHandshake ? ": no answer to the TLS handshake; does that port speak TLS?" : "";
+    return new Error(`no connection within ${this.#timeoutMs} ms${hint}`);
   }
 
   async #watched<T>(send: () => Promise<T>): Promise<T> {
@@ -111,13 +122,16 @@ export class RedisConnection {
     }
   }
 
-  /** A command without an answer condemns the connection: what is behind it in the queue will not be answered either. */
+  /**
+   * A command without an answer condemns the connection: what is behind it in the queue will not be answered either.
+   */
   #watchOldest(): void {
     const oldest = this.#unanswered[0];
     if (this.#watch || this.#closed || oldest === undefined) return;
     const waitMs = Math.max(1, oldest + this.#timeoutMs - this.#clock.monoMs());
     this.#watch = this.#clock.timer(waitMs, () => {
-      // After a blocked event loop timers come first and the answers, long there, after: look again once they were read.
+      // After a blocked event loop timers come first and the answers, long there, after: look again once they were
+      // read.
       this.#clock.afterInput(() => {
         this.#watch = undefined;
         const now = this.#unanswered[0];

@@ -11,9 +11,9 @@ type Inside = {
 };
 
 /**
- * A module that exports `new RedisDatabase(new Redis(…))` starts a connection by being imported, which nobody may ever use and
- * which would keep the process alive. A client that is still fresh and idle one turn later is put back to the state that
- * ioredis calls lazy ("wait"): it connects with its first command. A client in use stays as it is.
+ * A module that exports `new RedisDatabase(new Redis(…))` starts a connection by being imported, which nobody may
+ * ever use and which would keep the process alive. A client that is still fresh and idle one turn later is put back
+ * to the state that ioredis calls lazy ("wait"): it connects with its first command. A client in use stays as it is.
  */
 export function parkFreshClient(client: Redis): void {
   const inside = client as unknown as Inside;

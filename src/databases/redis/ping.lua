@@ -7,16 +7,18 @@
 -- Atomic: nobody may condemn between the look at the record and the note that it lives.
 local session, era, monoMs, keepMs = KEYS[2], ARGV[3], tonumber(ARGV[4]), ARGV[6]
 local _, nowMs = readClock()
-redis.call("PEXPIRE", session, keepMs) -- first write: one that is allowed when memory is full opens the way for the others
+-- First write: one that is allowed when memory is full opens the way for the others
+redis.call("PEXPIRE", session, keepMs)
 local ns, err = openNamespace(KEYS[1], ARGV[1], ARGV[2])
 if not ns then
   return err
 end
 if ARGV[5] == "1" and ns.era == era and not ns.recovering then
-  beginEra(ns, ARGV[1]) -- leases may have run out before their time: grant nothing until the living have said what they hold
+  -- Leases may have run out before their time: grant nothing until the living have said what they hold
+  beginEra(ns, ARGV[1])
 end
-local v = redis.call("HMGET", session, "dead", "era", "last", "steady", "offset", "offsetAt", "ahead", "interval", "drift",
-  "lost", "provisional")
+local v = redis.call("HMGET", session, "dead", "era", "last", "steady", "offset", "offsetAt", "ahead", "interval",
+  "drift", "lost", "provisional")
 local function answer(status, openInMs)
   return { status, ns.era, ns.recovering and "recovering" or "open", whole(nowMs), v[10] or "0", whole(ns.recoveryMs),
     whole(openInMs or 0) }
@@ -34,8 +36,8 @@ if v[2] ~= ns.era then
   return answer("condemned")
 end
 
--- Steadiness: no gap over two intervals, none negative, and the store's clock in step with the sender's. A late ping looks
--- like a clock that ran ahead, so one such ping is only counted; the second in a row is a step.
+-- Steadiness: no gap over two intervals, none negative, and the store's clock in step with the sender's. A late ping
+-- looks like a clock that ran ahead, so one such ping is only counted; the second in a row is a step.
 local gapMs, offset = nowMs - tonumber(v[3]), nowMs - monoMs
 local steady, reference, referenceAt, ahead = tonumber(v[4]), tonumber(v[5]), tonumber(v[6]), tonumber(v[7])
 local drift = tonumber(v[9])

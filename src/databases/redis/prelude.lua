@@ -20,8 +20,8 @@ local function beginEra(ns, era)
   redis.call("HSET", ns.key, "v", FORMAT, "run", ns.run, "era", era, "state", "recovering")
 end
 
--- Reads the namespace record and compares the server's run id with the one it keeps: a store that was restarted, promoted
--- or wiped is noticed by the very script that would grant or condemn (a client that compares is too late).
+-- Reads the namespace record and compares the server's run id with the one it keeps: a store that was restarted,
+-- promoted or wiped is noticed by the very script that would grant or condemn (a client that compares is too late).
 local function openNamespace(key, freshEra, recoveryMs)
   local v = redis.call("HMGET", key, "v", "run", "era", "state", "fence", "recovery")
   if v[1] and tonumber(v[1]) > FORMAT then
@@ -59,8 +59,8 @@ local function steadyForMs(session, nowMs, monoMs)
   return nowMs - tonumber(v[3])
 end
 
--- Why a command of this session is not to be executed, or nil. A connection's generation only grows: what an older, dead
--- connection still delivers is refused once the next one has been heard.
+-- Why a command of this session is not to be executed, or nil. A connection's generation only grows: what an older,
+-- dead connection still delivers is refused once the next one has been heard.
 local function refusal(session, ns, era, generation)
   local v = redis.call("HMGET", session, "dead", "era", "generation")
   if v[1] or not v[2] then

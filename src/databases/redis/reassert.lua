@@ -3,9 +3,10 @@
 -- ARGV[1] fresh era id   ARGV[2] recoveryMs   ARGV[3] generation   ARGV[4] era   ARGV[5] session id   ARGV[6] locker id
 -- ARGV[7...] per element: lease number, token, lock TTL in ms, granted at ms, trace
 -- Returns {status, era, element, ...}; an element is {"held"} | {"lost", record or ""} | {"error", message}.
--- Atomic: only while the window is open, for after it a key without a record is free. Of two that claim one key the larger
--- token was granted later, so it is the one that holds.
-redis.call("PEXPIRE", KEYS[2], 3600000) -- first write: one that is allowed when memory is full opens the way for the others
+-- Atomic: only while the window is open, for after it a key without a record is free. Of two that claim one key the
+-- larger token was granted later, so it is the one that holds.
+-- First write: one that is allowed when memory is full opens the way for the others
+redis.call("PEXPIRE", KEYS[2], 3600000)
 local ns, err = openNamespace(KEYS[1], ARGV[1], ARGV[2])
 if not ns then
   return err

@@ -33,7 +33,10 @@ export function parsePing(reply: unknown): PingAnswer {
   };
 }
 
-export function parseSession(sessionId: string, reply: unknown): { session: SessionRecord; steadyMs: number; nowMs: number } {
+export function parseSession(
+  sessionId: string,
+  reply: unknown,
+): { session: SessionRecord; steadyMs: number; nowMs: number } {
   const [nowMs, gone, steadyMs, ...pairs] = reply as string[];
   const field = new Map<string, string>();
   for (let i = 0; i + 1 < pairs.length; i += 2) field.set(pairs[i]!, pairs[i + 1]!);
@@ -41,7 +44,7 @@ export function parseSession(sessionId: string, reply: unknown): { session: Sess
   const session: SessionRecord = {
     sessionId,
     state: field.has("dead") ? "condemned" : field.has("era") ? "alive" : "absent",
-    silentMs: Number(nowMs) - Number(field.get("last") ?? 0),
+    silentMs: Number(nowMs) - Number(field.get("last") ?? nowMs), // unknown of one that left or of a mere tombstone
     connectionGone: !listens || gone === "" ? undefined : gone === "1",
     sessionTtlMs: Number(field.get("ttl") ?? 0),
     disconnectGraceMs: Number(field.get("grace") ?? 0),

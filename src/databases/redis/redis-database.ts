@@ -17,8 +17,9 @@ export type RedisDatabaseSettings = {
   /** Put before every key and channel, after the client's own `keyPrefix`. Default "pulselock:". */
   prefix?: string;
   /**
-   * How long nothing is granted after the store lost its memory, ms. Default 2 500: longer than anybody with the default limits
-   * may go on without asking (1 300) and two pings. Must be at least that for the slowest fleet that shares the prefix.
+   * How long nothing is granted after the store lost its memory, ms. Default 2 500: longer than anybody with the
+   * default limits may go on without asking (1 300) and two pings. Must be at least that for the slowest fleet that
+   * shares the prefix.
    */
   recoveryMs?: number;
   /** A command without an answer for so long ends its connection, ms. Default 2 000. */
@@ -49,11 +50,16 @@ export class RedisDatabase implements Database {
     }
     this.recoveryMs = settings.recoveryMs ?? 2_500;
     this.#commandTimeoutMs = settings.commandTimeoutMs ?? 2_000;
-    for (const [option, value] of Object.entries({ recoveryMs: this.recoveryMs, commandTimeoutMs: this.#commandTimeoutMs })) {
-      if (!Number.isSafeInteger(value) || value < 1) throw new OptionError(option, value, "must be a whole number of ms above 0");
+    for (const [option, value] of Object.entries({
+      recoveryMs: this.recoveryMs,
+      commandTimeoutMs: this.#commandTimeoutMs,
+    })) {
+      if (!Number.isSafeInteger(value) || value < 1)
+        throw new OptionError(option, value, "must be a whole number of ms above 0");
     }
     const prefix = settings.prefix ?? "pulselock:";
-    if (typeof prefix !== "string" || prefix === "") throw new OptionError("prefix", prefix, "must be a non-empty string");
+    if (typeof prefix !== "string" || prefix === "")
+      throw new OptionError("prefix", prefix, "must be a non-empty string");
     this.#keys = new RedisKeys(`${this.#options.keyPrefix ?? ""}${prefix}`);
   }
 

@@ -7,11 +7,19 @@ const MEANINGS: readonly [RegExp, StoreErrorCode, string][] = [
   [/WRONGTYPE/, "foreign-value", "the key holds a value of another type; it was left untouched"],
   [/WRONGPASS|invalid password/i, "denied", "wrong user name or password"],
   [/NOAUTH/, "denied", "the server asks for a password"],
-  [/NOPERM|ACL|no permissions|can't run this command or subcommand/i, "denied", "the user lacks a right (see README, ACL)"],
+  [
+    /NOPERM|ACL|no permissions|can't run this command or subcommand/i,
+    "denied",
+    "the user lacks a right (see README, ACL)",
+  ],
   [/READONLY/, "read-only", "the server is a replica; connect to the primary"],
   [/OOM /, "out-of-memory", "the store has no memory left; nothing was granted"],
   [/unknown command|ERR unknown/i, "unsupported", "the server lacks a command; Redis 6.2 or newer is needed"],
-  [/wrong version number|SSL|EPROTO|packet length too long/i, "denied", "TLS and the server's port do not fit together"],
+  [
+    /wrong version number|SSL|EPROTO|packet length too long/i,
+    "denied",
+    "TLS and the server's port do not fit together",
+  ],
 ];
 
 /** Any failure of the driver or the server as a StoreError; what is not known by name counts as "unreachable". */
@@ -27,6 +35,7 @@ export function toStoreError(cause: unknown, what = "Redis"): StoreError {
 /** ECONNREFUSED on several addresses is an AggregateError with an empty message. */
 function messageOf(error: Error): string {
   if (error.message) return error.message;
-  const parts = error instanceof AggregateError ? error.errors.map((e) => (e instanceof Error ? e.message : String(e))) : [];
+  const parts =
+    error instanceof AggregateError ? error.errors.map((e) => (e instanceof Error ? e.message : String(e))) : [];
   return parts.join("; ") || (error as NodeJS.ErrnoException).code || error.name;
 }

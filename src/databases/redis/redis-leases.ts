@@ -23,7 +23,9 @@ import type { RedisKeys } from "./keys.js";
 import { parseLease, parseSession } from "./records.js";
 import { toStoreError } from "./redis-errors.js";
 
-/** The longest pause before the next try to connect, ms: who comes back late is taken for dead by who came back first. */
+/**
+ * The longest pause before the next try to connect, ms: who comes back late is taken for dead by who came back first.
+ */
 const RECONNECT_MS_MAX = 250;
 
 type Element = [status: string, ...rest: string[]];

@@ -67,7 +67,15 @@ export class RedisLiveness implements LivenessConnection {
       ...r.proofs,
     };
     const keys = [this.#keys.namespace, this.#keys.session(r.sessionId)];
-    const args = [nanoid(10), r.recoveryMs, r.mode, r.era, this.#monoMs(), KEEP_SESSION_MS, ...Object.entries(fields).flat()];
+    const args = [
+      nanoid(10),
+      r.recoveryMs,
+      r.mode,
+      r.era,
+      this.#monoMs(),
+      KEEP_SESSION_MS,
+      ...Object.entries(fields).flat(),
+    ];
     return parsePing(await this.#connection.run("begin", keys, args));
   }
 
@@ -96,8 +104,8 @@ export class RedisLiveness implements LivenessConnection {
     if (policy !== undefined && policy !== "noeviction") {
       throw new StoreError(
         "eviction-policy",
-        `Redis may drop our records when memory runs short (maxmemory-policy ${policy}): set noeviction, use an instance ` +
-          "of its own, or accept double runs with { allowEviction: true }",
+        `Redis may drop our records when memory runs short (maxmemory-policy ${policy}): set noeviction, use an ` +
+          "instance of its own, or accept double runs with { allowEviction: true }",
       );
     }
   }

@@ -1,9 +1,10 @@
 -- Give leases back, or withdraw what may have been granted. Only the lease itself: never another one of the same owner.
 -- KEYS[1] session   KEYS[2...] lease, one an element
 -- ARGV[1] generation   ARGV[2] locker id   ARGV[3...] per element: lease number
--- Returns one element a key: {"released"} | {"absent"} | {"other", record} | {"error", message}; or {"generation"} alone.
--- Atomic: the owner must not change between the look and DEL. It also tells the session's record which connection speaks
--- now, so that an acquire which a dead connection still delivers is refused.
+-- Returns one element a key: {"released"} | {"absent"} | {"other", record} | {"error", message}; or {"generation"}
+-- alone.
+-- Atomic: the owner must not change between the look and DEL. It also tells the session's record which connection
+-- speaks now, so that an acquire which a dead connection still delivers is refused.
 local exists = redis.call("PEXPIRE", KEYS[1], 3600000) -- first write: allowed when memory is full
 if exists == 1 then
   local known = tonumber(redis.call("HGET", KEYS[1], "generation") or "0")

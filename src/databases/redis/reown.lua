@@ -1,10 +1,12 @@
 -- Take the leases that nobody has taken from this locker's condemned session over to its new one.
 -- KEYS[1] namespace   KEYS[2] new session   KEYS[3...] lease, one an element
--- ARGV[1] fresh era id   ARGV[2] recoveryMs   ARGV[3] generation   ARGV[4] era   ARGV[5] new session id   ARGV[6] locker id
+-- ARGV[1] fresh era id   ARGV[2] recoveryMs   ARGV[3] generation   ARGV[4] era   ARGV[5] new session id   ARGV[6]
+-- locker id
 -- ARGV[7...] per element: lease number, token, lock TTL in ms, session id it was held under
 -- Returns {status, era, element, ...}; an element is {"held"} | {"lost", record or ""} | {"error", message}.
 -- Atomic: compare-and-swap on session and token; on less, a lease that somebody had since would be revived.
-redis.call("PEXPIRE", KEYS[2], 3600000) -- first write: one that is allowed when memory is full opens the way for the others
+-- First write: one that is allowed when memory is full opens the way for the others
+redis.call("PEXPIRE", KEYS[2], 3600000)
 local ns, err = openNamespace(KEYS[1], ARGV[1], ARGV[2])
 if not ns then
   return err

@@ -1,0 +1,123 @@
+import type { Clock, Timer } from "./clock.js";
+import type { ContentionJudge } from "./contention.js";
+import type { AcquireAnswer, AcquireRequest, Holder, LeaseStore } from "./databases/database.js";
+import { StoreError } from "./errors.js";
+import { publish, type Condemned } from "./events.js";
+import type { GiveBack } from "./give-back.js";
+import type { Grant } from "./held-lease.js";
+import type { Session, Stamp } from "./session.js";
+import { joinSignals, type JoinedSignal } from "./signals.js";
+
+export type AcquisitionDeps = {
+  clock: Clock;
+  store: LeaseStore;
+  session: Session;
+  judge: ContentionJudge;
+  giveBack: GiveBack;
+  acquireTimeoutMs: number;
+  pingIntervalMs: number;
+  /** Whether this locker knows the lease that the store says is its own. */
+  knows(leaseNumber: number): boolean;
+  /** Asks the worker to look at once. */
+  hurry(): void;
+};
+
+export type Wanted = {
+  key: string;
+  lockTtlMs: number;
+  trace: string;
+  waitMs: number;
+  /** Aborts when the caller, a drain or close() says so. */
+  signals: readonly AbortSignal[];
+};
+
+export type Acquired = { grant: Grant } | { holder: Holder };
+
+export type Answered = { answer: AcquireAnswer | { status: "again" }; stamp: Stamp; sentMs: number };
+
+/** What one acquire knows of itself. */
+export class Attempt {
+  readonly leaseNumber: number;
+  readonly wanted: Wanted;
+  inFlight: Promise<Answered> | undefined;
+  lastError: StoreError | undefined;
+  readonly #deps: AcquisitionDeps;
+  readonly #startedMs: number;
+  readonly #stop: JoinedSignal;
+  #timer: Timer;
+  #replace: AcquireRequest["replace"];
+  #takenFrom: Condemned | undefined;
+  #unsureSinceMs: number | undefined;
+
+  constructor(leaseNumber: number, wanted: Wanted, deps: AcquisitionDeps) {
+    this.leaseNumber = leaseNumber;
+    this.wanted = wanted;
+    this.#deps = deps;
+    this.#startedMs = deps.clock.monoMs();
+    this.#stop = joinSignals(wanted.signals);
+    this.#timer = this.#startTimer();
+  }
+
+  get signal(): AbortSignal {
+    return this.#stop.signal;
+  }
+
+  /** How much of waitMs is left, ms. */
+  get leftMs(): number {
+    return this.wanted.waitMs - (this.#deps.clock.monoMs() - this.#startedMs);
+  }
+
+  /** How long a holder that cannot be judged yet is still waited for: its own limit, and a ping. */
+  unsureLeftMs(limitMs: number): number {
+    const nowMs = this.#deps.clock.monoMs();
+    this.#unsureSinceMs ??= nowMs;
+    return this.#unsureSinceMs + limitMs + 2 * this.#deps.pingIntervalMs - nowMs;
+  }
+
+  request(): AcquireRequest {
+    const { key, lockTtlMs, trace } = this.wanted;
+    return { key, lockTtlMs, trace, leaseNumber: this.leaseNumber, replace: this.#replace };
+  }
+
+  /** The store answered: from here on it has acquireTimeoutMs for the next answer. */
+  onAnswer(): void {
+    this.#timer.cancel();
+    this.#timer = this.#startTimer();
+    this.#replace = undefined;
+    this.#takenFrom = undefined;
+  }
+
+  take(replace: NonNullable<AcquireRequest["replace"]>, takenFrom: Condemned): void {
+    this.#replace = replace;
+    this.#takenFrom = takenFrom;
+  }
+
+  grant(answer: { fencingToken: number; acquiredAtMs: number }, { stamp, sentMs }: Answered): Grant {
+    const { fencingToken, acquiredAtMs } = answer;
+    const { key, lockTtlMs, trace } = this.wanted;
+    const { sessionId, era } = stamp.identity;
+    const waitedMs = this.#deps.clock.monoMs() - this.#startedMs;
+    const takenFrom = this.#takenFrom;
+    publish("granted", () => ({ key, fencingToken, waitedMs, takenFrom }));
+    const facts = { key, lockTtlMs, trace, leaseNumber: this.leaseNumber, fencingToken, acquiredAtMs };
+    return { ...facts, sessionId, era, epoch: stamp.epoch, sentMs };
+  }
+
+  end(): void {
+    this.#timer.cancel();
+    this.#stop.dispose();
+  }
+
+  #startTimer(): Timer {
+    const { acquireTimeoutMs, clock, session } = this.#deps;
+    return clock.timer(acquireTimeoutMs, () =>
+      clock.afterInput(() => {
+        const cause = session.failure ?? this.lastError;
+        const why = cause ? `: ${cause.message}` : session.state?.recovering ? ": its recovery window is open" : "";
+        const key = JSON.stringify(this.wanted.key);
+        const message = `${key} was not acquired, for the store gave no answer within ${acquireTimeoutMs} ms${why}`;
+        this.#stop.abort(new StoreError(cause?.code ?? "unreachable", message, cause));
+      }),
+    );
+  }
+}

@@ -1,0 +1,215 @@
+import { wait, type Clock } from "./clock.js";
+import type { Identity } from "./databases/database.js";
+import { LockError, LockUnsureError, type LockErrorCode, type LockErrorFacts } from "./errors.js";
+import type { Heartbeat, Lease, LeaseState } from "./lease.js";
+import { joinSignals } from "./signals.js";
+import { leaseBelievedUntilMs } from "./trust.js";
+
+/** How often delay() and during() beat, ms. */
+const BEAT_MS = 500;
+const YES = Promise.resolve();
+
+/** Why nothing may go on in this process, once there is a reason. */
+export type Drain = { reason: Error | undefined; signal: AbortSignal };
+
+/** What a lease asks of those around it. */
+export type LeaseDeps = {
+  clock: Clock;
+  /** Clock readings first, then trust, the epoch last: see shared-cells.ts. */
+  isTrusted(monoMs: number, wallMs: number): boolean;
+  readEpoch(): number;
+  drain: Drain;
+  renewSoon(lease: HeldLease): void;
+  /** Resolves when something may have changed. */
+  news(): Promise<void>;
+  release(lease: HeldLease): Promise<unknown>;
+  whenUnsure: "wait" | "abort";
+  lose(lease: HeldLease, code: LockErrorCode): void;
+};
+
+export type Grant = {
+  key: string;
+  leaseNumber: number;
+  fencingToken: number;
+  acquiredAtMs: number;
+  lockTtlMs: number;
+  trace: string;
+  sessionId: string;
+  era: string;
+  epoch: number;
+  sentMs: number;
+};
+
+export class HeldLease implements Lease {
+  readonly key: string;
+  readonly fencingToken: number;
+  readonly leaseNumber: number;
+  readonly acquiredAtMs: number;
+  readonly lockTtlMs: number;
+  readonly trace: string;
+  readonly heartbeat: Heartbeat;
+  /** Under which session and era the store knows it. */
+  sessionId: string;
+  era: string;
+  /** The last epoch for which it was found to be held. */
+  epoch: number;
+  /** When the last renewal that was answered was sent, and when the job last beat; monotonic ms. */
+  renewedMs: number;
+  beatMs: number;
+  released = false;
+  /** The last request about this lease that may still be under way. */
+  underWay: Promise<unknown> | undefined;
+  readonly #deps: LeaseDeps;
+  readonly #abort = new AbortController();
+  #believedUntilMs: number;
+  #loss: { error: LockError; atMs: number } | undefined;
+
+  constructor(grant: Grant, deps: LeaseDeps) {
+    this.#deps = deps;
+    this.key = grant.key;
+    this.fencingToken = grant.fencingToken;
+    this.leaseNumber = grant.leaseNumber;
+    this.acquiredAtMs = grant.acquiredAtMs;
+    this.lockTtlMs = grant.lockTtlMs;
+    this.trace = grant.trace;
+    this.sessionId = grant.sessionId;
+    this.era = grant.era;
+    this.epoch = grant.epoch;
+    this.renewedMs = grant.sentMs;
+    this.beatMs = grant.sentMs;
+    this.#believedUntilMs = leaseBelievedUntilMs(grant.sentMs, grant.lockTtlMs);
+    const heartbeat = () => (this.#beat() ? YES : this.#slowHeartbeat());
+    this.heartbeat = Object.assign(heartbeat, {
+      delay: (ms: number) => this.#delay(ms),
+      during: <T>(promise: PromiseLike<T>) => this.#during(promise),
+    });
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+  get believedUntilMs(): number {
+    return this.#believedUntilMs;
+  }
+  /** When the store forgets the lease unless it was renewed since. */
+  get endsMs(): number {
+    return this.renewedMs + this.lockTtlMs;
+  }
+  get hasBeaten(): boolean {
+    return this.beatMs > this.renewedMs;
+  }
+  get isLost(): boolean {
+    return this.#loss !== undefined;
+  }
+
+  get state(): LeaseState {
+    if (this.#loss) return "lost";
+    return !this.released && this.#isHeld(this.#deps.clock.monoMs()) ? "held" : "unsure";
+  }
+
+  assertHeld(): void {
+    this.#throwIfLost();
+    if (this.released || !this.#isHeld(this.#deps.clock.monoMs())) throw new LockUnsureError(this.key);
+  }
+
+  async release(): Promise<void> {
+    await this.#deps.release(this);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.release();
+  }
+
+  /** A renewal sent at that time was answered with yes. */
+  onRenewed(sentMs: number): void {
+    this.renewedMs = Math.max(this.renewedMs, sentMs);
+    this.#believedUntilMs = leaseBelievedUntilMs(this.renewedMs, this.lockTtlMs);
+  }
+
+  /** It was found to be held, by this session in this era, after all that happened up to this epoch. */
+  onJudged({ sessionId, era }: Identity, epoch: number): void {
+    this.sessionId = sessionId;
+    this.era = era;
+    this.epoch = epoch;
+  }
+
+  onLost(code: LockErrorCode, facts: Omit<LockErrorFacts, "key">): void {
+    if (this.#loss) return;
+    const error = new LockError(code, { key: this.key, ...facts });
+    this.#loss = { error, atMs: this.#deps.clock.monoMs() };
+    this.#abort.abort(error);
+  }
+
+  /** The lease stays; only the job is asked to end. */
+  abortJob(reason: Error): void {
+    this.#abort.abort(reason);
+  }
+
+  /** The fast path: no I/O, nothing allocated. Clock first, deadlines next, epoch last. */
+  #beat(): boolean {
+    const monoMs = this.#deps.clock.monoMs();
+    if (this.#loss || this.released || this.#deps.drain.reason || !this.#isHeld(monoMs)) return false;
+    this.beatMs = monoMs;
+    if (monoMs > this.renewedMs + this.lockTtlMs * 0.4) this.#deps.renewSoon(this); // a job that beats rarely
+    return true;
+  }
+
+  #isHeld(monoMs: number): boolean {
+    const { clock, isTrusted, readEpoch } = this.#deps;
+    return isTrusted(monoMs, clock.wallMs()) && monoMs < this.#believedUntilMs && readEpoch() === this.epoch;
+  }
+
+  async #slowHeartbeat(): Promise<void> {
+    for (;;) {
+      this.#throwIfLost();
+      if (this.#deps.drain.reason) throw this.#deps.drain.reason;
+      if (this.released) throw new LockUnsureError(this.key);
+      if (this.#beat()) return;
+      if (this.#deps.whenUnsure === "abort") {
+        this.#deps.lose(this, "unreachable");
+        continue;
+      }
+      this.beatMs = this.#deps.clock.monoMs();
+      if (this.beatMs >= this.#believedUntilMs) this.#deps.renewSoon(this);
+      await this.#deps.news();
+    }
+  }
+
+  #throwIfLost(): void {
+    if (!this.#loss) return;
+    const { error, atMs } = this.#loss;
+    const lostForMs = this.#deps.clock.monoMs() - atMs;
+    const { code, key, holder, eventLoopLagMs } = error;
+    throw new LockError(code, { key, holder, eventLoopLagMs, lostForMs, cause: error.cause });
+  }
+
+  async #delay(ms: number): Promise<void> {
+    const { clock, drain } = this.#deps;
+    const untilMs = clock.monoMs() + ms;
+    const awake = joinSignals([this.signal, drain.signal]);
+    try {
+      await this.heartbeat();
+      for (let leftMs = ms; leftMs > 0; leftMs = untilMs - clock.monoMs()) {
+        await wait(clock, Math.min(leftMs, BEAT_MS), awake.signal).catch(() => {}); // the heartbeat below says why
+        await this.heartbeat();
+      }
+    } finally {
+      awake.dispose();
+    }
+  }
+
+  async #during<T>(promise: PromiseLike<T>): Promise<T> {
+    const { clock } = this.#deps;
+    const done = new AbortController();
+    const job = Promise.resolve(promise).finally(() => done.abort());
+    job.catch(() => {}); // after a loss nobody awaits it any more
+    const over = joinSignals([done.signal, this.signal]);
+    while (!over.signal.aborted) {
+      this.beatMs = clock.monoMs();
+      await wait(clock, BEAT_MS, over.signal).catch(() => {}); // `over` says why
+    }
+    over.dispose();
+    if (!done.signal.aborted) this.#throwIfLost(); // aborted by a drain: the lease is held, so let the job end
+    return job;
+  }
+}

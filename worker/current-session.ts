@@ -1,0 +1,33 @@
+import type { BeginRequest } from "../src/databases/database.js";
+import type { SessionCause, SessionState } from "../src/liveness-protocol.js";
+
+/** The session a Pinger is about: what the main thread is told of it, and what comes next. */
+export type CurrentSession = SessionState & {
+  /** What the next exchange is: write the record, enter a new era, or ping. */
+  stage: "new" | "reenter" | "begun";
+  mode: BeginRequest["mode"];
+  enterEra: string;
+  cause: SessionCause;
+};
+
+/** The next session of this locker: an id is used once. */
+export function nextSession(
+  lockerId: string,
+  last: { sessionsUsed: number; recoveryMs: number },
+  cause: SessionCause,
+): CurrentSession {
+  const sessionsUsed = last.sessionsUsed + 1;
+  const sessionId = `${lockerId}.${sessionsUsed.toString(36)}`;
+  const state = { sessionId, sessionsUsed, era: "", lostCounter: 0, recoveryMs: last.recoveryMs, recovering: false };
+  return { ...state, stage: "new", mode: "new", enterEra: "", cause };
+}
+
+/** The session that an earlier run of the worker left behind. */
+export function resumedSession(state: SessionState): CurrentSession {
+  return { ...state, stage: "begun", mode: "trusted", enterEra: "", cause: "resumed" };
+}
+
+export function stateOf(session: CurrentSession): SessionState {
+  const { sessionId, sessionsUsed, era, lostCounter, recoveryMs, recovering } = session;
+  return { sessionId, sessionsUsed, era, lostCounter, recoveryMs, recovering };
+}

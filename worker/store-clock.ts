@@ -1,0 +1,31 @@
+import type { Clock } from "../src/clock.js";
+import { offsetInterval, steppedForwardMs, type OffsetInterval } from "../src/trust.js";
+
+/** Compares the store's clock with ours, ping by ping. */
+export class StoreClock {
+  readonly #clock: Clock;
+  readonly #driftMs: number;
+  #offset: OffsetInterval | undefined;
+  #ownOffsetMs: number;
+
+  constructor(clock: Clock, driftMs: number) {
+    this.#clock = clock;
+    this.#driftMs = driftMs;
+    this.#ownOffsetMs = clock.wallMs() - clock.monoMs();
+  }
+
+  /**
+   * Whether the store's clock certainly stepped forward since the last answer: no delay can explain it, and our own
+   * wall clock did not step against our monotonic one (then a suspended machine woke up, and the store is not to
+   * blame).
+   */
+  hasStepped(storeMs: number, sentMs: number): boolean {
+    const receivedMs = this.#clock.monoMs();
+    const ownOffsetMs = this.#clock.wallMs() - receivedMs;
+    const ownStepped = Math.abs(ownOffsetMs - this.#ownOffsetMs) > this.#driftMs;
+    const before = this.#offset;
+    this.#offset = offsetInterval(storeMs, sentMs, receivedMs);
+    this.#ownOffsetMs = ownOffsetMs;
+    return before !== undefined && !ownStepped && steppedForwardMs(before, this.#offset) > this.#driftMs;
+  }
+}
