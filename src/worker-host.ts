@@ -98,6 +98,7 @@ export class WorkerHost {
     this.#port = undefined;
     if (this.#stopped) return publish("worker", () => ({ state: "stopped" }));
     publish("worker", () => ({ state: "failed", error }));
+    this.#dropThread();
     const message = error instanceof Error ? error.message : "it ended by itself";
     this.#deps.onMessage({ type: "failure", code: "unreachable", message: `The liveness worker failed: ${message}` });
     const { clock } = this.#deps;
@@ -112,10 +113,15 @@ export class WorkerHost {
       const stalled = this.#port === undefined || now !== tick ? 0 : stalledMs + LOOK_MS;
       if (stalled < STALL_MS_MAX) return this.#watchStall(now, stalled);
       publish("worker", () => ({ state: "stalled" }));
-      const pool = this.#pool;
-      this.#pool = undefined;
-      void pool?.destroy(); // ends the run, which starts the next
+      this.#dropThread(); // ends the run, which starts the next
       this.#watchStall(now, 0);
     });
+  }
+
+  /** Each run has a thread of its own: in one where the database's module failed to load it would fail for ever. */
+  #dropThread(): void {
+    const pool = this.#pool;
+    this.#pool = undefined;
+    void pool?.destroy();
   }
 }

@@ -154,12 +154,12 @@ export class Pinger {
 
   #handle(link: Link, sent: Sent, answer: PingAnswer): void {
     const session = this.#session;
-    if (this.#stopped || this.#isParked || sent.sessionId !== session.sessionId || sent.sequence <= this.#handled)
-      return;
+    const isStale = sent.sessionId !== session.sessionId || sent.sequence <= this.#handled;
+    if (this.#stopped || this.#isParked || isStale) return;
     this.#handled = sent.sequence;
     this.#links.choose(link);
     this.#clockStepped = this.#storeClock.hasStepped(answer.nowMs, sent.monoMs);
-    if (this.#clockStepped) this.#pingAgain = true;
+    this.#pingAgain ||= this.#clockStepped;
     session.recoveryMs = Math.max(session.recoveryMs, answer.recoveryMs);
     if (answer.status === "condemned") this.#onCondemned(answer);
     else if (answer.status === "reenter") this.#onNewEra(answer.era);
@@ -179,23 +179,23 @@ export class Pinger {
     Object.assign(session, { stage: "begun", era: answer.era, lostCounter: answer.lostCounter });
     session.recovering = answer.recovering;
     if (windowClosed) session.mode = "trusted";
-    if (changed || settled || taken) cells.raiseEpoch(); // before any later trust
+    const isNews = changed || settled || taken;
+    if (isNews) cells.raiseEpoch(); // before any later trust
     const wasTrusted = cells.isTrusted(clock.monoMs(), clock.wallMs());
     if (answer.status === "alive") {
       cells.writeTrust(sent.monoMs, sent.wallMs, this.#trustMs);
       this.#served.onGood(sent);
     }
-    if (changed || settled || taken) this.#announce();
-    else if (!wasTrusted || windowClosed) {
-      notify({ type: "trusted", recovering: answer.recovering, recoveryMs: session.recoveryMs });
-    }
+    const { recovering, recoveryMs } = session;
+    if (isNews) this.#announce();
+    else if (!wasTrusted || windowClosed) notify({ type: "trusted", recovering, recoveryMs });
     if (answer.recovering && answer.openInMs < this.#deps.limits.pingIntervalMs) this.#schedule(answer.openInMs + 1);
   }
 
   #onCondemned(answer: PingAnswer): void {
     this.#endTrust();
-    const lostMemory =
-      this.#session.stage === "reenter" || (this.#session.era !== "" && answer.era !== this.#session.era);
+    const { stage, era } = this.#session;
+    const lostMemory = stage === "reenter" || (era !== "" && answer.era !== era);
     this.#succeed(lostMemory ? "refused" : "condemned");
     this.hurry();
   }
@@ -227,8 +227,8 @@ export class Pinger {
 
   #announce(): void {
     const { cells, notify } = this.#deps;
-    const { cause } = this.#session;
-    notify({ type: "session", epoch: cells.readEpoch(), cause, session: stateOf(this.#session) });
+    const session = stateOf(this.#session);
+    notify({ type: "session", epoch: cells.readEpoch(), cause: this.#session.cause, session });
   }
 
   #endTrust(): void {

@@ -9,19 +9,18 @@ export class ServiceRecord {
   #lastGood: Instant = { monoMs: -Infinity, wallMs: -Infinity };
   #broken: Instant | undefined;
   #ranWithoutGap = true;
-  #lastTickMs: number;
+  #lastTick: Instant;
 
   /** `gapMsMax`: a thread whose timer is late by more was stopped in between. */
   constructor(clock: Clock, gapMsMax: number) {
     this.#clock = clock;
     this.#gapMsMax = gapMsMax;
-    this.#lastTickMs = clock.monoMs();
+    this.#lastTick = this.#now();
   }
 
   onTick(): void {
-    const nowMs = this.#clock.monoMs();
-    if (nowMs - this.#lastTickMs > this.#gapMsMax) this.#ranWithoutGap = false;
-    this.#lastTickMs = nowMs;
+    this.#ranWithoutGap = this.ranWithoutGap;
+    this.#lastTick = this.#now();
   }
 
   /** A ping sent then was answered with "alive". */
@@ -33,17 +32,25 @@ export class ServiceRecord {
 
   /** The connection broke; only the first break since the last good ping counts. */
   onBreak(): void {
-    this.#broken ??= { monoMs: this.#clock.monoMs(), wallMs: this.#clock.wallMs() };
+    this.#broken ??= this.#now();
   }
 
   /** Time between the last good ping and the break, by the clock that says more; undefined when nothing broke. */
   get servedGapMs(): number | undefined {
-    if (!this.#broken) return undefined;
-    const { monoMs, wallMs } = this.#broken;
-    return Math.max(monoMs - this.#lastGood.monoMs, wallMs - this.#lastGood.wallMs);
+    return this.#broken && betweenMs(this.#lastGood, this.#broken);
   }
 
+  /** A connection may be back before the next tick is due: the time since the last one counts as well. */
   get ranWithoutGap(): boolean {
-    return this.#ranWithoutGap;
+    return this.#ranWithoutGap && betweenMs(this.#lastTick, this.#now()) <= this.#gapMsMax;
   }
+
+  #now(): Instant {
+    return { monoMs: this.#clock.monoMs(), wallMs: this.#clock.wallMs() };
+  }
+}
+
+/** By the clock that says more: the monotonic one stands still while a machine is suspended, the wall clock may be set. */
+function betweenMs(from: Instant, to: Instant): number {
+  return Math.max(to.monoMs - from.monoMs, to.wallMs - from.wallMs);
 }
