@@ -1,6 +1,6 @@
 import { Attempt, type Acquired, type AcquisitionDeps, type Answered, type Wanted } from "./attempt.js";
 import { Batch } from "./batch.js";
-import { wait } from "./clock.js";
+import { readInstant, wait } from "./clock.js";
 import type { AcquireRequest, Holder, LeaseRecord } from "./databases/database.js";
 import { StoreError } from "./errors.js";
 import { publish } from "./events.js";
@@ -55,21 +55,26 @@ export class Acquisition {
 
   /** Undefined when no answer came; then the same lease number is asked for again. */
   async #ask(attempt: Attempt): Promise<Answered | undefined> {
-    const { session, store, clock } = this.#deps;
-    await session.whenTrusted(attempt.signal);
+    await this.#deps.session.whenTrusted(attempt.signal);
     const request = this.#batch.add(attempt.request());
     attempt.inFlight = request;
     try {
       return await abortable(request, attempt.signal);
     } catch (error) {
-      attempt.signal.throwIfAborted();
-      if (!(error instanceof StoreError)) throw error;
-      attempt.lastError = error;
-      if (error.isLasting || error.code === "out-of-memory" || error.code === "read-only") throw error;
-      await store.whenUp(attempt.signal);
-      await wait(clock, 1 + clock.random() * POLL_MS, attempt.signal); // an error of a store that is up, e.g. LOADING
+      await this.#onFailure(attempt, error);
       return undefined;
     }
+  }
+
+  /** Resolves when it is time to ask again; rejects when that is of no use. */
+  async #onFailure(attempt: Attempt, error: unknown): Promise<void> {
+    const { store, clock } = this.#deps;
+    attempt.signal.throwIfAborted();
+    if (!(error instanceof StoreError)) throw error;
+    attempt.lastError = error;
+    if (error.isLasting || error.code === "out-of-memory" || error.code === "read-only") throw error;
+    await store.whenUp(attempt.signal);
+    await wait(clock, 1 + clock.random() * POLL_MS, attempt.signal); // an error of a store that is up, e.g. LOADING
   }
 
   async #onHeld(attempt: Attempt, lease: LeaseRecord): Promise<Holder | undefined> {
@@ -82,8 +87,8 @@ export class Acquisition {
     try {
       contention = await abortable(judge.judge(lease), attempt.signal);
     } catch (error) {
-      if (!(error instanceof StoreError) || error.isLasting) throw error;
-      return undefined; // no answer: start over
+      await this.#onFailure(attempt, error);
+      return undefined; // start over
     }
     attempt.onAnswer();
     if (contention.next === "take") {
@@ -128,9 +133,9 @@ export class Acquisition {
     giveBack.flush();
     const stamp = session.stamp();
     if (!stamp) throw new StoreError("unreachable", "trust in the session has just lapsed");
-    const sentMs = clock.monoMs();
+    const sent = readInstant(clock);
     const result = await store.acquire(stamp.identity, requests);
-    if (result.status !== "ok") return requests.map(() => ({ answer: { status: "again" }, stamp, sentMs }));
-    return result.answers.map((answer) => ({ answer, stamp, sentMs }));
+    if (result.status !== "ok") return requests.map(() => ({ answer: { status: "again" }, stamp, sent }));
+    return result.answers.map((answer) => ({ answer, stamp, sent }));
   }
 }

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from "./clock.js";
+import type { Clock, Instant, Timer } from "./clock.js";
 import type { ContentionJudge } from "./contention.js";
 import type { AcquireAnswer, AcquireRequest, Holder, LeaseStore } from "./databases/database.js";
 import { StoreError } from "./errors.js";
@@ -33,7 +33,7 @@ export type Wanted = {
 
 export type Acquired = { grant: Grant } | { holder: Holder };
 
-export type Answered = { answer: AcquireAnswer | { status: "again" }; stamp: Stamp; sentMs: number };
+export type Answered = { answer: AcquireAnswer | { status: "again" }; stamp: Stamp; sent: Instant };
 
 /** What one acquire knows of itself. */
 export class Attempt {
@@ -92,7 +92,7 @@ export class Attempt {
     this.#takenFrom = takenFrom;
   }
 
-  grant(answer: { fencingToken: number; acquiredAtMs: number }, { stamp, sentMs }: Answered): Grant {
+  grant(answer: { fencingToken: number; acquiredAtMs: number }, { stamp, sent }: Answered): Grant {
     const { fencingToken, acquiredAtMs } = answer;
     const { key, lockTtlMs, trace } = this.wanted;
     const { sessionId, era } = stamp.identity;
@@ -100,7 +100,7 @@ export class Attempt {
     const takenFrom = this.#takenFrom;
     publish("granted", () => ({ key, fencingToken, waitedMs, takenFrom }));
     const facts = { key, lockTtlMs, trace, leaseNumber: this.leaseNumber, fencingToken, acquiredAtMs };
-    return { ...facts, sessionId, era, epoch: stamp.epoch, sentMs };
+    return { ...facts, sessionId, era, epoch: stamp.epoch, sent };
   }
 
   end(): void {

@@ -17,12 +17,36 @@ export interface Clock {
   random(): number;
 }
 
+/**
+ * One moment on both clocks. Taken together when a request is sent: either may jump or stand still before its answer.
+ */
+export type Instant = { monoMs: number; wallMs: number };
+
+export function readInstant(clock: Clock): Instant {
+  return { monoMs: clock.monoMs(), wallMs: clock.wallMs() };
+}
+
 export interface Timer {
   cancel(): void;
 }
 
 // performance.now() starts anew in each thread and costs a third of hrtime.bigint(): one offset makes it comparable.
-const originMs = Number(process.hrtime.bigint()) / 1e6 - performance.now();
+const originMs = readOriginMs();
+
+/**
+ * The first call of either clock takes a while, and a thread may be put aside between two readings: either would set
+ * its clock back by that much for as long as it lives. So both are read a few times, and the closest readings count.
+ */
+function readOriginMs(): number {
+  let closest = { originMs: 0, apartMs: Infinity };
+  for (let i = 0; i < 8; i++) {
+    const beforeMs = performance.now();
+    const sharedMs = Number(process.hrtime.bigint()) / 1e6;
+    const apartMs = performance.now() - beforeMs;
+    if (apartMs < closest.apartMs) closest = { originMs: sharedMs - beforeMs - apartMs / 2, apartMs };
+  }
+  return closest.originMs;
+}
 
 export const systemClock: Clock = {
   monoMs: () => originMs + performance.now(),

@@ -1,4 +1,4 @@
-import type { Clock } from "./clock.js";
+import { wait, type Clock } from "./clock.js";
 import type { Holder, HostProofs, LeaseRecord, LeaseStore, SessionRecord } from "./databases/database.js";
 import { publish, type Condemned } from "./events.js";
 import { proveProcess } from "./host-facts.js";
@@ -22,6 +22,9 @@ const REMEMBER_MS = 3_600_000;
 const REMEMBER_MAX = 10_000;
 const TOMBSTONE_MS = 3_600_000;
 const TOMBSTONES_A_CALL = 64;
+const RETRY_MS = 100;
+/** When to look again at what changes in a moment, ms. */
+const AGAIN_MS = 20;
 
 type Snapshot = { session: SessionRecord; steadyMs: number; nowMs: number };
 
@@ -32,6 +35,10 @@ export type ContentionDeps = {
   lockerId: string;
   sessionTtlMs: number;
   proofs: HostProofs;
+  /** Whether a job of this locker still runs under that lease. */
+  knows(leaseNumber: number): boolean;
+  /** Aborts when the locker ends. */
+  ended: AbortSignal;
 };
 
 /** Reads holders' sessions, judges them, condemns the dead ones. */
@@ -46,7 +53,7 @@ export class ContentionJudge {
   }
 
   async judge(lease: LeaseRecord): Promise<Contention> {
-    const { lockerId, proofs, session, sessionTtlMs } = this.#deps;
+    const { lockerId, proofs, session, sessionTtlMs, knows } = this.#deps;
     const own = session.latest()?.identity.sessionId;
     const snapshot = await this.#look(lease.sessionId);
     const { session: holder, steadyMs } = snapshot;
@@ -63,10 +70,11 @@ export class ContentionJudge {
     const limitMs = holder.sessionTtlMs;
     const held = (next: "busy" | "unsure", againInMs: number) =>
       ({ next, holder: toHolder(lease, snapshot), againInMs, limitMs }) as const;
+    if (isOurOwnLast && knows(lease.leaseNumber)) return held("unsure", AGAIN_MS); // it is being re-owned
     if (verdict.verdict === "alive") return held("busy", verdict.againInMs);
     if (verdict.verdict === "unsure") return held("unsure", verdict.againInMs);
     const takenFrom = await this.#condemn(holder, verdict.proof);
-    return takenFrom ? { next: "take", replace, takenFrom } : held("unsure", 20);
+    return takenFrom ? { next: "take", replace, takenFrom } : held("unsure", AGAIN_MS);
   }
 
   async describe(lease: LeaseRecord): Promise<Holder> {
@@ -81,14 +89,26 @@ export class ContentionJudge {
     return snapshot.session.state === "alive" ? toHolder(lease, snapshot) : undefined;
   }
 
-  /** In the window after a loss: so that nobody comes back whose key we may have taken. */
+  /**
+   * In the window after a loss: so that nobody comes back whose key we may have taken. Asked again until it was answered
+   * (the worker is often back before this thread's connection is), while that era lasts. Never rejects.
+   */
   async writeTombstones(): Promise<void> {
-    const contender = this.#deps.session.latest()?.identity;
-    const nowMs = this.#deps.clock.monoMs();
+    const { session, store, clock, ended } = this.#deps;
+    const era = session.latest()?.identity.era;
+    const nowMs = clock.monoMs();
     for (const [id, atMs] of this.#condemned) if (nowMs - atMs > REMEMBER_MS) this.#condemned.delete(id);
     const ids = [...this.#condemned.keys()];
-    for (let i = 0; contender && i < ids.length; i += TOMBSTONES_A_CALL) {
-      await this.#deps.store.writeTombstones(contender, ids.slice(i, i + TOMBSTONES_A_CALL), TOMBSTONE_MS);
+    while (ids.length > 0 && !ended.aborted) {
+      const contender = session.latest()?.identity;
+      if (!contender || contender.era !== era) return;
+      try {
+        await store.writeTombstones(contender, ids.slice(0, TOMBSTONES_A_CALL), TOMBSTONE_MS);
+        ids.splice(0, TOMBSTONES_A_CALL);
+      } catch {
+        await wait(clock, RETRY_MS, ended).catch(() => {}); // the loop looks whether it ended
+        await store.whenUp(ended).catch(() => {});
+      }
     }
   }
 
@@ -106,9 +126,11 @@ export class ContentionJudge {
     const { sessionId, host, pid } = holder;
     const silentMs = Math.max(0, holder.silentMs);
     const described = (reason: Condemned["reason"]) => ({ sessionId, reason, silentMs, host, pid });
-    if (holder.state === "absent") return described("gone");
-    if (holder.state === "condemned") return described("already");
-    const { store, session, sessionTtlMs, clock } = this.#deps;
+    if (holder.state !== "alive") {
+      this.#remember(sessionId);
+      return described(holder.state === "absent" ? "gone" : "already");
+    }
+    const { store, session, sessionTtlMs } = this.#deps;
     const stamp = session.stamp();
     if (!stamp) return undefined; // who is not trusted judges nobody
     const answer = await store.condemn(stamp.identity, {
@@ -117,11 +139,16 @@ export class ContentionJudge {
       contenderSessionTtlMs: sessionTtlMs,
     });
     if (answer.status !== "condemned") return undefined;
-    if (this.#condemned.size >= REMEMBER_MAX) this.#condemned.delete(this.#condemned.keys().next().value!);
-    this.#condemned.set(sessionId, clock.monoMs());
+    this.#remember(sessionId);
     const condemned = described(answer.reason);
     if (answer.reason !== "already" && answer.reason !== "gone") publish("condemned", () => condemned);
     return condemned;
+  }
+
+  /** Whoever condemned it: we may take its key now. */
+  #remember(sessionId: string): void {
+    if (this.#condemned.size >= REMEMBER_MAX) this.#condemned.delete(this.#condemned.keys().next().value!);
+    this.#condemned.set(sessionId, this.#deps.clock.monoMs());
   }
 }
 

@@ -47,7 +47,12 @@ export class Engine {
     );
     const store = database.openLeases({ clock, onUp: () => this.#onNews() });
     const giveBack = new GiveBack(store, session, clock, this.#ended.signal);
-    const judge = new ContentionJudge({ clock, store, session, lockerId, sessionTtlMs, proofs: readHostProofs() });
+    const knows = (leaseNumber: number) => this.holdings.has(leaseNumber);
+    const judge = new ContentionJudge({
+      ...{ clock, store, session, lockerId, sessionTtlMs, knows },
+      proofs: readHostProofs(),
+      ended: this.#ended.signal,
+    });
     const renewals = new Renewals(store, session, clock);
     const post = (message: ToWorker) => this.#worker.post(message);
     const holdings = new Holdings({
@@ -55,8 +60,7 @@ export class Engine {
       describe: (record) => judge.describe(record),
     });
     this.acquisition = new Acquisition({
-      ...{ clock, store, session, judge, giveBack, acquireTimeoutMs, pingIntervalMs },
-      knows: (leaseNumber) => holdings.has(leaseNumber),
+      ...{ clock, store, session, judge, giveBack, acquireTimeoutMs, pingIntervalMs, knows },
       hurry: () => post({ type: "hurry" }),
     });
     this.#worker = new WorkerHost({
@@ -87,7 +91,7 @@ export class Engine {
   }
 
   async #onChange(change: SessionChange): Promise<void> {
-    if (change.eraChanged) await this.judge.writeTombstones().catch(() => {}); // then only the fencing token protects
+    if (change.eraChanged) void this.judge.writeTombstones();
     await this.holdings.judge(change);
   }
 
@@ -108,6 +112,7 @@ export class Engine {
       limits: { lockTtlMs, sessionTtlMs, pingIntervalMs, disconnectGraceMs, killAfterMs },
       resume: state,
       sessionsUsed: state?.sessionsUsed ?? 0,
+      lostJobs: this.holdings.all.filter(({ isLost }) => isLost).map(({ leaseNumber }) => leaseNumber),
     };
   }
 }

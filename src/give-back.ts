@@ -1,8 +1,12 @@
 import { Batch } from "./batch.js";
-import type { Clock } from "./clock.js";
+import { wait, type Clock } from "./clock.js";
 import type { LeaseStore, ReleaseAnswer, ReleaseRequest } from "./databases/database.js";
 import type { Session } from "./session.js";
 import { joinSignals } from "./signals.js";
+
+/** Pause before an unanswered request is repeated, ms; drawn between half of it and all of it. A store that is up may refuse
+ *  for a while, as a replica before its promotion. */
+const RETRY_MS = 100;
 
 /**
  * Releases, and withdraws what may have been granted to nobody. Each is asked for again until it was answered or the
@@ -10,12 +14,14 @@ import { joinSignals } from "./signals.js";
  */
 export class GiveBack {
   readonly #store: LeaseStore;
+  readonly #clock: Clock;
   readonly #batch: Batch<ReleaseRequest, ReleaseAnswer>;
   readonly #ended: AbortSignal;
   readonly #pending = new Set<Promise<unknown>>();
 
   constructor(store: LeaseStore, session: Session, clock: Clock, ended: AbortSignal) {
     this.#store = store;
+    this.#clock = clock;
     this.#ended = ended;
     this.#batch = new Batch(clock, async (requests) => {
       const stamp = session.latest();
@@ -58,6 +64,8 @@ export class GiveBack {
         // No answer: it may or may not have happened. Asking again is safe, and the connection comes back at its own
         // pace.
         const over = joinSignals([this.#ended]);
+        const pauseMs = RETRY_MS * (0.5 + this.#clock.random() / 2);
+        await wait(this.#clock, pauseMs, over.signal).catch(() => {}); // the loop looks whether it ended
         await this.#store.whenUp(over.signal).catch(() => {});
         over.dispose();
       }

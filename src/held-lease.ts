@@ -1,9 +1,9 @@
-import { wait, type Clock } from "./clock.js";
+import { wait, type Clock, type Instant } from "./clock.js";
 import type { Identity } from "./databases/database.js";
 import { LockError, LockUnsureError, type LockErrorCode, type LockErrorFacts } from "./errors.js";
 import type { Heartbeat, Lease, LeaseState } from "./lease.js";
 import { joinSignals } from "./signals.js";
-import { leaseBelievedUntilMs } from "./trust.js";
+import { leaseBelievedFromMs, leaseBelievedUntilMs } from "./trust.js";
 
 /** How often delay() and during() beat, ms. */
 const BEAT_MS = 500;
@@ -37,7 +37,7 @@ export type Grant = {
   sessionId: string;
   era: string;
   epoch: number;
-  sentMs: number;
+  sent: Instant;
 };
 
 export class HeldLease implements Lease {
@@ -56,12 +56,17 @@ export class HeldLease implements Lease {
   /** When the last renewal that was answered was sent, and when the job last beat; monotonic ms. */
   renewedMs: number;
   beatMs: number;
+  /** When a renewal was last tried. */
+  triedMs = 0;
   released = false;
   /** The last request about this lease that may still be under way. */
   underWay: Promise<unknown> | undefined;
   readonly #deps: LeaseDeps;
   readonly #abort = new AbortController();
-  #believedUntilMs: number;
+  /** Until when it must be in the store, on both clocks: the monotonic one stands still in a suspended machine. */
+  #believedUntilMs = 0;
+  #believedUntilWallMs = 0;
+  #believedFromWallMs = 0;
   #loss: { error: LockError; atMs: number } | undefined;
 
   constructor(grant: Grant, deps: LeaseDeps) {
@@ -75,9 +80,9 @@ export class HeldLease implements Lease {
     this.sessionId = grant.sessionId;
     this.era = grant.era;
     this.epoch = grant.epoch;
-    this.renewedMs = grant.sentMs;
-    this.beatMs = grant.sentMs;
-    this.#believedUntilMs = leaseBelievedUntilMs(grant.sentMs, grant.lockTtlMs);
+    this.renewedMs = grant.sent.monoMs;
+    this.beatMs = grant.sent.monoMs;
+    this.#believe(grant.sent);
     const heartbeat = () => (this.#beat() ? YES : this.#slowHeartbeat());
     this.heartbeat = Object.assign(heartbeat, {
       delay: (ms: number) => this.#delay(ms),
@@ -88,8 +93,10 @@ export class HeldLease implements Lease {
   get signal(): AbortSignal {
     return this.#abort.signal;
   }
-  get believedUntilMs(): number {
-    return this.#believedUntilMs;
+  /** Whether it must still be in the store, whoever the session's key may have gone to since. */
+  get isBelieved(): boolean {
+    const { clock } = this.#deps;
+    return this.#isBelieved(clock.monoMs(), clock.wallMs());
   }
   /** When the store forgets the lease unless it was renewed since. */
   get endsMs(): number {
@@ -97,6 +104,10 @@ export class HeldLease implements Lease {
   }
   get hasBeaten(): boolean {
     return this.beatMs > this.renewedMs;
+  }
+  /** Whether a renewal was tried and not answered: else the main thread, not the store, was away. */
+  get isUnanswered(): boolean {
+    return this.triedMs > this.renewedMs;
   }
   get isLost(): boolean {
     return this.#loss !== undefined;
@@ -121,9 +132,10 @@ export class HeldLease implements Lease {
   }
 
   /** A renewal sent at that time was answered with yes. */
-  onRenewed(sentMs: number): void {
-    this.renewedMs = Math.max(this.renewedMs, sentMs);
-    this.#believedUntilMs = leaseBelievedUntilMs(this.renewedMs, this.lockTtlMs);
+  onRenewed(sent: Instant): void {
+    if (sent.monoMs < this.renewedMs) return;
+    this.renewedMs = sent.monoMs;
+    this.#believe(sent);
   }
 
   /** It was found to be held, by this session in this era, after all that happened up to this epoch. */
@@ -156,7 +168,19 @@ export class HeldLease implements Lease {
 
   #isHeld(monoMs: number): boolean {
     const { clock, isTrusted, readEpoch } = this.#deps;
-    return isTrusted(monoMs, clock.wallMs()) && monoMs < this.#believedUntilMs && readEpoch() === this.epoch;
+    const wallMs = clock.wallMs();
+    return isTrusted(monoMs, wallMs) && this.#isBelieved(monoMs, wallMs) && readEpoch() === this.epoch;
+  }
+
+  #believe(sent: Instant): void {
+    this.#believedUntilMs = leaseBelievedUntilMs(sent.monoMs, this.lockTtlMs);
+    this.#believedUntilWallMs = leaseBelievedUntilMs(sent.wallMs, this.lockTtlMs);
+    this.#believedFromWallMs = leaseBelievedFromMs(sent.wallMs, this.lockTtlMs);
+  }
+
+  #isBelieved(monoMs: number, wallMs: number): boolean {
+    if (monoMs >= this.#believedUntilMs) return false;
+    return wallMs < this.#believedUntilWallMs && wallMs >= this.#believedFromWallMs;
   }
 
   async #slowHeartbeat(): Promise<void> {
@@ -170,7 +194,7 @@ export class HeldLease implements Lease {
         continue;
       }
       this.beatMs = this.#deps.clock.monoMs();
-      if (this.beatMs >= this.#believedUntilMs) this.#deps.renewSoon(this);
+      if (!this.isBelieved) this.#deps.renewSoon(this);
       await this.#deps.news();
     }
   }

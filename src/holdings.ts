@@ -70,7 +70,8 @@ export class Holdings {
     const lease = new HeldLease(grant, this.#leaseDeps);
     this.#leases.set(lease.leaseNumber, lease);
     this.#deps.cells.writeJobs(this.#leases.size);
-    this.#lookBy(grant.sentMs + grant.lockTtlMs / 5);
+    this.#deps.cells.raiseLockTtl(grant.lockTtlMs);
+    this.#lookBy(grant.sent.monoMs + grant.lockTtlMs / 5);
     return lease;
   }
 
@@ -138,7 +139,7 @@ export class Holdings {
     const nowMs = this.#deps.clock.monoMs();
     for (const lease of this.#leases.values()) {
       if (lease.isLost) continue;
-      if (nowMs >= lease.endsMs) this.#lose(lease, lease.hasBeaten ? "unreachable" : "expired");
+      if (nowMs >= lease.endsMs) this.#lose(lease, lease.isUnanswered ? "unreachable" : "expired");
       else if (lease.hasBeaten && nowMs >= lease.renewedMs + lease.lockTtlMs / 10) void this.#renew(lease);
       if (!lease.isLost) this.#lookBy(Math.min(lease.endsMs, nowMs + lease.lockTtlMs / 5));
     }
@@ -156,7 +157,7 @@ export class Holdings {
     const isOtherEra = lease.era !== stamp.identity.era;
     const isOtherSession = lease.sessionId !== stamp.identity.sessionId;
     // Only what was surely ours when the store lost its memory is written again.
-    if (isOtherEra && !isOtherSession && this.#deps.clock.monoMs() >= lease.believedUntilMs) {
+    if (isOtherEra && !isOtherSession && !lease.isBelieved) {
       return this.#lose(lease, "store-lost-data");
     }
     const judged = await this.#ask(lease, false).catch(() => undefined);
@@ -164,7 +165,7 @@ export class Holdings {
     const codes = { taken: "revoked", lapsed: "expired" } as Partial<Record<typeof cause, LockErrorCode>>;
     await this.#apply(lease, judged, isOtherEra ? "store-lost-data" : (codes[cause] ?? "session-condemned"));
     // Written anew
-    if (judged.answer.status === "held" && (isOtherEra || isOtherSession)) lease.onRenewed(judged.sentMs);
+    if (judged.answer.status === "held" && (isOtherEra || isOtherSession)) lease.onRenewed(judged.sent);
   }
 
   /** What an answer means for a lease; it counts only if nothing has happened since it was asked for. */
@@ -195,9 +196,10 @@ export class Holdings {
     if (this.#renewing.has(lease) || lease.isLost || lease.released) return;
     this.#renewing.add(lease);
     const { clock } = this.#deps;
+    lease.triedMs = clock.monoMs();
     try {
       const judged = await this.#ask(lease, true);
-      if (judged.answer.status === "held") lease.onRenewed(judged.sentMs);
+      if (judged.answer.status === "held") lease.onRenewed(judged.sent);
       await this.#apply(lease, judged, "expired");
     } catch {
       this.#lookBy(clock.monoMs() + RETRY_MS); // unknown: the lease keeps its old deadline until the next try
@@ -208,7 +210,7 @@ export class Holdings {
 
   #ask(lease: HeldLease, prolong: boolean): Promise<Judged> {
     const asked = this.#deps.renewals.ask(lease, prolong);
-    lease.underWay = Promise.allSettled([lease.underWay, asked]);
+    lease.underWay = Promise.allSettled([lease.underWay, asked]).then(() => {}); // keeps no answer for the next
     return asked;
   }
 

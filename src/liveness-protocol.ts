@@ -19,6 +19,8 @@ export type LivenessTask = {
   resume: SessionState | undefined;
   /** How many sessions were used up so far: ids are never used twice. */
   sessionsUsed: number;
+  /** Leases that were lost while their job ran on, by number: what an earlier run of the worker was told. */
+  lostJobs: readonly number[];
 };
 
 export type LivenessLimits = {
@@ -54,7 +56,9 @@ export type FromWorker =
   | { type: "session"; epoch: number; cause: SessionCause; session: SessionState }
   /** Trust has come back after it had lapsed, or the recovery window has closed: look again. */
   | { type: "trusted"; recovering: boolean; recoveryMs: number }
-  | { type: "failure"; code: StoreErrorCode; message: string };
+  | { type: "failure"; code: StoreErrorCode; message: string }
+  /** Nothing fails, but something is worse than it could be. May come more than once. */
+  | { type: "warning"; code: StoreErrorCode; message: string };
 
 export type ToWorker =
   | { type: "stop"; goodbye: boolean }

@@ -1,11 +1,11 @@
 import { Batch } from "./batch.js";
-import type { Clock } from "./clock.js";
+import { readInstant, type Clock, type Instant } from "./clock.js";
 import type { BatchAnswer, Identity, LeaseAnswer, LeaseStore } from "./databases/database.js";
 import type { HeldLease } from "./held-lease.js";
 import type { Session, Stamp } from "./session.js";
 
 /** An answer, and what must still be true for it to count. */
-export type Judged = { answer: LeaseAnswer; stamp: Stamp; sentMs: number };
+export type Judged = { answer: LeaseAnswer; stamp: Stamp; sent: Instant };
 
 type Request = { lease: HeldLease; prolong: boolean };
 
@@ -35,14 +35,14 @@ export class Renewals {
     const stamp = this.#session.latest();
     if (!stamp || !this.#session.isLatest(stamp)) throw new Error("the session is changing");
     const { identity } = stamp;
-    const sentMs = this.#clock.monoMs();
+    const sent = readInstant(this.#clock);
     const judged = new Map<Request, Judged>();
     const groups = groupBy(requests, ({ lease }) => kindOf(lease, identity));
     await Promise.all(
       [...groups].map(async ([kind, group]) => {
         const result = await this.#sendGroup(kind, identity, group);
         if (result.status !== "ok") throw new Error(`refused: ${result.status}`);
-        group.forEach((request, i) => judged.set(request, { answer: result.answers[i]!, stamp, sentMs }));
+        group.forEach((request, i) => judged.set(request, { answer: result.answers[i]!, stamp, sent }));
       }),
     );
     return requests.map((request) => judged.get(request)!);

@@ -38,6 +38,7 @@ export class Session {
   #state: SessionState | undefined;
   #stamp: Stamp | undefined;
   #failure: StoreError | undefined;
+  readonly #warnings = new Set<string>();
   readonly #listeners = new Set<() => void>();
   #lagTimer: Timer | undefined;
   #lagDueMs = 0;
@@ -94,6 +95,10 @@ export class Session {
     if (message.type === "failure") {
       this.#failure = new StoreError(message.code, message.message);
       publish("store", () => ({ code: message.code, message: message.message }));
+    } else if (message.type === "warning") {
+      const { code, message: text } = message;
+      if (!this.#warnings.has(text)) publish("store", () => ({ code, message: text }));
+      this.#warnings.add(text);
     } else if (message.type === "trusted") {
       this.#failure = undefined;
       if (this.#state) this.#state = { ...this.#state, recovering: message.recovering, recoveryMs: message.recoveryMs };

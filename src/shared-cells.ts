@@ -23,6 +23,8 @@ const CELL = {
   jobs: 6,
   /** Written by the main thread: every lease was judged for this epoch. */
   judgedEpoch: 7,
+  /** Written by the main thread: the longest that a lease of this locker was ever to outlive its last renewal, ms. */
+  lockTtlMsMax: 8,
 } as const;
 
 export class SharedCells {
@@ -90,6 +92,13 @@ export class SharedCells {
   }
   writeJobs(count: number): void {
     Atomics.store(this.#cells, CELL.jobs, count);
+  }
+
+  readLockTtlMsMax(): number {
+    return Atomics.load(this.#cells, CELL.lockTtlMsMax);
+  }
+  raiseLockTtl(lockTtlMs: number): void {
+    if (lockTtlMs > this.readLockTtlMsMax()) Atomics.store(this.#cells, CELL.lockTtlMsMax, lockTtlMs);
   }
 
   readJudgedEpoch(): number {

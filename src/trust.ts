@@ -15,9 +15,17 @@ export function driftMs(disconnectGraceMs: number): number {
   return Math.floor(marginMs(disconnectGraceMs) / 2);
 }
 
-/** Until when a lease renewed by a command SENT at that time may be believed without asking. */
+/** Until when a lease renewed by a command SENT at that time may be believed without asking, by the same clock. */
 export function leaseBelievedUntilMs(renewalSentMs: number, lockTtlMs: number): number {
   return renewalSentMs + lockTtlMs - marginMs(lockTtlMs);
+}
+
+/**
+ * From when on the wall clock can tell how long a lease has lived. It hides a suspended machine once it was set back by
+ * more than the margin that is kept back from the lease's end.
+ */
+export function leaseBelievedFromMs(renewalSentMs: number, lockTtlMs: number): number {
+  return renewalSentMs - marginMs(lockTtlMs);
 }
 
 /** The least recovery window that outlives every trust from before a loss of data. */

@@ -22,9 +22,13 @@ export function nextSession(
   return { ...state, stage: "new", mode: "new", enterEra: "", cause };
 }
 
-/** The session that an earlier run of the worker left behind. */
+/**
+ * The session that an earlier run of the worker left behind. Whether it re-entered provisionally died with that run:
+ * in the window it counts as if it had, so that the window's end raises the epoch before it brings trust.
+ */
 export function resumedSession(state: SessionState): CurrentSession {
-  return { ...state, stage: "begun", mode: "trusted", enterEra: "", cause: "resumed" };
+  const mode = state.recovering ? "provisional" : "trusted";
+  return { ...state, stage: "begun", mode, enterEra: "", cause: "resumed" };
 }
 
 export function stateOf(session: CurrentSession): SessionState {

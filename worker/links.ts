@@ -1,4 +1,5 @@
 import type { Clock, Timer } from "../src/clock.js";
+import type { FromWorker } from "../src/liveness-protocol.js";
 import type { LivenessConnection, LivenessEvents } from "../src/databases/database.js";
 
 /** A connection, and what is under way on it. */
@@ -15,6 +16,15 @@ export type Link = {
  * The longest pause before the next try to connect, ms: who comes back late is taken for dead by who came back first.
  */
 const RECONNECT_MS_MAX = 250;
+
+/** What is said when a connection may not listen to its session's channel. */
+export const CANNOT_LISTEN = {
+  type: "warning",
+  code: "denied",
+  message:
+    "The user has no right to its session's channel (see README, ACL), so peers cannot see whether this process is " +
+    "connected: they find it dead after sessionTtlMs, not after disconnectGraceMs",
+} as const satisfies FromWorker;
 
 export type LinkEvents = {
   onUp(link: Link): void;

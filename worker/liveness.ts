@@ -29,6 +29,7 @@ export default async function liveness(task: LivenessTask): Promise<void> {
   });
   const { lockTtlMs, killAfterMs } = limits;
   const watch = new MainWatch(cells, { lockTtlMs, killAfterMs, tickMs: TICK_MS });
+  for (const leaseNumber of task.lostJobs) watch.onLost(leaseNumber);
 
   let lastTickMs = clock.monoMs();
   const tick = () => {
@@ -59,8 +60,8 @@ export default async function liveness(task: LivenessTask): Promise<void> {
 
 /** The last resort that was asked for with seppuku "kill": a job runs on without its lease and does not listen. */
 function killProcess(jobs: number, killAfterMs: number): void {
-  const others = `${jobs - 1} other job${jobs === 2 ? "" : "s"}`;
+  const others = jobs === 2 ? "1 other job dies" : `${jobs - 1} other jobs die`;
   const what = `pulselock: a job ran on for ${killAfterMs} ms without its lease`;
-  writeSync(2, `${what}; killing process ${process.pid} (${others} die with it)\n`);
+  writeSync(2, `${what}; killing process ${process.pid} (${others} with it)\n`);
   process.kill(process.pid, "SIGKILL");
 }

@@ -5,7 +5,7 @@ import type { FromWorker, LivenessLimits, SessionCause, SessionState } from "../
 import type { SharedCells } from "../src/shared-cells.js";
 import { decideReentry, driftMs, trustMs } from "../src/trust.js";
 import { nextSession, resumedSession, stateOf, type CurrentSession } from "./current-session.js";
-import { Links, type Link } from "./links.js";
+import { CANNOT_LISTEN, Links, type Link } from "./links.js";
 import { ServiceRecord } from "./service-record.js";
 import { StoreClock } from "./store-clock.js";
 
@@ -38,19 +38,20 @@ export class Pinger {
   #handled = 0;
   #clockStepped = false;
   #pingAgain = false;
-  #isParked = false;
   #next: Timer | undefined;
+  /** Parked or stopped: it asks for nothing, and no answer counts. */
+  #isQuiet = false;
   #stopped = false;
 
   constructor(deps: PingerDeps) {
     this.#deps = deps;
-    this.#trustMs = trustMs(deps.limits.disconnectGraceMs);
-    this.#served = new ServiceRecord(deps.clock, this.#trustMs);
-    this.#storeClock = new StoreClock(deps.clock, driftMs(deps.limits.disconnectGraceMs));
-    const first = { sessionsUsed: deps.sessionsUsed, recoveryMs: deps.database.recoveryMs };
-    this.#session = deps.resume ? resumedSession(deps.resume) : nextSession(deps.lockerId, first, "begun");
-    const context = { clock: deps.clock };
-    this.#links = new Links((events) => deps.database.openLiveness(context, events), deps.clock, {
+    const { clock, database, limits, resume, sessionsUsed } = deps;
+    this.#trustMs = trustMs(limits.disconnectGraceMs);
+    this.#served = new ServiceRecord(clock, this.#trustMs);
+    this.#storeClock = new StoreClock(clock, driftMs(limits.disconnectGraceMs));
+    const first = { sessionsUsed, recoveryMs: database.recoveryMs };
+    this.#session = resume ? resumedSession(resume) : nextSession(deps.lockerId, first, "begun");
+    this.#links = new Links((events) => database.openLiveness({ clock }, events), clock, {
       onUp: (link) => void this.#exchange(link),
       onPush: () => this.hurry(),
       onBreak: (cause) => this.#onBreak(cause),
@@ -65,7 +66,7 @@ export class Pinger {
 
   /** Trust ends before anybody is told, so that no peer can be granted a key that is still believed here. */
   async stop(goodbye: boolean): Promise<void> {
-    this.#stopped = true;
+    this.#stopped = this.#isQuiet = true;
     this.#next?.cancel();
     this.#endTrust();
     if (goodbye) await this.#goodbye();
@@ -74,16 +75,16 @@ export class Pinger {
 
   /** The main thread stood still for as long as a lease lives: its leases have run out, so the session ends. */
   park(): void {
-    if (this.#isParked || this.#stopped) return;
-    this.#isParked = true;
+    if (this.#isQuiet) return;
+    this.#isQuiet = true;
     this.#endTrust();
     void this.#goodbye();
     this.#succeed("lapsed");
   }
 
   unpark(): void {
-    if (!this.#isParked) return;
-    this.#isParked = false;
+    if (!this.#isQuiet || this.#stopped) return;
+    this.#isQuiet = false;
     this.hurry();
   }
 
@@ -116,15 +117,16 @@ export class Pinger {
 
   /** One request and its answer, one at a time on a connection. The newest answer counts, whoever brings it. */
   async #exchange(link: Link): Promise<void> {
-    if (this.#stopped || this.#isParked || !link.isUp || link.owedSinceMs !== undefined) return;
+    if (this.#isQuiet || !link.isUp || link.owedSinceMs !== undefined) return;
     const { clock } = this.#deps;
     link.owedSinceMs = clock.monoMs();
     try {
-      while (link.listensTo !== this.#session.sessionId) {
+      while (!this.#isQuiet && link.listensTo !== this.#session.sessionId) {
         const { sessionId } = this.#session; // it may be another one when the store has answered
-        await link.connection.listen(sessionId);
+        if (!(await link.connection.listen(sessionId))) this.#deps.notify(CANNOT_LISTEN);
         link.listensTo = sessionId;
       }
+      if (this.#isQuiet) return void (link.owedSinceMs = undefined); // what it begins would outlive the goodbye
       const { sessionId } = this.#session;
       const sent: Sent = { sequence: ++this.#sequence, sessionId, monoMs: clock.monoMs(), wallMs: clock.wallMs() };
       const answer = await this.#send(link);
@@ -132,7 +134,7 @@ export class Pinger {
       this.#handle(link, sent, answer);
     } catch (cause) {
       link.owedSinceMs = undefined;
-      this.#fail(cause);
+      if (this.#links.all.includes(link)) this.#fail(cause); // a break was told, and a connection closed by us is none
     }
     if (this.#pingAgain) {
       this.#pingAgain = false;
@@ -147,15 +149,13 @@ export class Pinger {
       return link.connection.ping({ sessionId, era, recoveryMs, clockStepped: this.#clockStepped });
     }
     const { sessionTtlMs, disconnectGraceMs, pingIntervalMs } = limits;
-    const drift = driftMs(disconnectGraceMs);
-    const told = { sessionTtlMs, disconnectGraceMs, pingIntervalMs, driftMs: drift, host, pid, labels, proofs };
-    return link.connection.begin({ sessionId, mode, era: enterEra, recoveryMs, ...told });
+    const told = { sessionTtlMs, disconnectGraceMs, pingIntervalMs, driftMs: driftMs(disconnectGraceMs), host, pid };
+    return link.connection.begin({ sessionId, mode, era: enterEra, recoveryMs, ...told, labels, proofs });
   }
 
   #handle(link: Link, sent: Sent, answer: PingAnswer): void {
     const session = this.#session;
-    const isStale = sent.sessionId !== session.sessionId || sent.sequence <= this.#handled;
-    if (this.#stopped || this.#isParked || isStale) return;
+    if (this.#isQuiet || sent.sessionId !== session.sessionId || sent.sequence <= this.#handled) return;
     this.#handled = sent.sequence;
     this.#links.choose(link);
     this.#clockStepped = this.#storeClock.hasStepped(answer.nowMs, sent.monoMs);
@@ -176,8 +176,8 @@ export class Pinger {
     if (changed && session.stage !== "new") session.cause = "reentered";
     if (settled) session.cause = "settled";
     if (taken) session.cause = "taken";
-    Object.assign(session, { stage: "begun", era: answer.era, lostCounter: answer.lostCounter });
-    session.recovering = answer.recovering;
+    const { era, lostCounter, recovering } = answer;
+    Object.assign(session, { stage: "begun", era, lostCounter, recovering });
     if (windowClosed) session.mode = "trusted";
     const isNews = changed || settled || taken;
     if (isNews) cells.raiseEpoch(); // before any later trust
@@ -186,9 +186,8 @@ export class Pinger {
       cells.writeTrust(sent.monoMs, sent.wallMs, this.#trustMs);
       this.#served.onGood(sent);
     }
-    const { recovering, recoveryMs } = session;
     if (isNews) this.#announce();
-    else if (!wasTrusted || windowClosed) notify({ type: "trusted", recovering, recoveryMs });
+    else if (!wasTrusted || windowClosed) notify({ type: "trusted", recovering, recoveryMs: session.recoveryMs });
     if (answer.recovering && answer.openInMs < this.#deps.limits.pingIntervalMs) this.#schedule(answer.openInMs + 1);
   }
 

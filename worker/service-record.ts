@@ -1,6 +1,4 @@
-import type { Clock } from "../src/clock.js";
-
-type Instant = { monoMs: number; wallMs: number };
+import { readInstant, type Clock, type Instant } from "../src/clock.js";
 
 /** How this session was served of late: what decides whether it may come back after the store lost its memory. */
 export class ServiceRecord {
@@ -15,12 +13,12 @@ export class ServiceRecord {
   constructor(clock: Clock, gapMsMax: number) {
     this.#clock = clock;
     this.#gapMsMax = gapMsMax;
-    this.#lastTick = this.#now();
+    this.#lastTick = readInstant(clock);
   }
 
   onTick(): void {
     this.#ranWithoutGap = this.ranWithoutGap;
-    this.#lastTick = this.#now();
+    this.#lastTick = readInstant(this.#clock);
   }
 
   /** A ping sent then was answered with "alive". */
@@ -32,7 +30,7 @@ export class ServiceRecord {
 
   /** The connection broke; only the first break since the last good ping counts. */
   onBreak(): void {
-    this.#broken ??= this.#now();
+    this.#broken ??= readInstant(this.#clock);
   }
 
   /** Time between the last good ping and the break, by the clock that says more; undefined when nothing broke. */
@@ -42,15 +40,11 @@ export class ServiceRecord {
 
   /** A connection may be back before the next tick is due: the time since the last one counts as well. */
   get ranWithoutGap(): boolean {
-    return this.#ranWithoutGap && betweenMs(this.#lastTick, this.#now()) <= this.#gapMsMax;
-  }
-
-  #now(): Instant {
-    return { monoMs: this.#clock.monoMs(), wallMs: this.#clock.wallMs() };
+    return this.#ranWithoutGap && betweenMs(this.#lastTick, readInstant(this.#clock)) <= this.#gapMsMax;
   }
 }
 
-/** By the clock that says more: the monotonic one stands still while a machine is suspended, the wall clock may be set. */
+/** By the clock that says more: the monotonic one stands still in a suspended machine, the wall clock may be set. */
 function betweenMs(from: Instant, to: Instant): number {
   return Math.max(to.monoMs - from.monoMs, to.wallMs - from.wallMs);
 }

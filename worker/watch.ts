@@ -20,7 +20,7 @@ export class MainWatch {
   }
 
   onLost(leaseNumber: number): void {
-    this.#lostJobs.set(leaseNumber, 0);
+    if (!this.#lostJobs.has(leaseNumber)) this.#lostJobs.set(leaseNumber, 0);
   }
   onSettled(leaseNumber: number): void {
     this.#lostJobs.delete(leaseNumber);
@@ -32,7 +32,8 @@ export class MainWatch {
     const mainTick = this.#cells.readMainTick();
     this.#stillMs = mainTick === this.#lastTick ? this.#stillMs + ranMs : 0;
     this.#lastTick = mainTick;
-    return { isStuck: this.#stillMs >= this.#limits.lockTtlMs, killJobs: this.#overdue(ranMs) };
+    const stillMsMax = Math.max(this.#limits.lockTtlMs, this.#cells.readLockTtlMsMax());
+    return { isStuck: this.#stillMs >= stillMsMax, killJobs: this.#overdue(ranMs) };
   }
 
   /** How many jobs die with the process if it has to be killed now; 0 when it has not. */

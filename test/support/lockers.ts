@@ -4,7 +4,8 @@ import { randomUUID } from "node:crypto";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import type { Redis } from "ioredis";
 import { Locker, LockStatus, RedisDatabase } from "../../src/index.js";
-import type { AcquireOptions, Busy, Events, Lease, LockerOptions, RedisDatabaseSettings } from "../../src/index.js";
+import type { AcquireOptions, Busy, Events, Lease, LockerOptions, RedisDatabaseSettings, RedisSource } from "../../src/index.js";
+import type { LockerSpec } from "./fixtures/locker-process.js";
 import { spawnChild, type Child, type ChildOptions } from "./child.js";
 import { waitUntil } from "./wait.js";
 
@@ -22,8 +23,8 @@ export function newPrefix(): string {
   return `t${randomUUID().slice(0, 8)}:`;
 }
 
-export function openLocker(url: string, prefix: string, options: Partial<LockerOptions> = {}): Locker {
-  return new Locker({ database: new RedisDatabase(url, { ...fastSettings, prefix }), ...fastLimits, ...options });
+export function openLocker(source: RedisSource, prefix: string, options: Partial<LockerOptions> = {}): Locker {
+  return new Locker({ database: new RedisDatabase(source, { ...fastSettings, prefix }), ...fastLimits, ...options });
 }
 
 /** A key that no other test uses. */
@@ -77,12 +78,13 @@ export async function condemnAndTake(client: Redis, prefix: string, key: string,
 
 /** A process of its own with a locker of small limits in it; see fixtures/locker-process.ts for what it can be asked. */
 export async function spawnLocker(
-  url: string,
+  source: LockerSpec["source"],
   prefix: string,
   options: Partial<LockerOptions> = {},
   childOptions: ChildOptions = {},
 ): Promise<Child> {
   const child = await spawnChild(new URL("./fixtures/locker-process.js", import.meta.url), childOptions);
-  await child.request("open", { url, settings: { ...fastSettings, prefix }, locker: { ...fastLimits, ...options } });
+  const spec: LockerSpec = { source, settings: { ...fastSettings, prefix }, locker: { ...fastLimits, ...options } };
+  await child.request("open", spec);
   return child;
 }

@@ -18,7 +18,7 @@ if refused then
   return { refused, ns.era }
 end
 
-local out, writes, taken, fence = { "ok", ns.era }, {}, {}, ns.fence
+local out, writes, asked, taken, fence = { "ok", ns.era }, {}, {}, {}, ns.fence
 
 local function write(key, ttlMs, lease)
   lease.raw = packLease(lease.sessionId, lease.number, lease.token, lease.atMs, lease.era, lease.trace)
@@ -40,6 +40,7 @@ local function element(key, number, ttlMs, oldSession, oldToken, trace)
   end
   if lease and sameLease(lease, lockerId, number) then
     if lease.sessionId == sessionId then
+      asked[#asked + 1] = { key, ttlMs } -- its owner counts from this asking, not from the one whose answer was lost
       return { "granted", lease.token, lease.atMs }
     end
     lease.sessionId = sessionId -- asked again by the session that followed the condemned one
@@ -65,5 +66,8 @@ if fence > ns.fence then
 end
 for _, w in ipairs(writes) do
   redis.call("SET", w[1], w[2], "PX", w[3])
+end
+for _, a in ipairs(asked) do
+  redis.call("PEXPIRE", a[1], a[2]) -- last: as a first write it would let the grants through when memory is full
 end
 return out

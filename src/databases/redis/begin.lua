@@ -9,8 +9,7 @@
 -- written.
 local session, mode, keepMs = KEYS[2], ARGV[3], ARGV[6]
 local _, nowMs = readClock()
--- First write: one that is allowed when memory is full opens the way for the others
-redis.call("PEXPIRE", session, keepMs)
+keepSession(session, keepMs) -- also when memory is full
 local ns, err = openNamespace(KEYS[1], ARGV[1], ARGV[2])
 if not ns then
   return err

@@ -9,6 +9,7 @@
 -- Atomic: a ping that came in since the contender looked must win.
 local session, proof, brokenAgoMs = KEYS[2], ARGV[5], tonumber(ARGV[7])
 local _, nowMs = readClock()
+keepSession(KEYS[3], 3600000) -- also when memory is full
 local ns, err = openNamespace(KEYS[1], ARGV[1], ARGV[2])
 if not ns then
   return err

@@ -1,7 +1,7 @@
 import { Redis, type RedisOptions } from "ioredis";
 import type { Clock, Timer } from "../../clock.js";
 import { StoreError } from "../../errors.js";
-import { toStoreError } from "./redis-errors.js";
+import { nameDeniedCommand, toStoreError } from "./redis-errors.js";
 import { scripts } from "./scripts.generated.js";
 
 export type ScriptName = keyof typeof scripts;
@@ -67,7 +67,9 @@ export class RedisConnection {
 
   run(name: ScriptName, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
     const runner = (this.#redis as unknown as Record<string, Runner>)[`pulselock:${name}`]!;
-    return this.#watched(() => runner.call(this.#redis, keys.length, ...keys, ...args));
+    return this.#watched(() => runner.call(this.#redis, keys.length, ...keys, ...args)).catch((cause: StoreError) => {
+      throw nameDeniedCommand(cause, scripts[name]);
+    });
   }
 
   get(key: string): Promise<string | null> {
@@ -82,8 +84,8 @@ export class RedisConnection {
     return this.#watched(() => this.#redis.subscribe(channel));
   }
 
-  close(): void {
-    this.#close(new StoreError("unreachable", "Redis: the connection was closed by its owner"));
+  close(cause = new StoreError("unreachable", "Redis: the connection was closed by its owner")): void {
+    this.#close(cause);
   }
 
   async #connect(): Promise<void> {

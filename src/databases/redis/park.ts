@@ -19,12 +19,21 @@ export function parkFreshClient(client: Redis): void {
   const inside = client as unknown as Inside;
   if (inside.status !== "connecting") return; // lazy, or connected before and thus somebody's
   setImmediate(() => {
-    const idle = !inside.offlineQueue?.length && !inside.commandQueue?.length;
-    if (!idle || inside.status !== "connecting" || !inside.stream || !inside.setStatus || !inside.connector) return;
+    if (isBusy(inside) || inside.status !== "connecting" || !inside.stream || !inside.setStatus || !inside.connector) return;
     inside.stream.removeAllListeners();
     inside.stream.on("error", () => {}); // it is being destroyed; nobody else listens any more
     inside.stream.destroy();
     inside.connector.connecting = false;
     inside.setStatus("wait");
   });
+}
+
+/** The worker's copy of such a client is not wanted; but what its module asked for at load is still answered. */
+export function dismissClient(client: Redis): void {
+  if (isBusy(client as unknown as Inside)) client.quit().catch(() => client.disconnect());
+  else client.disconnect();
+}
+
+function isBusy({ offlineQueue, commandQueue }: Inside): boolean {
+  return Boolean(offlineQueue?.length) || Boolean(commandQueue?.length);
 }

@@ -7,8 +7,7 @@
 -- Atomic: nobody may condemn between the look at the record and the note that it lives.
 local session, era, monoMs, keepMs = KEYS[2], ARGV[3], tonumber(ARGV[4]), ARGV[6]
 local _, nowMs = readClock()
--- First write: one that is allowed when memory is full opens the way for the others
-redis.call("PEXPIRE", session, keepMs)
+keepSession(session, keepMs) -- also when memory is full
 local ns, err = openNamespace(KEYS[1], ARGV[1], ARGV[2])
 if not ns then
   return err

@@ -14,6 +14,13 @@ local function readClock()
   return us, math.floor(us / 1000)
 end
 
+-- Keeps a session's record for another while, if there is one. As a script's first write it is one that is allowed when
+-- memory is full, and opens the way for the others. A value of another type fails before its time to live is touched.
+local function keepSession(session, keepMs)
+  redis.call("HLEN", session)
+  return redis.call("PEXPIRE", session, keepMs)
+end
+
 local function beginEra(ns, era)
   ns.era = era
   ns.recovering = true
@@ -23,7 +30,10 @@ end
 -- Reads the namespace record and compares the server's run id with the one it keeps: a store that was restarted,
 -- promoted or wiped is noticed by the very script that would grant or condemn (a client that compares is too late).
 local function openNamespace(key, freshEra, recoveryMs)
-  local v = redis.call("HMGET", key, "v", "run", "era", "state", "fence", "recovery")
+  local v = redis.pcall("HMGET", key, "v", "run", "era", "state", "fence", "recovery")
+  if v.err then
+    return nil, redis.error_reply(v.err .. " (HMGET, namespace record " .. key .. ")")
+  end
   if v[1] and tonumber(v[1]) > FORMAT then
     return nil, redis.error_reply("PULSELOCK_NEWER namespace record has format " .. v[1])
   end
@@ -88,7 +98,7 @@ end
 local function readLease(key)
   local raw = redis.pcall("GET", key)
   if type(raw) == "table" and raw.err then
-    return nil, raw.err
+    return nil, raw.err .. " (GET)"
   end
   if not raw then
     return false

@@ -5,8 +5,7 @@
 -- Returns {status, era, element, ...}; an element is {"held"} | {"lost", record or ""} | {"error", message}.
 -- Atomic: only while the window is open, for after it a key without a record is free. Of two that claim one key the
 -- larger token was granted later, so it is the one that holds.
--- First write: one that is allowed when memory is full opens the way for the others
-redis.call("PEXPIRE", KEYS[2], 3600000)
+keepSession(KEYS[2], 3600000) -- also when memory is full
 local ns, err = openNamespace(KEYS[1], ARGV[1], ARGV[2])
 if not ns then
   return err
@@ -16,6 +15,13 @@ if refused then
   return { refused, ns.era }
 end
 local out, fence = { "ok", ns.era }, ns.fence
+
+-- A record of an older era holds nothing any more, but a larger token in it shows that somebody had the key since.
+local function isLatest(lease, token, current)
+  local known = lease and tonumber(lease.token) or -1
+  return known < token or (known == token and not current)
+end
+
 for i = 3, #KEYS do
   local a = 7 + (i - 3) * 5
   local number, token, ttlMs = ARGV[a], ARGV[a + 1], ARGV[a + 2]
@@ -26,7 +32,7 @@ for i = 3, #KEYS do
   elseif current and sameLease(lease, ARGV[6], number) and lease.token == token and lease.sessionId == ARGV[5] then
     redis.call("PEXPIRE", KEYS[i], ttlMs)
     out[i] = { "held" }
-  elseif ns.recovering and (not current or tonumber(lease.token) < tonumber(token)) then
+  elseif ns.recovering and isLatest(lease, tonumber(token), current) then
     redis.call("SET", KEYS[i], packLease(ARGV[5], number, token, ARGV[a + 3], ns.era, ARGV[a + 4]), "PX", ttlMs)
     fence = math.max(fence, tonumber(token))
     out[i] = { "held" }

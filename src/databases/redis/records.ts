@@ -1,13 +1,18 @@
 import type { LeaseRecord, PingAnswer, SessionRecord } from "../database.js";
-import { StoreError } from "../../errors.js";
+import type { StoreError } from "../../errors.js";
+import { toStoreError } from "./redis-errors.js";
 
 /** What the scripts answer, as records. Their headers say what each answer looks like. */
 
+/** The format of records that we write, as in prelude.lua. */
+const FORMAT = 1;
 const LEASE = /^\d+ \w (\S+) (\d+) (\d+) (\d+) (\S+) ([^]*)$/;
 
 export function parseLease(key: string, raw: string): LeaseRecord {
+  const format = /^(\d+) \w /.exec(raw)?.[1];
+  if (Number(format) > FORMAT) throw refusal(key, `PULSELOCK_NEWER lease record has format ${format}`);
   const match = LEASE.exec(raw);
-  if (!match || !raw.startsWith("1 ")) throw new StoreError("foreign-value", `${key}: the value is not a lease record`);
+  if (!match) throw refusal(key, "PULSELOCK_FOREIGN the value is not a lease record");
   const [, sessionId, leaseNumber, fencingToken, acquiredAtMs, era, trace] = match as unknown as string[];
   return {
     key,
@@ -41,6 +46,8 @@ export function parseSession(
   const field = new Map<string, string>();
   for (let i = 0; i + 1 < pairs.length; i += 2) field.set(pairs[i]!, pairs[i + 1]!);
   const listens = field.get("channel") === "1";
+  const format = field.get("v");
+  if (Number(format) > FORMAT) throw refusal(sessionId, `PULSELOCK_NEWER session record has format ${format}`);
   const session: SessionRecord = {
     sessionId,
     state: field.has("dead") ? "condemned" : field.has("era") ? "alive" : "absent",
@@ -59,4 +66,9 @@ export function parseSession(
     },
   };
   return { session, steadyMs: Number(steadyMs), nowMs: Number(nowMs) };
+}
+
+/** In the words that the scripts use, so that it means the same. */
+function refusal(name: string, words: string): StoreError {
+  return toStoreError(new Error(words), JSON.stringify(name));
 }

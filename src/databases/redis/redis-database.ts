@@ -8,7 +8,7 @@ import type {
   StoreContext,
 } from "../database.js";
 import { OptionError } from "../../errors.js";
-import { parkFreshClient } from "./park.js";
+import { dismissClient, parkFreshClient } from "./park.js";
 import { RedisKeys } from "./keys.js";
 import { RedisLeases } from "./redis-leases.js";
 import { RedisLiveness } from "./redis-liveness.js";
@@ -87,7 +87,7 @@ export class RedisDatabase implements Database {
   }
 
   disposeImported(): void {
-    this.#imported?.disconnect();
+    if (this.#imported) dismissClient(this.#imported);
     this.#imported = undefined;
   }
 

@@ -32,6 +32,13 @@ export function toStoreError(cause: unknown, what = "Redis"): StoreError {
   return new StoreError("unreachable", `${what}: no answer (${text})`, cause);
 }
 
+/** Up to Redis 7.0 the server says only in which line of a script the user lacks a right: not to what. */
+export function nameDeniedCommand(error: StoreError, lua: string): StoreError {
+  const line = /can't run this command.*@user_script: ?(\d+)/s.exec(error.message)?.[1];
+  const command = line && /redis\.p?call\("(\w+)"/.exec(lua.split("\n")[Number(line) - 1] ?? "")?.[1];
+  return command ? new StoreError(error.code, `${error.message}: ${command}`, error.cause) : error;
+}
+
 /** ECONNREFUSED on several addresses is an AggregateError with an empty message. */
 function messageOf(error: Error): string {
   if (error.message) return error.message;

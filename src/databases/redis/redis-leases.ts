@@ -122,7 +122,7 @@ export class RedisLeases implements LeaseStore {
       request.contenderSessionTtlMs,
       request.tombstoneMs,
     ])) as string[];
-    return { status, reason } as CondemnAnswer;
+    return (reason ? { status, reason } : { status }) as CondemnAnswer;
   }
 
   async writeTombstones(contender: Identity, sessionIds: readonly string[], keepMs: number): Promise<void> {

@@ -40,7 +40,7 @@ export class RedisLiveness implements LivenessConnection {
       onClose: (cause) => events.onClose(cause),
     });
     this.ready = this.#connection.ready.then(() => this.#examineServer(allowEviction));
-    this.ready.catch(() => this.close());
+    this.ready.catch((cause) => this.#connection.close(toStoreError(cause))); // the owner hears why
   }
 
   async listen(sessionId: string): Promise<boolean> {

@@ -5,9 +5,9 @@
 -- alone.
 -- Atomic: the owner must not change between the look and DEL. It also tells the session's record which connection
 -- speaks now, so that an acquire which a dead connection still delivers is refused.
-local exists = redis.call("PEXPIRE", KEYS[1], 3600000) -- first write: allowed when memory is full
+local exists = keepSession(KEYS[1], 3600000) -- also when memory is full
 if exists == 1 then
-  local known = tonumber(redis.call("HGET", KEYS[1], "generation") or "0")
+  local known = tonumber(redis.call("HMGET", KEYS[1], "generation")[1] or "0")
   if tonumber(ARGV[1]) < known then
     return { "generation" }
   end

@@ -4,8 +4,7 @@
 -- ARGV[7...] per element: lease number, token, lock TTL in ms (0: only look)
 -- Returns {status, era, element, ...}; an element is {"held"} | {"lost", record or ""} | {"error", message}.
 -- Atomic: the owner must not change between the look and PEXPIRE.
--- First write: one that is allowed when memory is full opens the way for the others
-redis.call("PEXPIRE", KEYS[2], 3600000)
+keepSession(KEYS[2], 3600000) -- also when memory is full
 local ns, err = openNamespace(KEYS[1], ARGV[1], ARGV[2])
 if not ns then
   return err

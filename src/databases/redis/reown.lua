@@ -5,8 +5,7 @@
 -- ARGV[7...] per element: lease number, token, lock TTL in ms, session id it was held under
 -- Returns {status, era, element, ...}; an element is {"held"} | {"lost", record or ""} | {"error", message}.
 -- Atomic: compare-and-swap on session and token; on less, a lease that somebody had since would be revived.
--- First write: one that is allowed when memory is full opens the way for the others
-redis.call("PEXPIRE", KEYS[2], 3600000)
+keepSession(KEYS[2], 3600000) -- also when memory is full
 local ns, err = openNamespace(KEYS[1], ARGV[1], ARGV[2])
 if not ns then
   return err

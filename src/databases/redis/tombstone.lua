@@ -2,8 +2,7 @@
 -- KEYS[1] namespace   KEYS[2...] sessions this locker condemned
 -- ARGV[1] fresh era id   ARGV[2] recoveryMs   ARGV[3] era   ARGV[4] time to keep a tombstone, ms
 -- Returns "ok" | "era". Atomic: only while the window of that era is open; later nobody can come back anyhow.
--- First write: one that is allowed when memory is full opens the way for the others
-redis.call("PEXPIRE", KEYS[2], ARGV[4])
+keepSession(KEYS[2], ARGV[4]) -- also when memory is full
 local _, nowMs = readClock()
 local ns, err = openNamespace(KEYS[1], ARGV[1], ARGV[2])
 if not ns then

@@ -1,0 +1,86 @@
+// A living process loses a key. How long does its job go on without knowing? The loss is forged, since by its own rules
+// the core never takes from the living: see README.md.
+
+import { setTimeout as delay } from "node:timers/promises";
+import type { Answer, Question, Setting } from "./support/question.js";
+import { openBed, waitForPhase, type Bed } from "./support/bed.js";
+import { openProcess, type LockerProcess } from "./support/processes.js";
+
+const pingIntervalMs = 500;
+const sessionTtlMs = 10_000;
+const hourMs = 3_600_000;
+const bound = 50;
+
+/** Small, or every run would take ten seconds. */
+const quickLimits = { pingIntervalMs: 100, disconnectGraceMs: 500, sessionTtlMs: 1_000 };
+
+export const lossNotice: Question = {
+  name: "loss-notice",
+  asks: "a lease is taken from a process that runs → its job's signal aborts",
+  async ask(setting: Setting): Promise<Answer> {
+    const takenMs = await measureTaken(setting);
+    const thawedMs = await measureThawed(setting);
+    return {
+      series: [
+        { label: "running, from the peer's job start", unit: "ms", samples: takenMs, bound },
+        { label: "frozen, from SIGCONT", unit: "ms", samples: thawedMs, bound },
+      ],
+      notes: ["a negative time: the old holder knew before the new one's job started"],
+    };
+  },
+};
+
+async function measureTaken({ runs }: Setting): Promise<number[]> {
+  await using bed = await openBed();
+  await using peer = await openProcess(bed.url);
+  await using holder = await openProcess(bed.url);
+  await bed.use();
+  await peer.hold("to have a session");
+  await delay(sessionTtlMs + 2 * pingIntervalMs); // only who was served for so long may judge
+  const samples: number[] = [];
+  for (let run = 0; run < runs; run++) {
+    const key = `taken-${run}`;
+    await holder.hold(key);
+    const session = await bed.holderSession(key);
+    await peer.startWaiting(key);
+    await waitForPhase(run, runs, pingIntervalMs);
+    const grantedMs = await silenceUntilGranted(bed, session, peer, key);
+    samples.push((await noticeOf(holder, key)) - grantedMs);
+  }
+  return samples;
+}
+
+/** Again and again, since each of the holder's pings sets it right. */
+async function silenceUntilGranted(bed: Bed, session: string, peer: LockerProcess, key: string): Promise<number> {
+  const granted = peer.granted(key).then(({ atMs }) => atMs);
+  for (;;) {
+    await bed.silence(session, hourMs);
+    const grantedMs = await Promise.race([granted, delay(10)]);
+    if (typeof grantedMs === "number") return grantedMs;
+  }
+}
+
+async function measureThawed({ runs }: Setting): Promise<number[]> {
+  await using bed = await openBed();
+  await using peer = await openProcess(bed.url, quickLimits);
+  await using holder = await openProcess(bed.url, quickLimits);
+  await bed.use();
+  const samples: number[] = [];
+  for (let run = 0; run < runs; run++) {
+    const key = `thawed-${run}`;
+    await holder.hold(key);
+    await peer.startWaiting(key);
+    await waitForPhase(run, runs, quickLimits.pingIntervalMs);
+    holder.signal("SIGSTOP");
+    await peer.granted(key);
+    const thawedMs = holder.signal("SIGCONT");
+    samples.push((await noticeOf(holder, key)) - thawedMs);
+  }
+  return samples;
+}
+
+async function noticeOf(holder: LockerProcess, key: string): Promise<number> {
+  const { atMs, code } = await holder.lost(key);
+  if (code !== "taken-over") throw new Error(`${key}: lost as "${code}"`);
+  return atMs;
+}

@@ -1,0 +1,96 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { AcquisitionStage, PING_INTERVAL } from "./support/acquisition-stage.js";
+
+const releases = (stage: AcquisitionStage) => stage.store.sent("release").flatMap(({ batch }) => batch);
+
+test("a lease of this session that no job knows is given back, and the key asked for again", async () => {
+  const stage = new AcquisitionStage();
+  stage.heldBy("locker.1", 55);
+  stage.store.answers.release = () => {
+    stage.free();
+    return { status: "released" };
+  };
+  const outcome = stage.acquire();
+  await stage.clock.settle();
+  assert.deepEqual(releases(stage), [{ key: "key", leaseNumber: 55 }]);
+  assert.equal(outcome.is, "granted");
+});
+
+test("a lease of this session that a job holds, or that another acquire still asks for, is nobody's to give back", async () => {
+  const stage = new AcquisitionStage();
+  stage.store.steadyMs = 60_000;
+  const lease = stage.lease();
+  stage.heldBy("locker.1", lease.leaseNumber);
+  const outcome = stage.acquire();
+  stage.heldBy("locker.1", 2); // the number of the second acquire
+  const second = stage.acquire();
+  await stage.pass(100);
+  assert.deepEqual(releases(stage), []);
+  assert.deepEqual([outcome.is, second.is], ["busy", "busy"]);
+});
+
+test("without a wait a living holder is an answer at once", async () => {
+  const stage = new AcquisitionStage();
+  stage.heldBy("other.1");
+  const outcome = stage.acquire();
+  await stage.clock.settle();
+  assert.deepEqual([outcome.is, stage.asked], ["busy", 1]);
+  assert.equal(stage.clock.pending, 0);
+});
+
+test("a waiter looks again every 25 to 50 ms until its time is up", async () => {
+  const stage = new AcquisitionStage();
+  stage.heldBy("other.1");
+  const outcome = stage.acquire({ waitMs: 1_000 });
+  await stage.pass(999);
+  assert.equal(outcome.is, "waits");
+  assert.ok(stage.asked >= 20 && stage.asked <= 41, `${stage.asked} looks`);
+  await stage.pass(1);
+  assert.equal(outcome.is, "busy");
+});
+
+test("a holder past its limit is waited for until it can be judged, also by who does not wait", async () => {
+  const stage = new AcquisitionStage();
+  stage.heldBy("other.1");
+  stage.store.session = { silentMs: 60_000 };
+  const outcome = stage.acquire();
+  await stage.pass(9_000);
+  assert.equal(outcome.is, "waits");
+  stage.store.steadyMs = 10_000;
+  stage.store.onCondemn = () => {
+    stage.store.session = { state: "condemned" };
+    stage.free();
+    return { status: "condemned", reason: "silent" };
+  };
+  await stage.pass(100);
+  assert.equal(outcome.is, "granted");
+  const replace = stage.store.sent("acquire").at(-1)?.batch[0]?.replace;
+  assert.deepEqual(replace, { sessionId: "other.1", fencingToken: 70 });
+});
+
+test("a holder that can still not be judged after its limit and two pings is busy", async () => {
+  const stage = new AcquisitionStage();
+  stage.heldBy("other.1");
+  stage.store.session = { silentMs: 60_000 };
+  const outcome = stage.acquire();
+  await stage.pass(10_000 + 2 * PING_INTERVAL - 1);
+  assert.equal(outcome.is, "waits");
+  await stage.pass(60);
+  assert.equal(outcome.is, "busy");
+});
+
+test("a takeover that somebody else won starts over with the new holder, and replaces nothing of it", async () => {
+  const stage = new AcquisitionStage();
+  stage.heldBy("dead.1");
+  stage.store.onRead = () => {
+    stage.store.session = { state: stage.store.read.length === 1 ? "condemned" : "alive" };
+    stage.heldBy("winner.1", 3); // in between
+  };
+  const outcome = stage.acquire({ waitMs: 5_000 });
+  await stage.pass(200);
+  assert.equal(outcome.is, "waits");
+  const [, second, third] = stage.store.sent("acquire").map(({ batch }) => batch[0]?.replace);
+  assert.deepEqual(second, { sessionId: "dead.1", fencingToken: 70 });
+  assert.equal(third, undefined);
+});

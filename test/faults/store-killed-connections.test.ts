@@ -1,0 +1,51 @@
+// Redis throws its clients out, again and again: nobody is taken for dead, and jobs go on.
+
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { Redis } from "ioredis";
+import { startRedis } from "../support/redis-server.js";
+import { assertNothingLeft } from "./fixtures/leftovers.js";
+import { Fleet } from "./fixtures/store-fleet.js";
+import { assertAllGoOn, startRing } from "./fixtures/store-ring.js";
+
+const longMs = 15_000;
+
+/** Disturbs the store in rounds, until it was done so often. */
+async function disturb(rounds: number, pauseMs: number, act: () => Promise<void>): Promise<void> {
+  for (let round = 0; round < rounds; round++) {
+    await act();
+    await new Promise((resolve) => setTimeout(resolve, pauseMs)); // waits: the next blow of a storm
+  }
+}
+
+describe("killed connections", { concurrency: true }, () => {
+  test("nobody is condemned and jobs go on while every connection is killed again and again", async () => {
+    await using server = await startRedis();
+    await using fleet = await Fleet.start();
+    const ring = await startRing(fleet, Array(4).fill(server));
+    const redis = server.client();
+    const killed = { normal: 0, pubsub: 0 };
+    await disturb(16, 250, async () => {
+      for (const type of ["normal", "pubsub"] as const) killed[type] += await killClients(redis, type);
+    });
+    assert.ok(killed.normal > 16 && killed.pubsub > 16, JSON.stringify(killed));
+    await assertAllGoOn(fleet, ring, longMs);
+    await assertNothingLeft(server);
+  });
+
+  test("nobody is condemned when the workers' connections alone are killed again and again", async () => {
+    await using server = await startRedis();
+    await using fleet = await Fleet.start();
+    const ring = await startRing(fleet, Array(4).fill(server));
+    const redis = server.client();
+    let killed = 0;
+    await disturb(10, 400, async () => void (killed += await killClients(redis, "pubsub")));
+    assert.ok(killed > 10, `${killed} connections`);
+    await assertAllGoOn(fleet, ring, longMs);
+    await assertNothingLeft(server);
+  });
+});
+
+async function killClients(redis: Redis, type: "normal" | "pubsub"): Promise<number> {
+  return (await redis.call("CLIENT", "KILL", "TYPE", type)) as number;
+}

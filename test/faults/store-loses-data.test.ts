@@ -1,0 +1,153 @@
+// Redis forgets everything, or wakes up with an old memory: the living keep what they hold, nobody gets in between, and
+// tokens go on growing.
+
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { fastSettings } from "../support/lockers.js";
+import { startRedis, type RedisServer } from "../support/redis-server.js";
+import { startProxy } from "../support/tcp-proxy.js";
+import { waitUntil } from "../support/wait.js";
+import { assertNothingLeft } from "./fixtures/leftovers.js";
+import { Ledger } from "./fixtures/ledger.js";
+import { Fleet, type Member } from "./fixtures/store-fleet.js";
+import { untilTried } from "./fixtures/store-ring.js";
+
+const longMs = 15_000;
+
+/** Token under which the store knows the key, and the fence; undefined while the key is free. */
+async function readToken(server: RedisServer, key: string): Promise<{ token: number; fence: number } | undefined> {
+  const client = server.client();
+  const [record, fence] = await Promise.all([client.get(`pulselock:l:${key}`), client.hget("pulselock:n", "fence")]);
+  client.disconnect();
+  return record === null ? undefined : { token: Number(record.split(" ")[4]), fence: Number(fence) };
+}
+
+/** The store knows the lease again, with its old token and a fence that is not below it. */
+async function untilReasserted(server: RedisServer, key: string, token: number): Promise<void> {
+  const isBack = (seen: { token: number; fence: number } | undefined): boolean =>
+    seen !== undefined && seen.token === token && seen.fence >= token;
+  await waitUntil(() => readToken(server, key), isBack, { deadlineMs: longMs, what: `the lease of ${key}` });
+}
+
+/** The contender, which has tried all the time, has found the key held again, and was never granted it. */
+async function assertNeverGranted(contender: Member, key: string): Promise<void> {
+  await untilTried(contender, key, longMs);
+  assert.deepEqual((await contender.job(key)).tokens, []);
+}
+
+/** The holder's job has run all the time; the next holder's token is larger; nothing stays behind. */
+async function assertGoodEnd(
+  { server, fleet }: { server: RedisServer; fleet: Fleet },
+  { holder, contender, key, token }: { holder: Member; contender: Member; key: string; token: number },
+  tombstones = 0,
+): Promise<void> {
+  const { ended, tokens, refusals } = await holder.stop(key);
+  assert.deepEqual({ ended, tokens, refusals }, { ended: "stopped", tokens: [token], refusals: 0 });
+  const next = await contender.untilGranted(key, longMs);
+  assert.ok(next.tokens[0]! > token, `${next.tokens[0]} after ${token}`);
+  await contender.stop(key);
+  await fleet.assertNobodyCondemned();
+  await fleet.close();
+  assert.equal((await fleet.ledger.assertNoOverlap()).refused, 0);
+  await assertNothingLeft(server, { tombstones });
+}
+
+describe("a Redis that loses its data", { concurrency: true }, () => {
+  test("holders keep their leases and tokens through FLUSHALL, and a contender never gets in between", async () => {
+    await using server = await startRedis();
+    await using fleet = await Fleet.start();
+    const [holder, contender] = await Promise.all([fleet.add(server), fleet.add(server)]);
+    const token = await holder.run("key");
+    await contender.contend("key");
+    const redis = server.client();
+    for (let flushes = 0; flushes < 3; flushes++) {
+      await redis.flushall();
+      await untilReasserted(server, "key", token);
+    }
+    for (let flushes = 0; flushes < 8; flushes++) {
+      await redis.flushall();
+      await new Promise((resolve) => setTimeout(resolve, 60)); // waits: losses that follow within one window
+    }
+    await untilReasserted(server, "key", token);
+    await assertNeverGranted(contender, "key");
+    await assertGoodEnd({ server, fleet }, { holder, contender, key: "key", token });
+  });
+
+  test("an empty restart doubles nobody, and a dead process's key is free only after the window", async () => {
+    await using server = await startRedis();
+    await using fleet = await Fleet.start();
+    const [holder, victim, contender] = await Promise.all([fleet.add(server), fleet.add(server), fleet.add(server)]);
+    const [token, lastToken] = await Promise.all([holder.run("key"), victim.run("dead")]);
+    await Promise.all([contender.contend("key"), contender.contend("dead")]);
+    await Promise.all([server.kill(), fleet.kill(victim)]);
+    const startedUs = Ledger.nowUs();
+    await server.start();
+    const { tokens } = await contender.untilGranted("dead", longMs);
+    assert.ok(tokens[0]! > lastToken, `${tokens[0]} after ${lastToken}`);
+    const { history } = await fleet.ledger.read("dead");
+    const grantedUs = history.find((yes) => yes.token === tokens[0])!.atUs;
+    assert.ok(grantedUs - startedUs >= fastSettings.recoveryMs * 1_000, `${grantedUs - startedUs} µs after the restart`);
+    await contender.stop("dead");
+    await untilReasserted(server, "key", token);
+    await assertNeverGranted(contender, "key");
+    await assertGoodEnd({ server, fleet }, { holder, contender, key: "key", token });
+  });
+
+  test("empty restarts in quick succession double nobody", async () => {
+    await using server = await startRedis();
+    await using fleet = await Fleet.start();
+    const [holder, contender] = await Promise.all([fleet.add(server), fleet.add(server)]);
+    const token = await holder.run("key");
+    await contender.contend("key");
+    for (let restarts = 0; restarts < 4; restarts++) {
+      await server.kill();
+      await server.start();
+    }
+    await untilReasserted(server, "key", token);
+    await assertNeverGranted(contender, "key");
+    await assertGoodEnd({ server, fleet }, { holder, contender, key: "key", token });
+  });
+
+  test("a lease that was released after the snapshot does not come back with it", async () => {
+    await using server = await startRedis();
+    await using fleet = await Fleet.start();
+    const [earlier, holder] = await Promise.all([fleet.add(server), fleet.add(server)]);
+    const released = await earlier.run("key");
+    await server.client().save();
+    await earlier.stop("key");
+    const token = await holder.run("key");
+    assert.ok(token > released);
+    await earlier.contend("key");
+    await server.kill();
+    await server.start();
+    await untilReasserted(server, "key", token);
+    await assertNeverGranted(earlier, "key");
+    await assertGoodEnd({ server, fleet }, { holder, contender: earlier, key: "key", token });
+  });
+
+  test("a cut-off holder whose key was taken does not come back with a loss of data", async () => {
+    await using server = await startRedis();
+    await using proxy = await startProxy(server.port);
+    await using fleet = await Fleet.start();
+    const [cutOff, holder] = await Promise.all([fleet.add(proxy), fleet.add(server)]);
+    const lost = await cutOff.run("key");
+    proxy.refuse();
+    proxy.cut();
+    const token = await holder.run("key");
+    assert.ok(token > lost);
+    await server.kill();
+    await server.start();
+    await proxy.accept();
+    const { ended } = await cutOff.untilEnded("key", longMs);
+    assert.match(ended, /^LockError (taken-over|session-condemned|store-lost-data)$/);
+    await untilReasserted(server, "key", token);
+    await cutOff.contend("key");
+    await assertNeverGranted(cutOff, "key");
+    assert.deepEqual((await holder.stop("key")).tokens, [token]);
+    await cutOff.untilGranted("key", longMs);
+    await cutOff.stop("key");
+    await fleet.close();
+    assert.equal((await fleet.ledger.assertNoOverlap()).refused, 0);
+    await assertNothingLeft(server, { tombstones: 1 });
+  });
+});

@@ -1,0 +1,159 @@
+import assert from "node:assert/strict";
+import { createServer } from "node:net";
+import { after, before, test } from "node:test";
+import { Locker, OptionError, RedisDatabase, type AcquireOptions, type LockerOptions } from "../src/index.js";
+import { resolveOptions } from "../src/options.js";
+import { newKey, newPrefix, openLocker } from "./support/lockers.js";
+import { closeServer, listen } from "./support/ports.js";
+import { freePort } from "./support/ports.js";
+import { sharedRedis, type SharedRedis } from "./support/redis-server.js";
+
+const url = "redis://127.0.0.1:6379"; // nothing here connects to it
+const prefix = newPrefix();
+let redis: SharedRedis;
+let locker: Locker;
+
+before(async () => {
+  redis = await sharedRedis();
+  locker = openLocker(redis.url, prefix);
+});
+
+after(async () => {
+  await locker.close();
+  await redis[Symbol.asyncDispose]();
+});
+
+type Broken = [options: Record<string, unknown>, option: string, value: string, rule: RegExp];
+
+const durations = ["lockTtlMs", "sessionTtlMs", "pingIntervalMs", "disconnectGraceMs", "acquireTimeoutMs"];
+const otherDurations = ["drainTimeoutMs", "drainAbortMs", "closeTimeoutMs", "killAfterMs"];
+const wholeMs = /must be a whole number of ms from 1 to 2147483647/;
+
+const broken: Broken[] = [
+  ...[...durations, ...otherDurations].flatMap((name): Broken[] => [
+    [{ [name]: 0 }, name, "0", wholeMs],
+    [{ [name]: -5 }, name, "-5", wholeMs],
+    [{ [name]: 1.5 }, name, "1.5", wholeMs],
+    [{ [name]: NaN }, name, "NaN", wholeMs],
+    [{ [name]: Infinity }, name, "Infinity", wholeMs],
+    [{ [name]: "500" }, name, '"500"', wholeMs],
+    [{ [name]: null }, name, "null", wholeMs],
+    [{ [name]: 2 ** 31 }, name, "2147483648", wholeMs],
+  ]),
+  [{ pingIntervalMs: 19 }, "pingIntervalMs", "19", /must be at least 20/],
+  [{ pingIntervalMs: 700 }, "disconnectGraceMs", "1500", /at least 2 × pingIntervalMs and a margin .*\(here 1600\)/],
+  [{ disconnectGraceMs: 1_199 }, "disconnectGraceMs", "1199", /\(here 1200\)/],
+  [{ sessionTtlMs: 1_500 }, "sessionTtlMs", "1500", /must be more than disconnectGraceMs \(1500\)/],
+  [{ lockTtlMs: 9_999 }, "lockTtlMs", "9999", /must be at least sessionTtlMs \(10000\)/],
+  [{ whenUnsure: "hope" }, "whenUnsure", '"hope"', /must be "wait" or "abort"/],
+  [{ seppuku: "sword" }, "seppuku", '"sword"', /must be "throw" or "kill"/],
+  [{ drainOn: "SIGTERM" }, "drainOn", '"SIGTERM"', /must list signals/],
+  [{ drainOn: ["TERM"] }, "drainOn", "[ 'TERM' ]", /must list signals/],
+  [{ drainOn: ["SIGKILL"] }, "drainOn", "[ 'SIGKILL' ]", /must list signals/],
+  [{ drainOn: ["SIGTERM", "SIGTERN"] }, "drainOn", "[ 'SIGTERM', 'SIGTERN' ]", /must list signals/],
+  [{ labels: { release: 7 } }, "labels", "{ release: 7 }", /must be an object of strings/],
+  [{ labels: "v7" }, "labels", '"v7"', /must be an object of strings/],
+  [{ workerPath: "" }, "workerPath", '""', /must be a path/],
+  [{ lockTTL: 5 }, "lockTTL", '"?"', /is not an option/],
+  [{ database: undefined }, "database", "undefined", /must be a URL, \{ moduleName, exportName \} or a database/],
+  [{ database: 6379 }, "database", "6379", /must be a URL/],
+  [{ database: "localhost:6379" }, "database", '"localhost:6379"', /must be a redis:\/\/ or rediss:\/\/ URL/],
+  [{ database: { moduleName: "./db.js" } }, "database.exportName", "undefined", /must be a non-empty string/],
+  [{ database: { moduleName: "", exportName: "db" } }, "database.moduleName", '""', /must be a non-empty string/],
+];
+
+test("every bad option is refused at construction, by its name, its value and its rule", () => {
+  for (const [options, option, value, rule] of broken) {
+    const label = JSON.stringify(options);
+    assert.throws(
+      () => new Locker({ database: url, ...options } as unknown as LockerOptions),
+      (error) => {
+        assert.ok(error instanceof OptionError && error instanceof TypeError, `${label}: ${String(error)}`);
+        assert.equal(error.name, "OptionError");
+        assert.equal(error.option, option, label);
+        assert.ok(error.message.startsWith(`${option} (${value}) `), `${label}: ${error.message}`);
+        assert.match(error.rule, rule, label);
+        return true;
+      },
+    );
+  }
+});
+
+test("options that are no object are refused", () => {
+  for (const given of [undefined, null, url, 7]) {
+    assert.throws(() => new Locker(given as unknown as LockerOptions), OptionError);
+  }
+});
+
+test("the defaults are the documented ones", () => {
+  const { database: _database, ...defaults } = resolveOptions({ database: url });
+  assert.deepEqual(defaults, {
+    lockTtlMs: 300_000,
+    sessionTtlMs: 10_000,
+    pingIntervalMs: 500,
+    disconnectGraceMs: 1_500,
+    acquireTimeoutMs: 10_000,
+    drainTimeoutMs: 30_000,
+    drainAbortMs: 5_000,
+    closeTimeoutMs: 1_000,
+    killAfterMs: 10_000,
+    whenUnsure: "wait",
+    seppuku: "throw",
+    drainOn: [],
+    labels: {},
+    workerPath: undefined,
+  });
+});
+
+test("an option given as undefined has its default", () => {
+  assert.equal(resolveOptions({ database: url, lockTtlMs: undefined } as unknown as LockerOptions).lockTtlMs, 300_000);
+});
+
+test("a recovery window that trust could outlive is refused, with the least that is enough", () => {
+  const database = new RedisDatabase(url, { recoveryMs: 2_299 });
+  assert.throws(() => new Locker({ database }), /recoveryMs \(2299\) must be at least .*\(here 2300\)/);
+});
+
+test("bad settings of a RedisDatabase are refused by name", () => {
+  assert.throws(() => new RedisDatabase(url, { recoveryMs: 0 }), /recoveryMs \(0\) must be a whole number of ms above 0/);
+  assert.throws(() => new RedisDatabase(url, { commandTimeoutMs: 0.5 }), /commandTimeoutMs \(0.5\) must be a whole/);
+  assert.throws(() => new RedisDatabase(url, { prefix: "" }), /prefix \(""\) must be a non-empty string/);
+  assert.throws(() => new RedisDatabase(7 as unknown as string), /must be an ioredis client, its options, a URL/);
+  assert.throws(() => new RedisDatabase({ sentinels: [{ host: "a" }], name: "m" }), /sentinels .* is not supported/);
+});
+
+test("a bad acquire option is refused by name, value and rule, and nothing is written", async () => {
+  const cases: [AcquireOptions, RegExp][] = [
+    [{ lockTtlMs: 1_999 }, /^lockTtlMs \(1999\) must be at least sessionTtlMs \(2000\)$/],
+    [{ lockTtlMs: NaN }, /^lockTtlMs \(NaN\) must be a whole number of ms/],
+    [{ waitMs: -1 }, /^waitMs \(-1\) must be a number of ms ≥ 0, or Infinity$/],
+    [{ waitMs: NaN }, /^waitMs \(NaN\) must be/],
+    [{ waitMs: "1" as unknown as number }, /^waitMs \("1"\) must be/],
+    [{ trace: 5 as unknown as string }, /^trace \(5\) must be text of ≤ 1 KiB$/],
+    [{ trace: "é".repeat(513) }, /^trace \("é{60}… 513 characters"\) must be text/],
+    [{ signal: {} as unknown as AbortSignal }, /^signal \(\{\}\) must be an AbortSignal$/],
+  ];
+  await locker.acquireAndRun(newKey(), () => undefined);
+  for (const [options, message] of cases) {
+    const key = newKey();
+    for (const acquiring of [locker.acquire(key, options), locker.mutex(key, () => assert.fail("it ran"), options)]) {
+      await assert.rejects(acquiring, (error) => error instanceof OptionError && message.test(error.message));
+    }
+    assert.equal(await redis.client().exists(`${prefix}l:${key}`), 0);
+  }
+});
+
+test("constructing a locker opens no connection, and closing it unused does not either", async () => {
+  let connections = 0;
+  const server = createServer((socket) => {
+    connections += 1;
+    socket.destroy();
+  });
+  const port = await freePort();
+  assert.ok(await listen(server, port));
+  const unused = new Locker({ database: `redis://127.0.0.1:${port}` });
+  await unused.drain();
+  await unused.close();
+  await closeServer(server);
+  assert.equal(connections, 0);
+});

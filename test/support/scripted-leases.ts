@@ -1,0 +1,170 @@
+// A store without a network, for the main thread's side: a test sees every command and says how it is answered.
+
+import type {
+  AcquireAnswer,
+  AcquireRequest,
+  BatchAnswer,
+  CondemnRequest,
+  Identity,
+  LeaseAnswer,
+  LeaseRecord,
+  LeaseStore,
+  ReassertRequest,
+  ReleaseAnswer,
+  ReleaseRequest,
+  ReownRequest,
+  RenewRequest,
+  SessionRecord,
+} from "../../src/databases/database.js";
+import { StoreError } from "../../src/errors.js";
+
+type Requests = {
+  acquire: AcquireRequest;
+  renew: RenewRequest;
+  reown: ReownRequest;
+  reassert: ReassertRequest;
+  release: ReleaseRequest;
+};
+
+export type BatchVerb = keyof Requests;
+
+/** A batch that was sent. */
+export interface Command<Verb extends BatchVerb = BatchVerb> {
+  readonly verb: Verb;
+  readonly identity: Identity;
+  readonly batch: readonly Requests[Verb][];
+}
+
+const usual: Record<BatchVerb, unknown> = {
+  acquire: { status: "granted", fencingToken: 1, acquiredAtMs: 1 },
+  renew: { status: "held" },
+  reown: { status: "held" },
+  reassert: { status: "held" },
+  release: { status: "released" },
+};
+
+/** Answers every command at once, as everything were ours, unless told otherwise. */
+export class ScriptedLeases implements LeaseStore {
+  readonly commands: Command[] = [];
+  /** How often the session of that id was read, condemned, or had its tombstone written. */
+  readonly read: string[] = [];
+  readonly condemned: CondemnRequest[] = [];
+  readonly tombstones: (readonly string[])[] = [];
+  /** An answer for each element, by verb. A function may throw: then no answer comes. */
+  readonly answers: Partial<Record<BatchVerb, (command: Command) => unknown>> = {};
+  /** By verb: what is said to the whole of a batch, in place of answers. */
+  readonly refusals: Partial<Record<BatchVerb, "condemned" | "era" | "generation">> = {};
+  /** What condemn and writeTombstones do besides being written down. */
+  onCondemn: (request: CondemnRequest) => unknown = () => ({ status: "alive" });
+  onTombstones: () => void = () => undefined;
+  /** Before a session is read. */
+  onRead: () => void = () => undefined;
+  session: Partial<SessionRecord> = {};
+  steadyMs = 0;
+  /** While held, commands stay unanswered until let(). */
+  #held: (() => void)[] | undefined;
+  isUp = true;
+  #waiters: (() => void)[] = [];
+
+  /** From now on nothing is answered before let(). */
+  hold(): void {
+    this.#held ??= [];
+  }
+  let(): void {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const resume of held) resume();
+  }
+
+  up(): void {
+    this.isUp = true;
+    for (const resolve of this.#waiters.splice(0)) resolve();
+  }
+
+  /** The commands of one verb, in their order. */
+  sent<Verb extends BatchVerb>(verb: Verb): Command<Verb>[] {
+    return this.commands.filter((command) => command.verb === verb) as Command<Verb>[];
+  }
+
+  acquire(identity: Identity, batch: readonly AcquireRequest[]) {
+    return this.#answer<AcquireAnswer>({ verb: "acquire", identity, batch });
+  }
+  renew(identity: Identity, batch: readonly RenewRequest[]) {
+    return this.#answer<LeaseAnswer>({ verb: "renew", identity, batch });
+  }
+  reown(identity: Identity, batch: readonly ReownRequest[]) {
+    return this.#answer<LeaseAnswer>({ verb: "reown", identity, batch });
+  }
+  reassert(identity: Identity, batch: readonly ReassertRequest[]) {
+    return this.#answer<LeaseAnswer>({ verb: "reassert", identity, batch });
+  }
+  release(identity: Identity, batch: readonly ReleaseRequest[]) {
+    return this.#answer<ReleaseAnswer>({ verb: "release", identity, batch });
+  }
+
+  readLease(): Promise<LeaseRecord | undefined> {
+    return Promise.resolve(undefined);
+  }
+
+  async readSession(sessionId: string) {
+    this.read.push(sessionId);
+    this.onRead();
+    await this.#released();
+    return { session: { ...sessionRecord(sessionId), ...this.session }, steadyMs: this.steadyMs, nowMs: 5_000 };
+  }
+
+  async condemn(_contender: Identity, request: CondemnRequest) {
+    this.condemned.push(request);
+    await this.#released();
+    return this.onCondemn(request) as Awaited<ReturnType<LeaseStore["condemn"]>>;
+  }
+
+  async writeTombstones(_contender: Identity, sessionIds: readonly string[]): Promise<void> {
+    this.onTombstones();
+    await this.#released();
+    this.tombstones.push([...sessionIds]);
+  }
+
+  whenUp(signal: AbortSignal): Promise<void> {
+    if (this.isUp) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      this.#waiters.push(resolve);
+      signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
+    });
+  }
+  close(): void {}
+
+  async #answer<Answer>(command: Command): Promise<BatchAnswer<Answer>> {
+    this.commands.push(command);
+    await this.#released();
+    const { verb, batch } = command;
+    const refusal = this.refusals[verb];
+    if (refusal) return { status: refusal };
+    const answer = this.answers[verb]?.(command) ?? usual[verb];
+    return { status: "ok", answers: batch.map(() => answer as Answer) };
+  }
+
+  async #released(): Promise<void> {
+    const held = this.#held;
+    if (held) await new Promise<void>((resolve) => held.push(resolve));
+  }
+}
+
+export function unreachable(): never {
+  throw new StoreError("unreachable", "no answer");
+}
+
+export function sessionRecord(sessionId: string): SessionRecord {
+  return {
+    ...{
+      sessionId,
+      state: "alive",
+      silentMs: 0,
+      connectionGone: false,
+      sessionTtlMs: 10_000,
+      disconnectGraceMs: 1_500,
+    },
+    ...{ host: "elsewhere", pid: 42, labels: {} },
+    proofs: { bootId: "", pidNamespace: "", timeNamespace: "", startTime: "" },
+  };
+}

@@ -1,0 +1,83 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { ServiceRecord } from "../../worker/service-record.js";
+import { FakeClock } from "../support/fake-clock.js";
+
+const GAP = 1_300;
+
+function record() {
+  const clock = new FakeClock();
+  const served = new ServiceRecord(clock, GAP);
+  const good = () => served.onGood({ monoMs: clock.monoMs(), wallMs: clock.wallMs() });
+  return { clock, served, good };
+}
+
+test("without a break there is no gap to speak of", () => {
+  const { clock, served, good } = record();
+  good();
+  clock.pass(10_000);
+  assert.equal(served.servedGapMs, undefined);
+});
+
+test("the gap lies between the sending of the last good ping and the first break after it", () => {
+  const { clock, served, good } = record();
+  good();
+  clock.pass(700);
+  served.onBreak();
+  clock.pass(5_000);
+  served.onBreak();
+  assert.equal(served.servedGapMs, 700);
+});
+
+test("a break before the first good ping is no short gap", () => {
+  const { served } = record();
+  served.onBreak();
+  assert.equal(served.servedGapMs, Infinity);
+});
+
+test("a good ping makes an earlier break and an earlier standstill past history", () => {
+  const { clock, served, good } = record();
+  served.onBreak();
+  clock.pass(GAP + 1);
+  served.onTick();
+  good();
+  assert.equal(served.servedGapMs, undefined);
+  assert.equal(served.ranWithoutGap, true);
+});
+
+test("of the two clocks the one that says more counts", () => {
+  const suspended = record();
+  suspended.good();
+  suspended.clock.stepWall(60_000); // the monotonic clock stands still while a machine is suspended
+  suspended.served.onBreak();
+  assert.equal(suspended.served.servedGapMs, 60_000);
+
+  const setBack = record();
+  setBack.good();
+  setBack.clock.pass(400);
+  setBack.clock.stepWall(-60_000);
+  setBack.served.onBreak();
+  assert.equal(setBack.served.servedGapMs, 400);
+});
+
+test("a tick that is late by more than trust lasts says that this process stood still", () => {
+  const { clock, served } = record();
+  clock.pass(GAP);
+  served.onTick();
+  assert.equal(served.ranWithoutGap, true);
+  clock.pass(GAP + 1);
+  served.onTick();
+  assert.equal(served.ranWithoutGap, false);
+  clock.pass(100);
+  served.onTick();
+  assert.equal(served.ranWithoutGap, false, "and nothing but a good ping takes that back");
+});
+
+test("a machine that was suspended stood still, though its monotonic clock does not show it", () => {
+  const { clock, served } = record();
+  clock.pass(500);
+  clock.stepWall(GAP);
+  assert.equal(served.ranWithoutGap, false, "seen before the next tick, which the standstill puts off");
+  served.onTick();
+  assert.equal(served.ranWithoutGap, false);
+});
