@@ -4,6 +4,7 @@ import { readInstant, wait } from "./clock.js";
 import type { AcquireRequest, Holder, LeaseRecord } from "./databases/database.js";
 import { StoreError } from "./errors.js";
 import { publish } from "./events.js";
+import type { Stamp } from "./session.js";
 import { abortable } from "./signals.js";
 
 /** How often a waiter looks whether the key is free, ms; drawn between half of it and all of it. */
@@ -12,13 +13,13 @@ const POLL_MS = 50;
 /** One acquire from first request to grant or refusal. An acquire that ends in any other way leaves nothing held. */
 export class Acquisition {
   readonly #deps: AcquisitionDeps;
-  readonly #batch: Batch<AcquireRequest, Answered>;
+  readonly #batch: Batch<{ request: AcquireRequest; stamp: Stamp }, Answered>;
   readonly #open = new Set<number>();
   #lastNumber = 0;
 
   constructor(deps: AcquisitionDeps) {
     this.#deps = deps;
-    this.#batch = new Batch(deps.clock, (requests) => this.#send(requests));
+    this.#batch = new Batch(deps.clock, (asked) => this.#send(asked));
   }
 
   async run(wanted: Wanted): Promise<Acquired> {
@@ -55,8 +56,8 @@ export class Acquisition {
 
   /** Undefined when no answer came; then the same lease number is asked for again. */
   async #ask(attempt: Attempt): Promise<Answered | undefined> {
-    await this.#deps.session.whenTrusted(attempt.signal);
-    const request = this.#batch.add(attempt.request());
+    const stamp = await this.#deps.session.whenTrusted(attempt.signal);
+    const request = this.#batch.add({ request: attempt.request(stamp.identity.era), stamp });
     attempt.inFlight = request;
     try {
       return await abortable(request, attempt.signal);
@@ -73,7 +74,10 @@ export class Acquisition {
     if (!(error instanceof StoreError)) throw error;
     attempt.lastError = error;
     if (error.isLasting || error.code === "out-of-memory" || error.code === "read-only") throw error;
-    await store.whenUp(attempt.signal);
+    await store.whenUp(attempt.signal).catch((cause: unknown) => {
+      attempt.signal.throwIfAborted(); // the caller's reason says more than the connection's
+      throw cause;
+    });
     await wait(clock, 1 + clock.random() * POLL_MS, attempt.signal); // an error of a store that is up, e.g. LOADING
   }
 
@@ -92,16 +96,15 @@ export class Acquisition {
     }
     attempt.onAnswer();
     if (contention.next === "take") {
-      attempt.take(contention.replace, contention.takenFrom);
+      attempt.take(contention.replace, lease.era, contention.takenFrom);
       return undefined;
     }
     const { holder, againInMs, limitMs } = contention;
     publish("busy", () => ({ key: lease.key, sessionId: lease.sessionId, fencingToken: lease.fencingToken }));
-    const unsureLeftMs = attempt.unsureLeftMs(limitMs);
-    const waitsForJudgement = contention.next === "unsure" && unsureLeftMs > 0;
-    if (attempt.leftMs <= 0 && !waitsForJudgement) return holder;
+    const unsureLeftMs = contention.next === "unsure" ? attempt.unsureLeftMs(limitMs) : 0;
+    if (attempt.leftMs <= 0 && unsureLeftMs <= 0) return holder;
     const pollMs = POLL_MS * (0.5 + clock.random() / 2);
-    const leftMs = Math.max(attempt.leftMs, waitsForJudgement ? unsureLeftMs : 0);
+    const leftMs = Math.max(attempt.leftMs, unsureLeftMs);
     await wait(clock, Math.max(1, Math.min(pollMs, againInMs, leftMs)), attempt.signal);
     return undefined;
   }
@@ -128,14 +131,17 @@ export class Acquisition {
     if (inFlight) void this.#deps.giveBack.request(wanted.key, leaseNumber, inFlight);
   }
 
-  async #send(requests: readonly AcquireRequest[]): Promise<Answered[]> {
+  async #send(asked: readonly { request: AcquireRequest; stamp: Stamp }[]): Promise<Answered[]> {
     const { session, store, clock, giveBack } = this.#deps;
     giveBack.flush();
     const stamp = session.stamp();
     if (!stamp) throw new StoreError("unreachable", "trust in the session has just lapsed");
     const sent = readInstant(clock);
+    const again = () => asked.map((): Answered => ({ answer: { status: "again" }, stamp, sent }));
+    if (asked.some((one) => one.stamp !== stamp)) return again(); // worded for a session or era that has just ended
+    const requests = asked.map(({ request }) => request);
     const result = await store.acquire(stamp.identity, requests);
-    if (result.status !== "ok") return requests.map(() => ({ answer: { status: "again" }, stamp, sent }));
+    if (result.status !== "ok") return again();
     return result.answers.map((answer) => ({ answer, stamp, sent }));
   }
 }

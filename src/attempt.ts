@@ -46,6 +46,7 @@ export class Attempt {
   readonly #stop: JoinedSignal;
   #timer: Timer;
   #replace: AcquireRequest["replace"];
+  #replaceEra = "";
   #takenFrom: Condemned | undefined;
   #unsureSinceMs: number | undefined;
 
@@ -74,9 +75,14 @@ export class Attempt {
     return this.#unsureSinceMs + limitMs + 2 * this.#deps.pingIntervalMs - nowMs;
   }
 
-  request(): AcquireRequest {
+  /**
+   * What to ask for in that era. A holder found dead in an earlier one is not replaced: it may have entered this era
+   * since, and have written its lease again under the same session and token.
+   */
+  request(era: string): AcquireRequest {
     const { key, lockTtlMs, trace } = this.wanted;
-    return { key, lockTtlMs, trace, leaseNumber: this.leaseNumber, replace: this.#replace };
+    const replace = this.#replaceEra === era ? this.#replace : undefined;
+    return { key, lockTtlMs, trace, leaseNumber: this.leaseNumber, replace };
   }
 
   /** The store answered: from here on it has acquireTimeoutMs for the next answer. */
@@ -87,8 +93,10 @@ export class Attempt {
     this.#takenFrom = undefined;
   }
 
-  take(replace: NonNullable<AcquireRequest["replace"]>, takenFrom: Condemned): void {
+  /** Its holder is dead: ask for the key in place of exactly that lease, as it was found in that era. */
+  take(replace: NonNullable<AcquireRequest["replace"]>, era: string, takenFrom: Condemned): void {
     this.#replace = replace;
+    this.#replaceEra = era;
     this.#takenFrom = takenFrom;
   }
 

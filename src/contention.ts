@@ -126,9 +126,10 @@ export class ContentionJudge {
     const { sessionId, host, pid } = holder;
     const silentMs = Math.max(0, holder.silentMs);
     const described = (reason: Condemned["reason"]) => ({ sessionId, reason, silentMs, host, pid });
-    if (holder.state !== "alive") {
+    if (holder.state === "absent") return described("gone"); // after a loss it may only not have entered the era yet
+    if (holder.state === "condemned") {
       this.#remember(sessionId);
-      return described(holder.state === "absent" ? "gone" : "already");
+      return described("already");
     }
     const { store, session, sessionTtlMs } = this.#deps;
     const stamp = session.stamp();

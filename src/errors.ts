@@ -74,10 +74,10 @@ export class LockUnsureError extends Error {
   override readonly name = "LockUnsureError";
   readonly key: string;
 
-  constructor(key: string) {
-    super(
-      `Whether the lease of ${JSON.stringify(key)} is still held cannot be known just now; await heartbeat() to wait`,
-    );
+  constructor(key: string, released = false) {
+    const lease = `the lease of ${JSON.stringify(key)}`;
+    const unsure = `Whether ${lease} is still held cannot be known just now; await heartbeat() to wait`;
+    super(released ? `Nothing may be done any more under ${lease}: it was released` : unsure);
     this.key = key;
   }
 }

@@ -120,7 +120,9 @@ export class HeldLease implements Lease {
 
   assertHeld(): void {
     this.#throwIfLost();
-    if (this.released || !this.#isHeld(this.#deps.clock.monoMs())) throw new LockUnsureError(this.key);
+    if (this.released || !this.#isHeld(this.#deps.clock.monoMs())) {
+      throw new LockUnsureError(this.key, this.released);
+    }
   }
 
   async release(): Promise<void> {
@@ -187,7 +189,7 @@ export class HeldLease implements Lease {
     for (;;) {
       this.#throwIfLost();
       if (this.#deps.drain.reason) throw this.#deps.drain.reason;
-      if (this.released) throw new LockUnsureError(this.key);
+      if (this.released) throw new LockUnsureError(this.key, true);
       if (this.#beat()) return;
       if (this.#deps.whenUnsure === "abort") {
         this.#deps.lose(this, "unreachable");

@@ -123,6 +123,9 @@ export class Holdings {
   /** The session changed: what is held now? Asked again until it was answered, or until the next change asks anew. */
   async judge({ stamp, cause }: SessionChange): Promise<void> {
     const { cells, session, clock } = this.#deps;
+    // Whoever may not come back lost all it had, even if another change has followed since.
+    const earlier = cause === "refused" ? this.all.filter(({ epoch }) => epoch !== stamp.epoch) : [];
+    for (const lease of earlier) this.#lose(lease, "store-lost-data");
     const open = () => this.all.filter((lease) => !lease.isLost && lease.epoch !== stamp.epoch);
     for (let left = open(); left.length > 0 && session.isLatest(stamp) && !this.#stopped; left = open()) {
       await Promise.all(left.map((lease) => this.#judgeOne(lease, stamp, cause)));

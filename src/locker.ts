@@ -43,6 +43,7 @@ export class Locker implements AsyncDisposable {
   readonly #drain = { reason: undefined as Error | undefined, signal: this.#stop.signal };
   readonly #processSignals: ProcessSignals;
   #engine: Promise<Engine> | undefined;
+  #running: Engine | undefined;
   #acquiring = 0;
   #draining: Promise<DrainResult> | undefined;
   #closing: Promise<void> | undefined;
@@ -179,7 +180,8 @@ export class Locker implements AsyncDisposable {
     if (!this.#database) checkRecovery(database, this.#options);
     if (this.#drain.reason) throw this.#drain.reason;
     this.#processSignals.listen();
-    return new Engine(database, this.#description, this.#options, this.#drain, this.#clock);
+    this.#running = new Engine(database, this.#description, this.#options, this.#drain, this.#clock);
+    return this.#running;
   }
 
   async #runDrain(reason: string): Promise<DrainResult> {
@@ -202,6 +204,7 @@ export class Locker implements AsyncDisposable {
   }
 
   async #runClose(): Promise<void> {
+    this.#running?.holdings.endAll("closed"); // first, so that a heartbeat says what has become of its lease
     const engine = await this.#stopAcquiring(new LockerClosedError());
     this.#processSignals.ignore();
     if (!engine) return;

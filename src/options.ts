@@ -1,4 +1,5 @@
 import { constants } from "node:os";
+import { fileURLToPath } from "node:url";
 import type { Database } from "./databases/database.js";
 import { OptionError } from "./errors.js";
 import { marginMs, recoveryMsMin } from "./trust.js";
@@ -32,7 +33,10 @@ export type LockerOptions = {
    * least two pings and the margin (an eighth, at least 200).
    */
   disconnectGraceMs?: number;
-  /** How long an acquire waits for an answer of the store before it fails. Default 10 000. */
+  /**
+   * How long an acquire waits for an answer of the store before it fails. Default 10 000. With less than the database's
+   * recoveryMs the first use of a namespace fails.
+   */
   acquireTimeoutMs?: number;
   /** How long drain() waits for jobs before it aborts their signals. Default 30 000. */
   drainTimeoutMs?: number;
@@ -60,10 +64,7 @@ export type LockerOptions = {
   workerPath?: string;
 };
 
-export type ResolvedOptions = Required<Omit<LockerOptions, "workerPath" | "database">> & {
-  workerPath: string | undefined;
-  database: LockerOptions["database"];
-};
+export type ResolvedOptions = Required<LockerOptions>;
 
 const DURATIONS = {
   lockTtlMs: 300_000,
@@ -79,7 +80,9 @@ const DURATIONS = {
 
 /** The longest a timer can wait; ten thousand times what anybody needs, and differences stay exact. */
 const DURATION_MS_MAX = 2 ** 31 - 1;
+const SESSION_TTL_MS_MAX = 1_800_000;
 const KEY_BYTES_MAX = 1024;
+const LABELS_BYTES_MAX = 4096;
 const TRACE_BYTES_MAX = 1024;
 
 const KNOWN = new Set([
@@ -95,7 +98,7 @@ const KNOWN = new Set([
 /** Defaults filled in; an OptionError for the first value that breaks a rule. */
 export function resolveOptions(given: LockerOptions): ResolvedOptions {
   if (typeof given !== "object" || given === null) throw new OptionError("options", given, "must be an object");
-  for (const name of Object.keys(given)) if (!KNOWN.has(name)) throw new OptionError(name, "?", "is not an option");
+  checkNames(given, KNOWN);
   const durations = { ...DURATIONS } as Record<keyof typeof DURATIONS, number>;
   for (const name of Object.keys(DURATIONS) as (keyof typeof DURATIONS)[]) {
     const value = given[name];
@@ -112,8 +115,21 @@ export function resolveOptions(given: LockerOptions): ResolvedOptions {
     seppuku: given.seppuku ?? "throw",
     drainOn: given.drainOn ?? [],
     labels: given.labels ?? {},
-    workerPath: given.workerPath,
+    workerPath: given.workerPath ?? ownWorkerPath(),
   };
+}
+
+/** Beside this file, unless a bundler has moved it. */
+function ownWorkerPath(): string {
+  try {
+    return fileURLToPath(new URL("../worker/liveness.js", import.meta.url));
+  } catch {
+    throw new OptionError(
+      "workerPath",
+      undefined,
+      "must be given in a bundle: the path of the bundled pulselock/worker",
+    );
+  }
 }
 
 function checkRelations(o: Record<keyof typeof DURATIONS, number>): void {
@@ -123,6 +139,8 @@ function checkRelations(o: Record<keyof typeof DURATIONS, number>): void {
   check(o.disconnectGraceMs >= graceMin, "disconnectGraceMs", o.disconnectGraceMs, graceRule);
   const ttlRule = `must be more than disconnectGraceMs (${o.disconnectGraceMs})`;
   check(o.sessionTtlMs > o.disconnectGraceMs, "sessionTtlMs", o.sessionTtlMs, ttlRule);
+  // Session records are kept for an hour, and one that is absent counts as condemned.
+  check(o.sessionTtlMs <= SESSION_TTL_MS_MAX, "sessionTtlMs", o.sessionTtlMs, `must be at most ${SESSION_TTL_MS_MAX}`);
   checkLockTtl(o.lockTtlMs, o.sessionTtlMs);
 }
 
@@ -138,9 +156,10 @@ function checkChoices(given: LockerOptions): void {
     drainOn,
     "must list signals",
   );
-  const words =
-    typeof labels === "object" && labels !== null && Object.values(labels).every((v) => typeof v === "string");
-  check(words, "labels", labels, "must be an object of strings");
+  const isPlain = Object.prototype.toString.call(labels) === "[object Object]";
+  const words = isPlain && Object.values(labels).every((value) => typeof value === "string");
+  const fits = words && Buffer.byteLength(JSON.stringify(labels)) <= LABELS_BYTES_MAX;
+  check(fits, "labels", labels, `must be a plain object of strings, ${LABELS_BYTES_MAX} bytes of JSON at most`);
   const path = workerPath === undefined || (typeof workerPath === "string" && workerPath !== "");
   check(path, "workerPath", workerPath, "must be a path");
 }
@@ -176,8 +195,11 @@ export type AcquireOptions = {
   waitMs?: number;
 };
 
+const KNOWN_OF_ACQUIRE = new Set(["trace", "lockTtlMs", "signal", "waitMs"]);
+
 export function checkAcquire(key: string, options: AcquireOptions, sessionTtlMs: number): void {
   checkKey(key);
+  checkNames(options, KNOWN_OF_ACQUIRE);
   const { trace = "", lockTtlMs, signal, waitMs = 0 } = options;
   check(
     typeof trace === "string" && Buffer.byteLength(trace) <= TRACE_BYTES_MAX,
@@ -208,7 +230,12 @@ function checkLockTtl(lockTtlMs: number, sessionTtlMs: number): void {
   check(lockTtlMs >= sessionTtlMs, "lockTtlMs", lockTtlMs, `must be at least sessionTtlMs (${sessionTtlMs})`);
 }
 
-function checkDuration(option: string, value: unknown, least: number): void {
+/** A misspelt option would be one that silently does nothing. */
+export function checkNames(given: object, known: ReadonlySet<string>): void {
+  for (const [name, value] of Object.entries(given)) check(known.has(name), name, value, "is not an option");
+}
+
+export function checkDuration(option: string, value: unknown, least: number): void {
   const whole = Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= DURATION_MS_MAX;
   check(whole, option, value, `must be a whole number of ms from ${least} to ${DURATION_MS_MAX}`);
 }

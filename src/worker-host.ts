@@ -1,4 +1,3 @@
-import { fileURLToPath } from "node:url";
 import { MessageChannel, type MessagePort } from "node:worker_threads";
 import { Piscina } from "piscina";
 import type { Clock, Timer } from "./clock.js";
@@ -12,12 +11,14 @@ const RESTART_MS_MIN = 50;
 const RESTART_MS_MAX = 2_000;
 /** How long the worker may make no step while the main thread makes its own, ms. */
 const STALL_MS_MAX = 5_000;
+/** The same before its first step: a database module may bring a large application along, ms. */
+const START_MS_MAX = 60_000;
 const LOOK_MS = 1_000;
 
 export type WorkerHostDeps = {
   clock: Clock;
   cells: SharedCells;
-  workerPath: string | undefined;
+  workerPath: string;
   /** What a run is started with; asked anew for each run, since the session may have changed. */
   task(): Omit<LivenessTask, "port" | "cells">;
   onMessage(message: FromWorker): void;
@@ -35,6 +36,7 @@ export class WorkerHost {
   #restart: Timer | undefined;
   #look: Timer | undefined;
   #failures = 0;
+  #ticksAtLaunch = 0;
   #stopped = false;
 
   constructor(deps: WorkerHostDeps) {
@@ -71,6 +73,7 @@ export class WorkerHost {
       if (message.type === "session" || message.type === "trusted") this.#failures = 0;
       if (this.#port === port1) this.#deps.onMessage(message);
     });
+    this.#ticksAtLaunch = this.#deps.cells.readWorkerTick();
     const pool = (this.#pool ??= this.#openPool());
     const task: LivenessTask = { ...this.#deps.task(), port: port2, cells: this.#deps.cells.buffer };
     publish("worker", () => ({ state: "started" }));
@@ -81,7 +84,7 @@ export class WorkerHost {
   /** The task form, the atomics setting and what they do are in docs/adr/0001. */
   #openPool(): Piscina {
     const pool = new Piscina({
-      filename: this.#deps.workerPath ?? fileURLToPath(new URL("../worker/liveness.js", import.meta.url)),
+      filename: this.#deps.workerPath,
       minThreads: 1,
       maxThreads: 1,
       atomics: "disabled",
@@ -111,7 +114,8 @@ export class WorkerHost {
     this.#look = this.#deps.clock.timer(LOOK_MS, () => {
       const now = this.#deps.cells.readWorkerTick();
       const stalled = this.#port === undefined || now !== tick ? 0 : stalledMs + LOOK_MS;
-      if (stalled < STALL_MS_MAX) return this.#watchStall(now, stalled);
+      const stalledMsMax = now === this.#ticksAtLaunch ? START_MS_MAX : STALL_MS_MAX;
+      if (stalled < stalledMsMax) return this.#watchStall(now, stalled);
       publish("worker", () => ({ state: "stalled" }));
       this.#dropThread(); // ends the run, which starts the next
       this.#watchStall(now, 0);

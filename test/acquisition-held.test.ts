@@ -17,7 +17,7 @@ test("a lease of this session that no job knows is given back, and the key asked
   assert.equal(outcome.is, "granted");
 });
 
-test("a lease of this session that a job holds, or that another acquire still asks for, is nobody's to give back", async () => {
+test("a lease of this session that a job holds, or another acquire asks for, is not given back", async () => {
   const stage = new AcquisitionStage();
   stage.store.steadyMs = 60_000;
   const lease = stage.lease();

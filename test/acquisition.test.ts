@@ -86,7 +86,7 @@ test("a grant that is older than a change of the session does not count, though 
 });
 
 for (const refusal of ["condemned", "era", "generation"] as const) {
-  test(`a store that answers "${refusal}" makes the worker look at once, and is asked again when there is news`, async () => {
+  test(`a store that answers "${refusal}" makes the worker look, and is asked again when there is news`, async () => {
     const stage = new AcquisitionStage();
     stage.store.refusals.acquire = refusal;
     const outcome = stage.acquire();
@@ -141,7 +141,7 @@ test("an acquire that was aborted before it was ever asked for gives nothing bac
   assert.deepEqual(stage.store.commands, []);
 });
 
-test("no answer means: ask again, as the same lease, with a pause, and never while there is no connection", async () => {
+test("without an answer the same lease is asked for again, with a pause, and not without a connection", async () => {
   const stage = new AcquisitionStage();
   stage.store.answers.acquire = unreachable;
   stage.store.isUp = false;
@@ -157,7 +157,7 @@ test("no answer means: ask again, as the same lease, with a pause, and never whi
   assert.equal(new Set(stage.store.sent("acquire").flatMap(({ batch }) => batch.map((r) => r.leaseNumber))).size, 1);
 });
 
-test("a store that gives no answer for acquireTimeoutMs is an error that tells the cause, and leaves nothing held", async () => {
+test("no answer for acquireTimeoutMs is an error that tells the cause, and leaves nothing held", async () => {
   const stage = new AcquisitionStage();
   stage.store.hold();
   const outcome = stage.acquire();

@@ -103,7 +103,7 @@ for (const state of ["absent", "condemned"] as const) {
   });
 }
 
-test("a lease of this locker's last session is not taken from the job that still holds it: it is being re-owned", async () => {
+test("a lease of this locker's last session is not taken from a job that holds it: it is re-owned", async () => {
   const known = begun({ knows: (leaseNumber) => leaseNumber === 5 });
   known.store.session = { state: "condemned" };
   known.enter("era1", "locker.2");
@@ -134,7 +134,7 @@ async function takeFromAll({ judge, store }: ReturnType<typeof begun>): Promise<
   }
 }
 
-test("after a loss the tombstones of all whose key may have been taken here are written, however they ended", async () => {
+test("after a loss the tombstones of all whose key may have been taken are written, however they ended", async () => {
   const made = begun();
   await takeFromAll(made);
   made.enter("era2");

@@ -28,7 +28,7 @@ test("what is given back in one turn travels as one command, and each hears its 
   assert.deepEqual(await answers, [{ status: "released" }, { status: "released" }]);
 });
 
-test("a release is asked for again until it was answered, with a pause, and not while there is no connection", async () => {
+test("a release is asked for until it was answered, with a pause, and not without a connection", async () => {
   const { clock, giveBack, store, asked } = stage();
   store.answers.release = unreachable;
   store.isUp = false;

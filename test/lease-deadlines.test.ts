@@ -17,7 +17,7 @@ test("a lease whose job has beaten is renewed a fifth of its time to live after 
   assert.equal(lease.renewedMs, stage.clock.monoMs());
 });
 
-test("a job that goes on beating is renewed once every fifth of the time to live, for as long as it likes", async () => {
+test("a job that goes on beating is renewed every fifth of the time to live, for as long as it likes", async () => {
   const stage = new HoldingsStage();
   const lease = stage.lease();
   await stage.pass(3 * LOCK_TTL, lease);
@@ -53,7 +53,7 @@ test("a job that beat once and then no more expires a time to live after its las
   assert.equal(stage.lossOf(lease), "expired");
 });
 
-test("a job that beats and cannot be renewed loses its lease as unreachable when the time to live is over", async () => {
+test("a job that beats and cannot be renewed loses its lease as unreachable when its time is over", async () => {
   const stage = new HoldingsStage();
   stage.store.answers.renew = unreachable;
   const lease = stage.lease();
@@ -63,7 +63,7 @@ test("a job that beats and cannot be renewed loses its lease as unreachable when
   assert.equal(stage.lossOf(lease), "unreachable");
 });
 
-test("a renewal without an answer is asked for again after 100 ms, not sooner, and the lease is held meanwhile", async () => {
+test("a renewal without an answer is asked for again after 100 ms, and the lease is held meanwhile", async () => {
   const stage = new HoldingsStage();
   const lease = stage.lease();
   await stage.pass(1_000, lease);
@@ -160,9 +160,9 @@ test("all that is due in one look travels as one command, without what is lost o
   );
 });
 
-test("after a machine was suspended for longer than the lease lives, only the store knows whether it is held", async () => {
-  // Its monotonic clock stood still. Nobody wanted the key, so the session was not condemned; but the record has expired,
-  // and whoever comes now is granted it.
+test("after a suspension longer than the lease lives, only the store knows whether it is held", async () => {
+  // The monotonic clock stood still. Nobody wanted the key, so the session was not condemned; but the record has
+  // expired, and whoever comes now is granted it.
   const stage = new HoldingsStage();
   const lease = stage.lease();
   await stage.pass(1_000, lease);

@@ -125,7 +125,7 @@ test("each cell keeps its own value, and both threads' objects see the same memo
 const STRESS_MS = 1_500;
 const ROUND = { roundMs: 1_000, trustMs: 500, baseMs: 2 ** 31 - 20_000_000 }; // passes the end of 31 bits
 
-test("a reader never pairs a new deadline with an old epoch, however fast a writer loses and regains trust", async (t) => {
+test("a reader never pairs a new deadline with an old epoch, however fast trust is lost and regained", async (t) => {
   const rounds = new Int32Array(new SharedArrayBuffer(8));
   const cells = new SharedCells(ROUND.trustMs);
   const workerData: TrustWriterData = { cells: cells.buffer, rounds: rounds.buffer as SharedArrayBuffer, ...ROUND };

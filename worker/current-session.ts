@@ -1,5 +1,6 @@
-import type { BeginRequest } from "../src/databases/database.js";
-import type { SessionCause, SessionState } from "../src/liveness-protocol.js";
+import type { BeginRequest, HostProofs } from "../src/databases/database.js";
+import type { LivenessLimits, SessionCause, SessionState } from "../src/liveness-protocol.js";
+import { driftMs } from "../src/trust.js";
 
 /** The session a Pinger is about: what the main thread is told of it, and what comes next. */
 export type CurrentSession = SessionState & {
@@ -34,4 +35,15 @@ export function resumedSession(state: SessionState): CurrentSession {
 export function stateOf(session: CurrentSession): SessionState {
   const { sessionId, sessionsUsed, era, lostCounter, recoveryMs, recovering } = session;
   return { sessionId, sessionsUsed, era, lostCounter, recoveryMs, recovering };
+}
+
+/** What peers are told of a session, in its record. */
+export function beginRequest(
+  { sessionId, mode, enterEra, recoveryMs }: CurrentSession,
+  facts: { limits: LivenessLimits; labels: Record<string, string>; host: string; pid: number; proofs: HostProofs },
+): BeginRequest {
+  const { limits, labels, host, pid, proofs } = facts;
+  const { sessionTtlMs, disconnectGraceMs, pingIntervalMs } = limits;
+  const told = { sessionTtlMs, disconnectGraceMs, pingIntervalMs, driftMs: driftMs(disconnectGraceMs) };
+  return { sessionId, mode, era: enterEra, recoveryMs, ...told, host, pid, labels, proofs };
 }

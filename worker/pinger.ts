@@ -4,7 +4,7 @@ import { StoreError } from "../src/errors.js";
 import type { FromWorker, LivenessLimits, SessionCause, SessionState } from "../src/liveness-protocol.js";
 import type { SharedCells } from "../src/shared-cells.js";
 import { decideReentry, driftMs, trustMs } from "../src/trust.js";
-import { nextSession, resumedSession, stateOf, type CurrentSession } from "./current-session.js";
+import { beginRequest, nextSession, resumedSession, stateOf, type CurrentSession } from "./current-session.js";
 import { CANNOT_LISTEN, Links, type Link } from "./links.js";
 import { ServiceRecord } from "./service-record.js";
 import { StoreClock } from "./store-clock.js";
@@ -38,6 +38,7 @@ export class Pinger {
   #handled = 0;
   #clockStepped = false;
   #pingAgain = false;
+  #hasFailed = false; // told, and over with the next good answer
   #next: Timer | undefined;
   /** Parked or stopped: it asks for nothing, and no answer counts. */
   #isQuiet = false;
@@ -89,9 +90,9 @@ export class Pinger {
   }
 
   async #goodbye(): Promise<void> {
-    const { sessionId, stage } = this.#session;
-    const link = this.#links.all.find(({ isUp }) => isUp);
-    if (stage !== "new") await link?.connection.goodbye(sessionId).catch(() => {}); // then peers find it silent
+    const { sessionId } = this.#session;
+    const links = this.#links.all.filter(({ isUp }) => isUp);
+    await Promise.allSettled(links.map(({ connection }) => connection.goodbye(sessionId))); // else peers find it silent
   }
 
   #tick(): void {
@@ -143,14 +144,9 @@ export class Pinger {
   }
 
   #send(link: Link): Promise<PingAnswer> {
-    const { limits, labels, host, pid, proofs } = this.#deps;
-    const { stage, sessionId, era, recoveryMs, mode, enterEra } = this.#session;
-    if (stage === "begun") {
-      return link.connection.ping({ sessionId, era, recoveryMs, clockStepped: this.#clockStepped });
-    }
-    const { sessionTtlMs, disconnectGraceMs, pingIntervalMs } = limits;
-    const told = { sessionTtlMs, disconnectGraceMs, pingIntervalMs, driftMs: driftMs(disconnectGraceMs), host, pid };
-    return link.connection.begin({ sessionId, mode, era: enterEra, recoveryMs, ...told, labels, proofs });
+    const { stage, sessionId, era, recoveryMs } = this.#session;
+    if (stage !== "begun") return link.connection.begin(beginRequest(this.#session, this.#deps));
+    return link.connection.ping({ sessionId, era, recoveryMs, clockStepped: this.#clockStepped });
   }
 
   #handle(link: Link, sent: Sent, answer: PingAnswer): void {
@@ -187,14 +183,17 @@ export class Pinger {
       this.#served.onGood(sent);
     }
     if (isNews) this.#announce();
-    else if (!wasTrusted || windowClosed) notify({ type: "trusted", recovering, recoveryMs: session.recoveryMs });
+    else if (!wasTrusted || windowClosed || this.#hasFailed)
+      notify({ type: "trusted", recovering, recoveryMs: session.recoveryMs });
+    this.#hasFailed = false;
     if (answer.recovering && answer.openInMs < this.#deps.limits.pingIntervalMs) this.#schedule(answer.openInMs + 1);
   }
 
   #onCondemned(answer: PingAnswer): void {
     this.#endTrust();
-    const { stage, era } = this.#session;
-    const lostMemory = stage === "reenter" || (era !== "" && answer.era !== era);
+    // One that was in this era only provisionally had been condemned before the loss: its keys may have been taken since.
+    const { stage, mode, era } = this.#session;
+    const lostMemory = stage === "reenter" || mode === "provisional" || (era !== "" && answer.era !== era);
     this.#succeed(lostMemory ? "refused" : "condemned");
     this.hurry();
   }
@@ -245,6 +244,7 @@ export class Pinger {
   #fail(cause: unknown): void {
     if (this.#stopped) return;
     const error = cause instanceof StoreError ? cause : new StoreError("unreachable", String(cause), cause);
+    this.#hasFailed = true;
     this.#deps.notify({ type: "failure", code: error.code, message: error.message });
   }
 }

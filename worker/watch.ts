@@ -2,6 +2,9 @@ import type { SharedCells } from "../src/shared-cells.js";
 
 export type WatchLimits = { lockTtlMs: number; killAfterMs: number | undefined; tickMs: number };
 
+/** The main thread ticks four times in this time, ms. */
+const MAIN_STUCK_MS = 1_000;
+
 /**
  * Watches the main thread from the worker's. All times are the worker's own running time, summed tick by tick: while
  * the whole process was stopped the main thread could not run either, so that does not count against it.
@@ -40,8 +43,10 @@ export class MainWatch {
   #overdue(ranMs: number): number {
     const { killAfterMs } = this.#limits;
     if (killAfterMs === undefined) return 0;
-    // A stuck main thread cannot say which leases it lost: that it has not judged this epoch is all there is to see.
-    const unjudged = this.#cells.readJobs() > 0 && this.#cells.readJudgedEpoch() !== this.#cells.readEpoch();
+    // A stuck main thread cannot say which leases it lost: that it has not judged this epoch is all there is to see. One
+    // that runs says so itself, and may be waiting for the store to know.
+    const stuck = this.#stillMs >= MAIN_STUCK_MS && this.#cells.readJobs() > 0;
+    const unjudged = stuck && this.#cells.readJudgedEpoch() !== this.#cells.readEpoch();
     this.#unjudgedMs = unjudged ? this.#unjudgedMs + ranMs : 0;
     let overdue = this.#unjudgedMs >= killAfterMs;
     for (const [leaseNumber, ms] of this.#lostJobs) {

@@ -6,6 +6,7 @@ import type {
   AcquireAnswer,
   AcquireRequest,
   BeginRequest,
+  CondemnAnswer,
   CondemnRequest,
   Database,
   Identity,
@@ -107,7 +108,7 @@ export class Actor implements AsyncDisposable {
   }
 
   /** What condemns a session that is silent past its TTL, or whatever `more` says. */
-  condemn(sessionId: string, more: Partial<CondemnRequest> = {}) {
+  condemn(sessionId: string, more: Partial<CondemnRequest> = {}): Promise<CondemnAnswer> {
     const request = { sessionId, proof: false, brokenAgoMs: 2 ** 31, contenderSessionTtlMs: 10_000 };
     return this.leases.condemn(this.identity, { ...request, tombstoneMs: 600_000, ...more });
   }

@@ -1,15 +1,24 @@
 import assert from "node:assert/strict";
+import type { LeaseAnswer, ReleaseAnswer } from "../../src/databases/database.js";
 import { waitUntil } from "../support/wait.js";
 import { first, type Actor, type ContractCases } from "./contract-stage.js";
 
+/** What is said to the whole of a batch. */
+export type Refused = { status: "condemned" | "era" | "generation" };
+
 /** One element each, in a batch of its own. */
-export async function renew(actor: Actor, key: string, fencingToken: number, more: object = {}) {
+export async function renew(
+  actor: Actor,
+  key: string,
+  fencingToken: number,
+  more: object = {},
+): Promise<LeaseAnswer | Refused> {
   const request = { key, leaseNumber: 1, fencingToken, lockTtlMs: 60_000, ...more };
   const result = await actor.leases.renew(actor.identity, [request]);
   return result.status === "ok" ? first(result.answers) : { status: result.status };
 }
 
-export async function release(actor: Actor, key: string, leaseNumber = 1) {
+export async function release(actor: Actor, key: string, leaseNumber = 1): Promise<ReleaseAnswer | Refused> {
   const result = await actor.leases.release(actor.identity, [{ key, leaseNumber }]);
   return result.status === "ok" ? first(result.answers) : { status: result.status };
 }

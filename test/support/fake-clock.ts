@@ -6,8 +6,8 @@ import { mulberry32 } from "./wait.js";
 type Pending = { dueMs: number; order: number; fn: () => void };
 
 /**
- * Timers fire in the order of their times, and of their making where those are equal. Between two of them everything that
- * was promised is carried out, then what waits for the end of the input, until nothing is left to do.
+ * Timers fire in the order of their times, and of their making where those are equal. Between two of them everything
+ * that was promised is carried out, then what waits for the end of the input, until nothing is left to do.
  */
 export class FakeClock implements Clock {
   #monoMs: number;
@@ -32,7 +32,8 @@ export class FakeClock implements Clock {
   }
 
   timer(ms: number, fn: () => void): Timer {
-    const pending = { dueMs: this.#monoMs + Math.max(1, ms), order: ++this.#order, fn }; // no timer of Node's is shorter
+    const dueMs = this.#monoMs + Math.max(1, ms); // no timer of Node's is shorter
+    const pending = { dueMs, order: ++this.#order, fn };
     this.#timers.add(pending);
     return { cancel: () => void this.#timers.delete(pending) };
   }

@@ -87,7 +87,7 @@ export class PingerStage {
     return this.messages.flatMap((message) => (message.type === "failure" ? [message.message] : []));
   }
 
-  get changes() {
+  get changes(): Extract<FromWorker, { type: "session" }>[] {
     return this.messages.flatMap((message) => (message.type === "session" ? [message] : []));
   }
 

@@ -4,6 +4,7 @@ import type {
   AcquireAnswer,
   AcquireRequest,
   BatchAnswer,
+  CondemnAnswer,
   CondemnRequest,
   Identity,
   LeaseAnswer,
@@ -25,6 +26,8 @@ type Requests = {
   reassert: ReassertRequest;
   release: ReleaseRequest;
 };
+
+type SessionLook = Awaited<ReturnType<LeaseStore["readSession"]>>;
 
 export type BatchVerb = keyof Requests;
 
@@ -86,37 +89,37 @@ export class ScriptedLeases implements LeaseStore {
     return this.commands.filter((command) => command.verb === verb) as Command<Verb>[];
   }
 
-  acquire(identity: Identity, batch: readonly AcquireRequest[]) {
-    return this.#answer<AcquireAnswer>({ verb: "acquire", identity, batch });
+  acquire(identity: Identity, batch: readonly AcquireRequest[]): Promise<BatchAnswer<AcquireAnswer>> {
+    return this.#answer({ verb: "acquire", identity, batch });
   }
-  renew(identity: Identity, batch: readonly RenewRequest[]) {
-    return this.#answer<LeaseAnswer>({ verb: "renew", identity, batch });
+  renew(identity: Identity, batch: readonly RenewRequest[]): Promise<BatchAnswer<LeaseAnswer>> {
+    return this.#answer({ verb: "renew", identity, batch });
   }
-  reown(identity: Identity, batch: readonly ReownRequest[]) {
-    return this.#answer<LeaseAnswer>({ verb: "reown", identity, batch });
+  reown(identity: Identity, batch: readonly ReownRequest[]): Promise<BatchAnswer<LeaseAnswer>> {
+    return this.#answer({ verb: "reown", identity, batch });
   }
-  reassert(identity: Identity, batch: readonly ReassertRequest[]) {
-    return this.#answer<LeaseAnswer>({ verb: "reassert", identity, batch });
+  reassert(identity: Identity, batch: readonly ReassertRequest[]): Promise<BatchAnswer<LeaseAnswer>> {
+    return this.#answer({ verb: "reassert", identity, batch });
   }
-  release(identity: Identity, batch: readonly ReleaseRequest[]) {
-    return this.#answer<ReleaseAnswer>({ verb: "release", identity, batch });
+  release(identity: Identity, batch: readonly ReleaseRequest[]): Promise<BatchAnswer<ReleaseAnswer>> {
+    return this.#answer({ verb: "release", identity, batch });
   }
 
   readLease(): Promise<LeaseRecord | undefined> {
     return Promise.resolve(undefined);
   }
 
-  async readSession(sessionId: string) {
+  async readSession(sessionId: string): Promise<SessionLook> {
     this.read.push(sessionId);
     this.onRead();
     await this.#released();
     return { session: { ...sessionRecord(sessionId), ...this.session }, steadyMs: this.steadyMs, nowMs: 5_000 };
   }
 
-  async condemn(_contender: Identity, request: CondemnRequest) {
+  async condemn(_contender: Identity, request: CondemnRequest): Promise<CondemnAnswer> {
     this.condemned.push(request);
     await this.#released();
-    return this.onCondemn(request) as Awaited<ReturnType<LeaseStore["condemn"]>>;
+    return this.onCondemn(request) as CondemnAnswer;
   }
 
   async writeTombstones(_contender: Identity, sessionIds: readonly string[]): Promise<void> {

@@ -51,7 +51,7 @@ test("a connection that owes nothing is kept, however long it is quiet", async (
   assert.equal(connections.length, 1);
 });
 
-test("a second one is opened once the first has owed an answer for exactly the patience, and never a third", async () => {
+test("a second one is opened once the first has owed an answer for all the patience, and never a third", async () => {
   const { clock, connections, links } = open();
   await clock.settle();
   ask(clock, links.all[0]);

@@ -67,7 +67,7 @@ test("a worker that is parked while its connection asks to listen begins no sess
   assert.equal(stage.connection.asked("listen").request, "locker.2", "it goes on when the main thread does");
 });
 
-test("a session that begins while a connection still asked to listen for the last one is listened for first", async () => {
+test("a session that begins while a connection asks to listen for the last one is listened for first", async () => {
   const stage = await listening();
   stage.pinger.park();
   stage.pinger.unpark();

@@ -50,7 +50,7 @@ test("it asks again just when the window may close, and not an interval later", 
   assert.deepEqual(stage.connection.unanswered, [], "then the interval counts again");
 });
 
-/** Served until the connection broke, away for longer than trust lasts, and back on a connection that says "reenter". */
+/** Served until the connection broke, away for longer than trust lasts, and back where the answer is "reenter". */
 async function backProvisionally(): Promise<PingerStage> {
   const stage = await PingerStage.begun();
   await stage.pings(2);
@@ -109,7 +109,7 @@ test("a session that may have been condemned unheard is refused re-entry and fol
   assert.equal(stage.changes[0]?.cause, "refused");
 });
 
-test("a machine that was suspended while it was cut off is refused, though its monotonic clock stood still", async () => {
+test("a machine that was suspended while it was cut off is refused, though its own clock stood still", async () => {
   const stage = await PingerStage.begun();
   await stage.pings(1);
   stage.store.opensByItself = false;
@@ -149,7 +149,7 @@ const resumed: SessionState = {
   ...{ sessionId: "locker.4", sessionsUsed: 4, era: "era1", lostCounter: 2, recoveryMs: 2_500, recovering: false },
 };
 
-test("a worker that was started again goes on under the session it finds, announced under the epoch it finds", async () => {
+test("a worker that was started again goes on under the session and the epoch that it finds", async () => {
   const stage = new PingerStage({ resume: resumed });
   assert.deepEqual(
     stage.changes.map(({ cause, epoch }) => [cause, epoch]),
@@ -163,7 +163,7 @@ test("a worker that was started again goes on under the session it finds, announ
   assert.equal(stage.connection.asked("begin").request.sessionId, "locker.5", "ids go on where the last run stopped");
 });
 
-test("a worker that was started again in the window judges every lease once more before trust comes with its end", async () => {
+test("a worker that was started again in the window has every lease judged anew when it closes", async () => {
   // What it held there provisionally may have been written over since, and the last run can no longer tell.
   const stage = new PingerStage({ resume: { ...resumed, recovering: true } });
   await stage.clock.settle();

@@ -105,7 +105,7 @@ test("a store whose clock certainly stepped forward is told so at once, and once
   assert.equal(stage.connection.asked("ping").request.clockStepped, false);
 });
 
-test("a step that could not be told, since the connection broke, is told by the next ping that is answered", async () => {
+test("a step that could not be told, since the connection broke, is told by the next ping", async () => {
   const stage = await PingerStage.begun();
   await stage.pings(1);
   stage.store.aheadMs += 400_000;

@@ -137,7 +137,7 @@ test("a push is only a hint: it makes the session ask at once", async () => {
   assert.equal(stage.isTrusted, false);
 });
 
-test("pushes that come while a ping is under way lead to one more ping, whose answer is newer than they are", async () => {
+test("pushes that come while a ping is under way lead to one more, whose answer is newer than they are", async () => {
   const stage = await PingerStage.begun();
   await stage.clock.advance(500);
   for (let i = 0; i < 3; i++) stage.connection.push();

@@ -53,6 +53,7 @@ export class RedisConnection {
       noDelay: true,
       stringNumbers: false,
       replyMapping: "legacy",
+      protocol: 3, // subscribes and asks on one connection
       readOnly: false,
       monitor: false,
       scripts: definitions,

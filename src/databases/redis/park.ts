@@ -19,7 +19,15 @@ export function parkFreshClient(client: Redis): void {
   const inside = client as unknown as Inside;
   if (inside.status !== "connecting") return; // lazy, or connected before and thus somebody's
   setImmediate(() => {
-    if (isBusy(inside) || inside.status !== "connecting" || !inside.stream || !inside.setStatus || !inside.connector) return;
+    if (
+      isBusy(inside) ||
+      isAwaited(client) ||
+      inside.status !== "connecting" ||
+      !inside.stream ||
+      !inside.setStatus ||
+      !inside.connector
+    )
+      return;
     inside.stream.removeAllListeners();
     inside.stream.on("error", () => {}); // it is being destroyed; nobody else listens any more
     inside.stream.destroy();
@@ -32,6 +40,12 @@ export function parkFreshClient(client: Redis): void {
 export function dismissClient(client: Redis): void {
   if (isBusy(client as unknown as Inside)) client.quit().catch(() => client.disconnect());
   else client.disconnect();
+}
+
+/** Somebody waits to hear that it is connected. */
+function isAwaited(client: Redis): boolean {
+  const own = { connect: 0, ready: 1, close: 1, end: 0 }; // ioredis listens itself while it connects
+  return Object.entries(own).some(([event, count]) => client.listenerCount(event) > count);
 }
 
 function isBusy({ offlineQueue, commandQueue }: Inside): boolean {

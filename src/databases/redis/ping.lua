@@ -12,8 +12,9 @@ local ns, err = openNamespace(KEYS[1], ARGV[1], ARGV[2])
 if not ns then
   return err
 end
-if ARGV[5] == "1" and ns.era == era and not ns.recovering then
-  -- Leases may have run out before their time: grant nothing until the living have said what they hold
+if ARGV[5] == "1" and ns.era == era then
+  -- Leases may have run out before their time, in an open window as well: grant nothing until the living have said what
+  -- they hold
   beginEra(ns, ARGV[1])
 end
 local v = redis.call("HMGET", session, "dead", "era", "last", "steady", "offset", "offsetAt", "ahead", "interval",

@@ -8,6 +8,7 @@ import type {
   StoreContext,
 } from "../database.js";
 import { OptionError } from "../../errors.js";
+import { checkDuration, checkNames } from "../../options.js";
 import { dismissClient, parkFreshClient } from "./park.js";
 import { RedisKeys } from "./keys.js";
 import { RedisLeases } from "./redis-leases.js";
@@ -50,16 +51,8 @@ export class RedisDatabase implements Database {
     }
     this.recoveryMs = settings.recoveryMs ?? 2_500;
     this.#commandTimeoutMs = settings.commandTimeoutMs ?? 2_000;
-    for (const [option, value] of Object.entries({
-      recoveryMs: this.recoveryMs,
-      commandTimeoutMs: this.#commandTimeoutMs,
-    })) {
-      if (!Number.isSafeInteger(value) || value < 1)
-        throw new OptionError(option, value, "must be a whole number of ms above 0");
-    }
     const prefix = settings.prefix ?? "pulselock:";
-    if (typeof prefix !== "string" || prefix === "")
-      throw new OptionError("prefix", prefix, "must be a non-empty string");
+    checkSettings({ ...settings, prefix, recoveryMs: this.recoveryMs, commandTimeoutMs: this.#commandTimeoutMs });
     this.#keys = new RedisKeys(`${this.#options.keyPrefix ?? ""}${prefix}`);
   }
 
@@ -96,6 +89,8 @@ export class RedisDatabase implements Database {
       if (!/^(rediss?|unix):\/\/|^\//.test(source)) {
         throw new OptionError("database", source, "must be a redis:// or rediss:// URL");
       }
+      if (!source.startsWith("/") && !URL.canParse(source))
+        throw new OptionError("database", source, "must be a valid URL");
       return new Redis(source, { lazyConnect: true }).options; // parses only: a lazy client opens nothing
     }
     if (typeof source === "function") {
@@ -113,6 +108,24 @@ export class RedisDatabase implements Database {
       throw new OptionError("database", source, "must be an ioredis client, its options, a URL or a function");
     }
     return source;
+  }
+}
+
+const KNOWN_SETTINGS = new Set(["prefix", "recoveryMs", "commandTimeoutMs", "allowEviction"]);
+/** Every locker that meets it keeps it: one far too long would stop all grants after each restart. */
+const RECOVERY_MS_MAX = 3_600_000;
+
+function checkSettings(settings: RedisDatabaseSettings): void {
+  checkNames(settings, KNOWN_SETTINGS);
+  const { prefix, recoveryMs, commandTimeoutMs, allowEviction } = settings;
+  checkDuration("recoveryMs", recoveryMs, 1);
+  checkDuration("commandTimeoutMs", commandTimeoutMs, 1);
+  if (recoveryMs! > RECOVERY_MS_MAX)
+    throw new OptionError("recoveryMs", recoveryMs, `must be at most ${RECOVERY_MS_MAX}`);
+  if (typeof prefix !== "string" || prefix === "")
+    throw new OptionError("prefix", prefix, "must be a non-empty string");
+  if (!["boolean", "undefined"].includes(typeof allowEviction)) {
+    throw new OptionError("allowEviction", allowEviction, "must be true or false");
   }
 }
 

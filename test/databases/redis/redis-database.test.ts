@@ -181,7 +181,7 @@ test("a namespace that a newer version has written is left alone by every verb",
   await assert.rejects(actor.condemn(fresh.sessionId), { code: "newer-version" });
 });
 
-test("when memory is full sessions live on and leases are kept and given back, and nothing new is granted", async () => {
+test("when memory is full sessions live, leases are kept and given back, and nothing new is granted", async () => {
   await using opened = await openStage(await startRedis());
   const { store, stage } = opened;
   const { client, prefix } = store;
