@@ -133,8 +133,10 @@ export class OptionError extends TypeError {
 }
 
 function show(value: unknown): string {
-  if (typeof value !== "string") return inspect(value, { depth: 1, breakLength: Infinity });
-  return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}… ${value.length} characters` : value);
+  const isText = typeof value === "string";
+  const text = isText ? value : inspect(value, { depth: 1, breakLength: Infinity });
+  const short = text.length > 60 ? `${text.slice(0, 60)}… ${text.length} characters` : text;
+  return isText ? JSON.stringify(short) : short;
 }
 
 export type StoreErrorCode =

@@ -56,7 +56,7 @@ export class HeldLease implements Lease {
   /** When the last renewal that was answered was sent, and when the job last beat; monotonic ms. */
   renewedMs: number;
   beatMs: number;
-  /** When a renewal was last tried. */
+  /** When the first renewal since the last answered one was tried. */
   triedMs = 0;
   released = false;
   /** The last request about this lease that may still be under way. */
@@ -105,9 +105,9 @@ export class HeldLease implements Lease {
   get hasBeaten(): boolean {
     return this.beatMs > this.renewedMs;
   }
-  /** Whether a renewal was tried and not answered: else the main thread, not the store, was away. */
+  /** Whether a renewal was tried in time and not answered: else the main thread, not the store, was away. */
   get isUnanswered(): boolean {
-    return this.triedMs > this.renewedMs;
+    return this.triedMs > this.renewedMs && this.triedMs < this.endsMs;
   }
   get isLost(): boolean {
     return this.#loss !== undefined;

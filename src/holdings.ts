@@ -199,7 +199,7 @@ export class Holdings {
     if (this.#renewing.has(lease) || lease.isLost || lease.released) return;
     this.#renewing.add(lease);
     const { clock } = this.#deps;
-    lease.triedMs = clock.monoMs();
+    if (lease.triedMs <= lease.renewedMs) lease.triedMs = clock.monoMs();
     try {
       const judged = await this.#ask(lease, true);
       if (judged.answer.status === "held") lease.onRenewed(judged.sent);

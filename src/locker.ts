@@ -103,7 +103,10 @@ export class Locker implements AsyncDisposable {
     }
   }
 
-  /** Who holds the key; undefined when nobody does whose process is not known to be dead. Throws StoreError. */
+  /**
+   * Who holds the key; undefined when nobody does whose process is not known to be dead. Throws StoreError, or what an
+   * acquire throws when this locker acquires no more.
+   */
   async readHolder(key: string): Promise<Holder | undefined> {
     checkKey(key);
     const engine = await this.#start();

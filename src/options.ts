@@ -1,4 +1,6 @@
+import { existsSync } from "node:fs";
 import { constants } from "node:os";
+import { isAbsolute } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Database } from "./databases/database.js";
 import { OptionError } from "./errors.js";
@@ -121,15 +123,15 @@ export function resolveOptions(given: LockerOptions): ResolvedOptions {
 
 /** Beside this file, unless a bundler has moved it. */
 function ownWorkerPath(): string {
+  let path = "";
   try {
-    return fileURLToPath(new URL("../worker/liveness.js", import.meta.url));
+    path = fileURLToPath(new URL("../worker/liveness.js", import.meta.url));
   } catch {
-    throw new OptionError(
-      "workerPath",
-      undefined,
-      "must be given in a bundle: the path of the bundled pulselock/worker",
-    );
+    // A bundle that is no ES module does not know where it lies.
   }
+  const rule = "must be given in a bundle: the path of the bundled pulselock/worker";
+  if (!existsSync(path)) throw new OptionError("workerPath", undefined, rule);
+  return path;
 }
 
 function checkRelations(o: Record<keyof typeof DURATIONS, number>): void {
@@ -160,8 +162,8 @@ function checkChoices(given: LockerOptions): void {
   const words = isPlain && Object.values(labels).every((value) => typeof value === "string");
   const fits = words && Buffer.byteLength(JSON.stringify(labels)) <= LABELS_BYTES_MAX;
   check(fits, "labels", labels, `must be a plain object of strings, ${LABELS_BYTES_MAX} bytes of JSON at most`);
-  const path = workerPath === undefined || (typeof workerPath === "string" && workerPath !== "");
-  check(path, "workerPath", workerPath, "must be a path");
+  const path = workerPath === undefined || (typeof workerPath === "string" && isAbsolute(workerPath));
+  check(path && existsSync(workerPath ?? "."), "workerPath", workerPath, "must be the absolute path of a file");
 }
 
 function checkDatabase(database: LockerOptions["database"]): LockerOptions["database"] {

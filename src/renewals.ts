@@ -57,12 +57,10 @@ export class Renewals {
     });
     if (kind === "renew") return this.#store.renew(identity, group.map(base));
     if (kind === "reown") {
-      const requests = group.map((r) => ({
-        ...base(r),
-        lockTtlMs: r.lease.lockTtlMs,
-        fromSessionId: r.lease.sessionId,
-      }));
-      return this.#store.reown(identity, requests);
+      return this.#store.reown(
+        identity,
+        group.map((r) => ({ ...base(r), lockTtlMs: r.lease.lockTtlMs })),
+      );
     }
     const requests = group.map((r) => {
       const { lockTtlMs, acquiredAtMs, trace } = r.lease;

@@ -12,7 +12,7 @@ const RESTART_MS_MAX = 2_000;
 /** How long the worker may make no step while the main thread makes its own, ms. */
 const STALL_MS_MAX = 5_000;
 /** The same before its first step: a database module may bring a large application along, ms. */
-const START_MS_MAX = 60_000;
+const START_MS_MAX = 30_000;
 const LOOK_MS = 1_000;
 
 export type WorkerHostDeps = {

@@ -19,15 +19,18 @@ test("a lease of this session that no job knows is given back, and the key asked
 
 test("a lease of this session that a job holds, or another acquire asks for, is not given back", async () => {
   const stage = new AcquisitionStage();
-  stage.store.steadyMs = 60_000;
-  const lease = stage.lease();
+  const lease = stage.lease({ leaseNumber: 500 });
   stage.heldBy("locker.1", lease.leaseNumber);
-  const outcome = stage.acquire();
-  stage.heldBy("locker.1", 2); // the number of the second acquire
-  const second = stage.acquire();
-  await stage.pass(100);
+  const first = stage.acquire();
+  await stage.clock.settle();
+  stage.heldBy("locker.1", 3); // the number of the third acquire, whose own answer is still to be dealt with
+  const outcomes = [first, stage.acquire(), stage.acquire()];
+  await stage.clock.settle();
   assert.deepEqual(releases(stage), []);
-  assert.deepEqual([outcome.is, second.is], ["busy", "busy"]);
+  assert.deepEqual(
+    outcomes.map(({ is }) => is),
+    ["busy", "busy", "busy"],
+  );
 });
 
 test("without a wait a living holder is an answer at once", async () => {
@@ -78,6 +81,29 @@ test("a holder that can still not be judged after its limit and two pings is bus
   assert.equal(outcome.is, "waits");
   await stage.pass(60);
   assert.equal(outcome.is, "busy");
+});
+
+test("a holder found dead in one era is not replaced in the next, which it may have entered", async () => {
+  const stage = new AcquisitionStage();
+  stage.heldBy("dead.1");
+  stage.store.onRead = () => {
+    stage.store.session = { state: "condemned" };
+    stage.store.answers.acquire = () => {
+      stage.change("reentered", { era: "era2" });
+      stage.heldBy("dead.1"); // which has written its lease again
+      stage.store.onRead = () => (stage.store.session = {});
+      return { status: "recovering" };
+    };
+  };
+  const outcome = stage.acquire();
+  await stage.pass(1_000);
+  assert.equal(outcome.is, "busy");
+  const asked = stage.store.sent("acquire").map(({ identity, batch }) => [identity.era, batch[0]?.replace?.sessionId]);
+  assert.deepEqual(asked.slice(0, 3), [
+    ["era1", undefined],
+    ["era1", "dead.1"],
+    ["era2", undefined],
+  ]);
 });
 
 test("a takeover that somebody else won starts over with the new holder, and replaces nothing of it", async () => {

@@ -5,6 +5,11 @@ import { AcquisitionStage, ACQUIRE_TIMEOUT } from "./support/acquisition-stage.j
 import { LOCK_TTL, TRUST } from "./support/holdings-stage.js";
 import { unreachable } from "./support/scripted-leases.js";
 
+/** Everything that was promised, and no more of the turn than that. */
+async function microtasks(): Promise<void> {
+  for (let i = 0; i < 50; i++) await Promise.resolve();
+}
+
 const releases = (stage: AcquisitionStage) => stage.store.sent("release").flatMap(({ batch }) => batch);
 
 test("a grant says under which session, era and epoch it was asked for, and when, on both clocks", async () => {
@@ -27,6 +32,7 @@ test("a grant says under which session, era and epoch it was asked for, and when
 test("what is asked for in one turn travels as one command, after the releases of that turn", async () => {
   const stage = new AcquisitionStage();
   const outcomes = [1, 2, 3].map((n) => stage.acquire({ key: `key${n}` }));
+  await microtasks(); // so that the acquires are first in line
   void stage.giveBack.request("key1", 77);
   await stage.clock.settle();
   assert.deepEqual(
@@ -39,6 +45,22 @@ test("what is asked for in one turn travels as one command, after the releases o
   assert.deepEqual(
     outcomes.map(({ is }) => is),
     ["granted", "granted", "granted"],
+  );
+});
+
+test("what was worded for a session that ends before it is sent is worded anew", async () => {
+  const stage = new AcquisitionStage();
+  const outcome = stage.acquire();
+  await microtasks();
+  stage.change("condemned", { sessionId: "locker.2" });
+  await stage.clock.settle();
+  assert.equal(stage.asked, 0);
+  stage.session.receive({ type: "trusted", recovering: false, recoveryMs: 2_500 });
+  await stage.clock.settle();
+  assert.equal(outcome.is, "granted");
+  assert.deepEqual(
+    stage.store.sent("acquire").map(({ identity }) => identity.sessionId),
+    ["locker.2"],
   );
 });
 

@@ -36,7 +36,9 @@ test("a closed locker leaves no connection and no record but the namespace's", a
   const ownPrefix = newPrefix();
   const client = redis.client();
   const connections = async (): Promise<number> =>
-    String(await client.client("LIST")).split("\n").filter((line) => line !== "").length;
+    String(await client.client("LIST"))
+      .split("\n")
+      .filter((line) => line !== "").length;
   const before = await connections();
   const locker = openLocker(redis.url, ownPrefix);
   const lease = await take(locker, newKey());
@@ -52,7 +54,10 @@ test("close() ends a wait for a holder at once, with LockerClosedError", async (
   await using lease = await take(bystander, key);
   const locker = openLocker(redis.url, prefix);
   using busy = record("busy");
-  const waiting = assert.rejects(locker.mutex(key, () => assert.fail("the job ran")), isClosed);
+  const waiting = assert.rejects(
+    locker.mutex(key, () => assert.fail("the job ran")),
+    isClosed,
+  );
   await waitUntil(() => busy.events.length > 0, true, { deadlineMs: 5_000, what: "a refusal" });
   await closePromptly(locker);
   await waiting;
@@ -100,7 +105,7 @@ test("close() while Redis accepts connections and says nothing is prompt", async
   await acquiring;
 });
 
-test("close() while the store is silent takes at most closeTimeoutMs twice, though a release is still unanswered", async () => {
+test("close() while the store is silent takes at most closeTimeoutMs twice, a release being unanswered", async () => {
   await using proxy = await startProxy(redis.port);
   const locker = openLocker(proxy.url, prefix, { closeTimeoutMs: 400 });
   const lease = await take(locker, newKey());

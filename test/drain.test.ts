@@ -41,7 +41,10 @@ test("a drain with nothing running settles at once, and refuses further acquires
   await locker.acquireAndRun(newKey(), () => undefined);
   assert.deepEqual(await withDeadline(locker.drain("deploy"), 2_000, "the drain"), { settled: true, left: [] });
   await assert.rejects(locker.acquire(newKey()), isDraining("deploy"));
-  await assert.rejects(locker.mutex(newKey(), () => assert.fail("it ran")), isDraining("deploy"));
+  await assert.rejects(
+    locker.mutex(newKey(), () => assert.fail("it ran")),
+    isDraining("deploy"),
+  );
 });
 
 test("a locker that was never used drains without opening anything", async () => {
@@ -63,10 +66,19 @@ test("a drain ends waits for holders with DrainingSignal", async () => {
   await waiting;
 });
 
+test("a drain during the first acquire, while the worker starts, ends it and settles", async () => {
+  await using locker = openLocker(redis.url, prefix);
+  const key = newKey();
+  const acquiring = assert.rejects(locker.acquire(key), isDraining("deploy"));
+  assert.deepEqual(await withDeadline(locker.drain("deploy"), 2_000, "the drain"), { settled: true, left: [] });
+  await acquiring;
+  assert.equal(await bystander.readHolder(key), undefined);
+});
+
 test("a job learns of a drain at its next heartbeat, and may still finish its work under the lease", async () => {
   await using locker = openLocker(redis.url, prefix);
   const { key, ended } = await start(locker, async (heartbeat) => {
-    await assert.rejects(heartbeat.delay(60_000), isDraining("deploy"));
+    await assert.rejects(heartbeat.delay(60_000), isDraining("deploy")); // waits: until drained
     assert.equal((await bystander.readHolder(key))?.key, key);
     return "checkpoint written";
   });
@@ -77,7 +89,7 @@ test("a job learns of a drain at its next heartbeat, and may still finish its wo
 
 test("a second drain joins the first", async () => {
   await using locker = openLocker(redis.url, prefix);
-  const { ended } = await start(locker, (heartbeat) => heartbeat.delay(60_000));
+  const { ended } = await start(locker, (heartbeat) => heartbeat.delay(60_000)); // waits: until drained
   const [first, second] = await Promise.all([locker.drain("one"), locker.drain("two")]);
   assert.equal(first, second);
   await assert.rejects(ended, isDraining("one"));
@@ -100,7 +112,7 @@ test("jobs that are left after drainTimeoutMs have their signals aborted with th
 test("a drain with a job that ignores everything names its key, and says no goodbye", async () => {
   const locker = openLocker(redis.url, prefix, { drainTimeoutMs: 100, drainAbortMs: 100, closeTimeoutMs: 100 });
   const deaf = await start(locker, () => new Promise(() => undefined), newKey("deaf"));
-  const polite = await start(locker, (heartbeat) => heartbeat.delay(60_000));
+  const polite = await start(locker, (heartbeat) => heartbeat.delay(60_000)); // waits: until drained
   const refused = assert.rejects(polite.ended, isDraining("deploy"));
   assert.deepEqual(await locker.drain("deploy"), { settled: false, left: [deaf.key] });
   await refused;
@@ -114,7 +126,7 @@ test("a drain with a job that ignores everything names its key, and says no good
 
 test("once drained, a locker's keys can be had at once by a peer that tries once", async () => {
   const locker = openLocker(redis.url, prefix);
-  const { key, ended } = await start(locker, (heartbeat) => heartbeat.delay(60_000));
+  const { key, ended } = await start(locker, (heartbeat) => heartbeat.delay(60_000)); // waits: until drained
   ended.catch(() => undefined);
   await locker.drain();
   const lease = await take(bystander, key);
@@ -169,10 +181,14 @@ test("with drainOn and a listener of its own the application ends itself", async
   await child.request("startJob", key, "beating");
   await child.request("listenTo", "SIGTERM");
   process.kill(child.pid ?? 0, "SIGTERM");
-  await waitUntil(() => child.request<JobState>("job", key), (job) => typeof job === "object", {
-    deadlineMs: 5_000,
-    what: "the job's end",
-  });
+  await waitUntil(
+    () => child.request<JobState>("job", key),
+    (job) => typeof job === "object",
+    {
+      deadlineMs: 5_000,
+      what: "the job's end",
+    },
+  );
   assert.equal(await child.request("drain").then(() => "alive"), "alive");
   child.disconnect();
   assert.deepEqual(await child.exited, { code: 0, signal: null });

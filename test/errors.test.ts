@@ -39,7 +39,10 @@ test("a LockError of any code names the key and the code and says what to do", (
     assert.equal(error.name, "LockError");
     assert.equal(error.code, code);
     const start = `Lease of ${JSON.stringify('odd "key"\n')} lost (${code}). `;
-    assert.ok(error.message.startsWith(start) && error.message.slice(start.length).startsWith("Stop this job"), error.message);
+    assert.ok(
+      error.message.startsWith(start) && error.message.slice(start.length).startsWith("Stop this job"),
+      error.message,
+    );
   }
 });
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { runInNewContext } from "node:vm";
 import { DrainingSignal, LockError, LockUnsureError, type Lease, type Locker } from "../src/index.js";
 import { condemnAndTake, findBusy, newKey, newPrefix, openLocker, take } from "./support/lockers.js";
 import { countCommands } from "./support/monitor.js";
@@ -42,7 +43,7 @@ test("a million heartbeats cost the store nothing", async () => {
 test("heartbeat.delay sleeps as long as it was told to", async () => {
   await using lease = await take(locker, newKey());
   const startedMs = performance.now();
-  await lease.heartbeat.delay(700);
+  await lease.heartbeat.delay(700); // waits: it is to sleep
   const tookMs = performance.now() - startedMs;
   assert.ok(tookMs >= 699 && tookMs < 1_500, `took ${tookMs} ms`);
 });
@@ -56,14 +57,14 @@ test("heartbeat.delay keeps a lease beyond its lock TTL", async () => {
 
 test("heartbeat.delay ends as soon as the lease is lost", async () => {
   await using lease = await take(locker, newKey());
-  const sleeping = lease.heartbeat.delay(60_000);
+  const sleeping = lease.heartbeat.delay(60_000); // waits: until lost
   await lose(lease);
   await assert.rejects(withDeadline(sleeping, 5_000, "the sleeper's end"), isTakenOver);
 });
 
 test("heartbeat.delay ends at once when the locker drains", async () => {
   await using drained = openLocker(redis.url, prefix);
-  const running = drained.acquireAndRun(newKey(), (heartbeat) => heartbeat.delay(60_000));
+  const running = drained.acquireAndRun(newKey(), (heartbeat) => heartbeat.delay(60_000)); // waits: until drained
   const { settled } = await drainOnceRunning(drained, running);
   assert.equal(settled, true);
   await assert.rejects(running, (error) => error instanceof DrainingSignal && error.reason === "test");
@@ -71,10 +72,10 @@ test("heartbeat.delay ends at once when the locker drains", async () => {
 
 test("heartbeat.delay of 0 ms still asks whether the lease is held", async () => {
   await using lease = await take(locker, newKey());
-  await lease.heartbeat.delay(0);
+  await lease.heartbeat.delay(0); // waits: not at all
   await lose(lease);
   await waitUntil(() => lease.state, "lost", { deadlineMs: 5_000, what: "the lease's state" });
-  await assert.rejects(lease.heartbeat.delay(0), isTakenOver);
+  await assert.rejects(lease.heartbeat.delay(0), isTakenOver); // waits: not at all
 });
 
 test("heartbeat.during passes the outcome on, a value or an error", async () => {
@@ -82,8 +83,9 @@ test("heartbeat.during passes the outcome on, a value or an error", async () => 
   assert.equal(await lease.heartbeat.during(Promise.resolve(17)), 17);
   const thrown = new Error("the copy failed");
   await assert.rejects(lease.heartbeat.during(Promise.reject(thrown)), (error) => error === thrown);
-  const thenable: PromiseLike<string> = { then: (resolve) => Promise.resolve("like a promise").then(resolve) };
-  assert.equal(await lease.heartbeat.during(thenable), "like a promise");
+  // Like a promise, but none of ours.
+  const foreign = runInNewContext("Promise.resolve('like a promise')") as Promise<string>;
+  assert.equal(await lease.heartbeat.during(foreign), "like a promise");
 });
 
 test("heartbeat.during keeps a lease beyond its lock TTL", async () => {
@@ -93,7 +95,7 @@ test("heartbeat.during keeps a lease beyond its lock TTL", async () => {
   lease.assertHeld();
 });
 
-test("heartbeat.during rejects as soon as the lease is lost, and what the job throws later is nobody's error", async () => {
+test("heartbeat.during rejects as soon as the lease is lost, and a later failure is nobody's error", async () => {
   await using lease = await take(locker, newKey());
   let fail = (_error: Error): void => undefined;
   const during = lease.heartbeat.during(new Promise((_resolve, reject) => (fail = reject)));

@@ -115,9 +115,7 @@ test("what a condemned session held is taken over by compare-and-swap on that se
   await stage.clock.settle();
   const [command] = stage.store.sent("reown");
   assert.equal(command?.identity.sessionId, "locker.2");
-  assert.deepEqual(command?.batch, [
-    { key: "key1", leaseNumber: 1, fencingToken: 1_001, lockTtlMs: LOCK_TTL, fromSessionId: "locker.1" },
-  ]);
+  assert.deepEqual(command?.batch, [{ key: "key1", leaseNumber: 1, fencingToken: 1_001, lockTtlMs: LOCK_TTL }]);
   assert.equal(lease.state, "held");
   assert.equal(lease.renewedMs, stage.clock.monoMs(), "it was written anew");
   stage.change("taken");
@@ -156,12 +154,23 @@ test("what ran out while the machine was suspended is not written again either",
   assert.equal(stage.lossOf(lease), "store-lost-data");
 });
 
-test("a session that could not come back never writes again what may have been taken from it", async () => {
+test("a session that could not come back has lost all it had, and neither re-owns nor writes it again", async () => {
   const stage = new HoldingsStage();
   const lease = stage.lease();
-  stage.store.answers.reown = () => lost;
   stage.change("refused", { sessionId: "locker.2", era: "era2" });
+  stage.change("condemned", { sessionId: "locker.3", era: "era2" }); // whatever comes next
   await stage.clock.settle();
-  assert.deepEqual(stage.store.sent("reassert"), []);
+  assert.deepEqual(
+    stage.store.commands.map(({ verb }) => verb),
+    ["release"],
+  );
   assert.equal(stage.lossOf(lease), "store-lost-data");
+});
+
+test("what is granted after a session could not come back is none of its losses", async () => {
+  const stage = new HoldingsStage();
+  stage.change("refused", { sessionId: "locker.2", era: "era2" });
+  const lease = stage.lease();
+  await stage.clock.settle();
+  assert.equal(lease.state, "held");
 });

@@ -38,13 +38,14 @@ test("a lease in hand is held: its heartbeat resolves and assertHeld passes", as
   assert.equal(lease.state, "held");
 });
 
-test("while the store is silent a lease is unsure: assertHeld throws, heartbeat waits and says yes afterwards", async () => {
+test("while the store is silent a lease is unsure: assertHeld throws, heartbeat waits and then says yes", async () => {
   await using lease = await take(locker, newKey());
   await redis.freeze();
   await untilState(lease, "unsure");
   assert.throws(
     () => lease.assertHeld(),
-    (error) => error instanceof LockUnsureError && error.key === lease.key && error.message.includes("await heartbeat()"),
+    (error) =>
+      error instanceof LockUnsureError && error.key === lease.key && error.message.includes("await heartbeat()"),
   );
   let saidYes = false;
   const beating = lease.heartbeat().then(() => (saidYes = true));
@@ -91,7 +92,7 @@ test("every later look at a lost lease throws a LockError that says how long ago
   await new Promise((resolve) => setTimeout(resolve, 5)); // waits: "how long ago" is in ms
   assert.throws(() => lease.assertHeld(), isLater);
   await assert.rejects(lease.heartbeat(), isLater);
-  await assert.rejects(lease.heartbeat.delay(10_000), isLater);
+  await assert.rejects(lease.heartbeat.delay(10_000), isLater); // waits: not at all
 });
 
 test("a LockError tells by how much the event loop was late", async () => {
@@ -135,6 +136,18 @@ test("a lease whose job never beats expires after its lock TTL, and not before",
   assert.ok(tookMs >= 1_990 && tookMs < 2_600, `took ${tookMs} ms`);
   assert.equal((lease.signal.reason as LockError).code, "expired");
   assert.match((lease.signal.reason as Error).message, /call heartbeat\(\) at least every lockTtlMs/);
+});
+
+test("a store that is silent for a whole lock TTL ends the lease as unreachable; a heartbeat says so", async () => {
+  await using lease = await take(locker, newKey(), { lockTtlMs: 2_000 });
+  const startedMs = performance.now();
+  await redis.freeze();
+  await untilState(lease, "unsure");
+  const isUnreachable = (error: unknown): boolean => error instanceof LockError && error.code === "unreachable";
+  await assert.rejects(withDeadline(lease.heartbeat(), 5_000, "the heartbeat's answer"), isUnreachable);
+  assert.ok(performance.now() - startedMs >= 1_900);
+  redis.thaw();
+  await untilFree(other, lease.key);
 });
 
 test("a job that ran on with its lease lost gets its result, and that it did not hold to the end", async () => {

@@ -136,7 +136,10 @@ test("fencing tokens of a key grow over releases and across lockers", async () =
     tokens.push(lease.fencingToken);
     await lease.release();
   }
-  assert.deepEqual(tokens, [...new Set(tokens)].sort((a, b) => a - b));
+  assert.deepEqual(
+    tokens,
+    [...new Set(tokens)].sort((a, b) => a - b),
+  );
   assert.ok(tokens.every((token) => Number.isSafeInteger(token)));
 });
 

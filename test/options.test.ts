@@ -1,7 +1,15 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:net";
 import { after, before, test } from "node:test";
-import { Locker, OptionError, RedisDatabase, type AcquireOptions, type LockerOptions } from "../src/index.js";
+import { fileURLToPath } from "node:url";
+import {
+  Locker,
+  OptionError,
+  RedisDatabase,
+  type AcquireOptions,
+  type LockerOptions,
+  type RedisDatabaseSettings,
+} from "../src/index.js";
 import { resolveOptions } from "../src/options.js";
 import { newKey, newPrefix, openLocker } from "./support/lockers.js";
 import { closeServer, listen } from "./support/ports.js";
@@ -51,10 +59,20 @@ const broken: Broken[] = [
   [{ drainOn: ["TERM"] }, "drainOn", "[ 'TERM' ]", /must list signals/],
   [{ drainOn: ["SIGKILL"] }, "drainOn", "[ 'SIGKILL' ]", /must list signals/],
   [{ drainOn: ["SIGTERM", "SIGTERN"] }, "drainOn", "[ 'SIGTERM', 'SIGTERN' ]", /must list signals/],
-  [{ labels: { release: 7 } }, "labels", "{ release: 7 }", /must be an object of strings/],
-  [{ labels: "v7" }, "labels", '"v7"', /must be an object of strings/],
-  [{ workerPath: "" }, "workerPath", '""', /must be a path/],
-  [{ lockTTL: 5 }, "lockTTL", '"?"', /is not an option/],
+  [{ labels: { release: 7 } }, "labels", "{ release: 7 }", /must be a plain object of strings, 4096 bytes/],
+  [
+    { labels: { big: "x".repeat(4_096) } },
+    "labels",
+    `{ big: '${"x".repeat(52)}… 4107 characters`,
+    /4096 bytes of JSON at most/,
+  ],
+  [{ labels: new Map() }, "labels", "Map(0) {}", /must be a plain object/],
+  [{ sessionTtlMs: 1_800_001, lockTtlMs: 2_000_000 }, "sessionTtlMs", "1800001", /must be at most 1800000/],
+  [{ labels: "v7" }, "labels", '"v7"', /must be a plain object of strings, 4096 bytes/],
+  [{ workerPath: "" }, "workerPath", '""', /must be the absolute path of a file/],
+  [{ workerPath: "worker.js" }, "workerPath", '"worker.js"', /must be the absolute path of a file/],
+  [{ workerPath: "/no/such/file.js" }, "workerPath", '"/no/such/file.js"', /must be the absolute path of a file/],
+  [{ lockTTL: 5 }, "lockTTL", "5", /is not an option/],
   [{ database: undefined }, "database", "undefined", /must be a URL, \{ moduleName, exportName \} or a database/],
   [{ database: 6379 }, "database", "6379", /must be a URL/],
   [{ database: "localhost:6379" }, "database", '"localhost:6379"', /must be a redis:\/\/ or rediss:\/\/ URL/],
@@ -101,7 +119,7 @@ test("the defaults are the documented ones", () => {
     seppuku: "throw",
     drainOn: [],
     labels: {},
-    workerPath: undefined,
+    workerPath: fileURLToPath(new URL("../worker/liveness.js", import.meta.url)),
   });
 });
 
@@ -115,8 +133,17 @@ test("a recovery window that trust could outlive is refused, with the least that
 });
 
 test("bad settings of a RedisDatabase are refused by name", () => {
-  assert.throws(() => new RedisDatabase(url, { recoveryMs: 0 }), /recoveryMs \(0\) must be a whole number of ms above 0/);
+  assert.throws(
+    () => new RedisDatabase(url, { recoveryMs: 0 }),
+    /recoveryMs \(0\) must be a whole number of ms from 1/,
+  );
   assert.throws(() => new RedisDatabase(url, { commandTimeoutMs: 0.5 }), /commandTimeoutMs \(0.5\) must be a whole/);
+  assert.throws(
+    () => new RedisDatabase(url, { recoveryMs: 3_600_001 }),
+    /recoveryMs \(3600001\) must be at most 3600000/,
+  );
+  const misspelt = { recoveryMS: 700 } as unknown as RedisDatabaseSettings;
+  assert.throws(() => new RedisDatabase(url, misspelt), /recoveryMS .*is not an option/);
   assert.throws(() => new RedisDatabase(url, { prefix: "" }), /prefix \(""\) must be a non-empty string/);
   assert.throws(() => new RedisDatabase(7 as unknown as string), /must be an ioredis client, its options, a URL/);
   assert.throws(() => new RedisDatabase({ sentinels: [{ host: "a" }], name: "m" }), /sentinels .* is not supported/);
@@ -124,6 +151,7 @@ test("bad settings of a RedisDatabase are refused by name", () => {
 
 test("a bad acquire option is refused by name, value and rule, and nothing is written", async () => {
   const cases: [AcquireOptions, RegExp][] = [
+    [{ waitMS: 5 } as AcquireOptions, /^waitMS .*is not an option$/],
     [{ lockTtlMs: 1_999 }, /^lockTtlMs \(1999\) must be at least sessionTtlMs \(2000\)$/],
     [{ lockTtlMs: NaN }, /^lockTtlMs \(NaN\) must be a whole number of ms/],
     [{ waitMs: -1 }, /^waitMs \(-1\) must be a number of ms ≥ 0, or Infinity$/],

@@ -85,7 +85,7 @@ test("a job that never ends does not keep a closed locker's process alive", asyn
   await assertExits(child);
 });
 
-test("process.exit() in the middle of a job ends the process at once, and a waiting peer has its key within 2 s", async () => {
+test("process.exit() in the middle of a job ends the process at once; a peer has its key within 2 s", async () => {
   await using child = await spawnLocker(redis.url, prefix);
   const key = newKey();
   const token = await child.request<number>("startJob", key, "beating");

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
 import { after, before, test } from "node:test";
-import { LockStatus, type Locker } from "../src/index.js";
+import { LockStatus, type Job, type Locker } from "../src/index.js";
 import { joinSignals } from "../src/signals.js";
 import { newKey, newPrefix, openLocker, take, untilFree } from "./support/lockers.js";
 import { startRedis, type RedisServer } from "./support/redis-server.js";
@@ -64,13 +64,12 @@ test("a hundred acquires under one signal draw no warning and leave no listener 
 });
 
 test("a hundred jobs that sleep in heartbeat.delay draw no warning", async () => {
-  await Promise.all(
-    Array.from({ length: 100 }, () => locker.acquireAndRun(newKey(), (heartbeat) => heartbeat.delay(50))),
-  );
+  const job: Job<void> = (heartbeat) => heartbeat.delay(50); // waits: all of them at once
+  await Promise.all(Array.from({ length: 100 }, () => locker.acquireAndRun(newKey(), job)));
   assert.deepEqual(await seenWarnings(), []);
 });
 
-test("a hundred releases while the store is gone draw no warning, and their keys are free once it is back", async () => {
+test("a hundred releases while the store is gone draw no warning; the keys are free once it is back", async () => {
   const keys = Array.from({ length: 100 }, () => newKey());
   const leases = await Promise.all(keys.map((key) => take(locker, key)));
   await redis.kill();

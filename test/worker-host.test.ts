@@ -75,7 +75,7 @@ test("a worker in an endless loop is replaced, heartbeats wait meanwhile, and th
   assert.equal((await bystander.readHolder(lease.key))?.fencingToken, lease.fencingToken);
 });
 
-test("a key of a process whose worker is stuck goes to a waiting peer, and the old holder is never told yes again", async () => {
+test("the key of a process whose worker is stuck goes to a waiting peer, and is never believed again", async () => {
   await using locker = openMisbehaving();
   await using lease = await take(locker, newKey());
   tellWorker("loop");
@@ -154,12 +154,12 @@ test("close() while the worker is stuck in an endless loop takes it down", async
   await withDeadline(locker.close(), 2_000, "close()");
 });
 
-
-test("a worker file that does not exist fails an acquire with its path", async () => {
-  const workerPath = join(folder, "no-such-worker.js");
+test("a worker file that is none of ours fails an acquire with what it says", async () => {
+  const workerPath = join(folder, "not-our-worker.mjs");
+  writeFileSync(workerPath, 'export default () => { throw new Error("not our worker"); };');
   await using locker = openLocker(redis.url, prefix, { workerPath, acquireTimeoutMs: 500 });
   await assert.rejects(
     locker.acquire(newKey()),
-    (error) => error instanceof StoreError && error.message.includes("no-such-worker.js"),
+    (error) => error instanceof StoreError && error.message.includes("The liveness worker failed: not our worker"),
   );
 });

@@ -22,6 +22,7 @@ export default async function liveness(task: LivenessTask): Promise<void> {
   const cells = new SharedCells(trustMs(limits.disconnectGraceMs), task.cells);
   const database = await openDatabase(task.database);
   database.disposeImported();
+  cells.tickWorker(); // loaded: from here on it may not stand still for long
   const notify = (message: FromWorker) => port.postMessage(message);
   const pinger = new Pinger({
     ...{ database, clock, cells, limits, lockerId, labels, resume, sessionsUsed, notify },

@@ -57,7 +57,6 @@ export type RenewRequest = {
   /** 0: only look, do not prolong. */
   lockTtlMs: number;
 };
-export type ReownRequest = RenewRequest & { fromSessionId: string };
 export type ReassertRequest = RenewRequest & { acquiredAtMs: number; trace: string };
 
 export type LeaseAnswer =
@@ -140,7 +139,7 @@ export type CondemnRequest = {
 export interface LeaseStore {
   acquire(identity: Identity, batch: readonly AcquireRequest[]): Promise<BatchAnswer<AcquireAnswer>>;
   renew(identity: Identity, batch: readonly RenewRequest[]): Promise<BatchAnswer<LeaseAnswer>>;
-  reown(identity: Identity, batch: readonly ReownRequest[]): Promise<BatchAnswer<LeaseAnswer>>;
+  reown(identity: Identity, batch: readonly RenewRequest[]): Promise<BatchAnswer<LeaseAnswer>>;
   reassert(identity: Identity, batch: readonly ReassertRequest[]): Promise<BatchAnswer<LeaseAnswer>>;
   release(identity: Identity, batch: readonly ReleaseRequest[]): Promise<BatchAnswer<ReleaseAnswer>>;
   readLease(key: string): Promise<LeaseRecord | undefined>;

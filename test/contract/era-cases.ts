@@ -100,6 +100,16 @@ export const eraCases: ContractCases = {
     }
   },
 
+  "nobody is condemned while the window is open, not even by who is of its era": async (stage) => {
+    const [victim, contender] = [await stage.begun(), await stage.begun()];
+    await stage.store.loseMemory();
+    for (const actor of [victim, contender]) await reenter(actor);
+    await stage.store.age(victim.sessionId, { silentMs: limits.sessionTtlMs });
+    await stage.store.age(contender.sessionId, { steadyMs: limits.sessionTtlMs });
+    assert.deepEqual(await contender.condemn(victim.sessionId, { proof: true }), { status: "era" });
+    assert.equal((await victim.ping()).status, "alive");
+  },
+
   "commands of the old era are refused, in the window and after it": async (stage) => {
     const { actor, token, answer, oldEra } = await afterLoss(stage, "interrupt");
     assert.equal((await actor.acquire("other", { leaseNumber: 2 })).status, "era");
@@ -174,18 +184,22 @@ export const eraCases: ContractCases = {
     assert.equal((await actor.ping()).status, "alive");
   },
 
-  "a sender that saw the store's clock step forward begins an era, once": async (stage) => {
+  "a sender that saw the store's clock step forward begins an era, once for all who saw it": async (stage) => {
     const [actor, other] = [await stage.begun(), await stage.begun()];
     const first = await actor.ping({ clockStepped: true });
     assert.deepEqual([first.status, first.recovering], ["reenter", true]);
     assert.notEqual(first.era, actor.era);
     const second = await other.ping({ clockStepped: true });
-    assert.equal(second.era, first.era, "who saw the same step begins no other");
-    assert.equal(
-      (await actor.ping({ era: first.era, clockStepped: true })).era,
-      first.era,
-      "nor does one in the window",
-    );
+    assert.deepEqual([second.status, second.era], ["reenter", first.era]);
+  },
+
+  "a step within the window begins another one: what was written again may have run out": async (stage) => {
+    const { actor, answer } = await afterLoss(stage, "loseMemory");
+    await actor.begin({ mode: "trusted", era: answer.era });
+    const stepped = await actor.ping({ clockStepped: true });
+    assert.deepEqual([stepped.status, stepped.recovering], ["reenter", true]);
+    assert.notEqual(stepped.era, answer.era);
+    assert.equal((await actor.begin({ mode: "trusted", era: stepped.era })).status, "alive");
   },
 
   "tokens granted after everything was lost are larger than those from before": async (stage) => {

@@ -149,6 +149,17 @@ export const judgementCases: ContractCases = {
     assert.ok((await steadyMs()) < SAFE_MS);
   },
 
+  "a contender whose last ping lies ahead of the store's clock is not steady, and begins anew with its next": async (
+    stage,
+  ) => {
+    const judging = await stage.begun();
+    const steadyMs = async () => (await judging.leases.readSession("nobody.1", judging.identity)).steadyMs;
+    await stage.store.age(judging.sessionId, { steadyMs: sessionTtlMs, silentMs: -SAFE_MS });
+    assert.equal(await steadyMs(), 0);
+    await judging.ping();
+    assert.ok((await steadyMs()) < SAFE_MS);
+  },
+
   "a contender that was steady and is late itself condemns nobody": async (stage) => {
     const [victim, judging] = [await stage.begun(), await stage.begun()];
     await stage.store.age(victim.sessionId, { silentMs: sessionTtlMs });
@@ -186,6 +197,11 @@ export const judgementCases: ContractCases = {
     assert.equal(await steadyAfterPing(0), true);
     assert.equal(await steadyAfterPing(late), true);
     assert.equal(await steadyAfterPing(late), false, "two in a row are a step");
+    await stage.store.age(judging.sessionId, { steadyMs: sessionTtlMs });
+    shift.ms = -late;
+    await judging.ping();
+    const { steadyMs } = await judging.leases.readSession("nobody.1", judging.identity);
+    assert.ok(steadyMs < SAFE_MS, "no ping is executed before it was sent: one such is enough");
   },
 
   "a store whose clock was set back makes no session immortal: its silence counts from the next judgement": async (

@@ -3,8 +3,8 @@ import { first, type Actor, type ContractCases, type ContractStage } from "./con
 import { release, renew } from "./lease-cases.js";
 
 /** One element, in a batch of its own. */
-async function reown(actor: Actor, key: string, fencingToken: number, fromSessionId: string, leaseNumber = 1) {
-  const request = { key, leaseNumber, fencingToken, lockTtlMs: 60_000, fromSessionId };
+async function reown(actor: Actor, key: string, fencingToken: number, leaseNumber = 1) {
+  const request = { key, leaseNumber, fencingToken, lockTtlMs: 60_000 };
   const result = await actor.leases.reown(actor.identity, [request]);
   return result.status === "ok" ? first(result.answers) : { status: result.status };
 }
@@ -62,15 +62,11 @@ export const takeoverCases: ContractCases = {
   },
 
   "a locker's next session owns again what nobody has taken, under the same token": async (stage) => {
-    const { old, next, token } = await successor(stage);
+    const { next, token } = await successor(stage);
     const before = await next.leases.readLease("key");
-    assert.deepEqual(await reown(next, "key", token, old.sessionId), { status: "held" });
+    assert.deepEqual(await reown(next, "key", token), { status: "held" });
     assert.deepEqual(await next.leases.readLease("key"), before && { ...before, sessionId: next.sessionId });
-    assert.deepEqual(
-      await reown(next, "key", token, old.sessionId),
-      { status: "held" },
-      "asked again, it is so already",
-    );
+    assert.deepEqual(await reown(next, "key", token), { status: "held" }, "asked again, it is so already");
     assert.deepEqual(await renew(next, "key", token), { status: "held" });
   },
 
@@ -78,21 +74,20 @@ export const takeoverCases: ContractCases = {
     const { old, next, token } = await successor(stage);
     const lease = await next.leases.readLease("key");
     const lost = { status: "lost", lease };
-    assert.deepEqual(await reown(next, "key", token - 1, old.sessionId), lost);
-    assert.deepEqual(await reown(next, "key", token, "locker.9"), lost);
-    assert.deepEqual(await reown(next, "key", token, old.sessionId, 2), lost);
+    assert.deepEqual(await reown(next, "key", token - 1), lost);
+    assert.deepEqual(await reown(next, "key", token, 2), lost);
     const thief = await stage.begun();
     await thief.take("key", { replace: { sessionId: old.sessionId, fencingToken: token } });
     const taken = await next.leases.readLease("key");
-    assert.deepEqual(await reown(next, "key", token, old.sessionId), { status: "lost", lease: taken });
+    assert.deepEqual(await reown(next, "key", token), { status: "lost", lease: taken });
     await release(thief, "key");
-    assert.deepEqual(await reown(next, "key", token, old.sessionId), { status: "lost", lease: undefined });
+    assert.deepEqual(await reown(next, "key", token), { status: "lost", lease: undefined });
   },
 
   "a condemned session owns nothing again": async (stage) => {
-    const { old, next, token } = await successor(stage);
+    const { next, token } = await successor(stage);
     await next.liveness.goodbye(next.sessionId);
-    assert.deepEqual(await reown(next, "key", token, old.sessionId), { status: "condemned" });
+    assert.deepEqual(await reown(next, "key", token), { status: "condemned" });
   },
 
   "an acquire asked for again by the next session gets its lease, from then on that session's": async (stage) => {
@@ -105,10 +100,15 @@ export const takeoverCases: ContractCases = {
   },
 
   "another locker's lease of the same number is not taken for one's own": async (stage) => {
-    const [holder, other] = [await stage.begun({ lockerId: "a" }), await stage.begun({ lockerId: "ab" })];
-    const token = await holder.take("key");
-    assert.equal((await other.acquire("key")).status, "held");
-    assert.equal((await release(other, "key")).status, "other");
-    assert.deepEqual(await renew(holder, "key", token), { status: "held" });
+    const [short, long] = [await stage.begun({ lockerId: "a" }), await stage.begun({ lockerId: "ab" })];
+    for (const [holder, other] of [
+      [short, long],
+      [long, short],
+    ] as const) {
+      const token = await holder.take(holder.lockerId);
+      assert.equal((await other.acquire(holder.lockerId)).status, "held");
+      assert.equal((await release(other, holder.lockerId)).status, "other");
+      assert.deepEqual(await renew(holder, holder.lockerId, token), { status: "held" });
+    }
   },
 };

@@ -46,7 +46,7 @@ async function storeUs(): Promise<number> {
   return Number(seconds) * 1e6 + Number(microseconds);
 }
 
-test("an acquire whose reply was lost is asked again under the same lease, and granted once with one token", async () => {
+test("an acquire whose reply was lost is asked again under the same lease, and granted once", async () => {
   const key = newKey();
   using granted = record("granted");
   let lease: Lease | undefined;

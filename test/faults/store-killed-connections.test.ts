@@ -3,7 +3,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Redis } from "ioredis";
+import { fastLimits } from "../support/lockers.js";
 import { startRedis } from "../support/redis-server.js";
+import { startProxy } from "../support/tcp-proxy.js";
 import { assertNothingLeft } from "./fixtures/leftovers.js";
 import { Fleet } from "./fixtures/store-fleet.js";
 import { assertAllGoOn, startRing } from "./fixtures/store-ring.js";
@@ -41,6 +43,26 @@ describe("killed connections", { concurrency: true }, () => {
     let killed = 0;
     await disturb(10, 400, async () => void (killed += await killClients(redis, "pubsub")));
     assert.ok(killed > 10, `${killed} connections`);
+    await assertAllGoOn(fleet, ring, longMs);
+    await assertNothingLeft(server);
+  });
+
+  test("who comes back late after a break that hit everybody is spared for longer than its grace", async () => {
+    await using server = await startRedis();
+    await using proxy = await startProxy(server.port);
+    await using lateProxy = await startProxy(server.port);
+    await using fleet = await Fleet.start();
+    const limits = { ...fastLimits, sessionTtlMs: 5_000 };
+    const ring = await startRing(fleet, [
+      { url: lateProxy.url, limits },
+      { url: proxy.url, limits },
+    ]);
+    await new Promise((resolve) => setTimeout(resolve, 1_000)); // waits: until both have been served for a while
+    lateProxy.refuse();
+    lateProxy.cut();
+    proxy.cut();
+    await new Promise((resolve) => setTimeout(resolve, 2_000)); // waits: four times the grace
+    await lateProxy.accept();
     await assertAllGoOn(fleet, ring, longMs);
     await assertNothingLeft(server);
   });

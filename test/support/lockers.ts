@@ -4,7 +4,15 @@ import { randomUUID } from "node:crypto";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import type { Redis } from "ioredis";
 import { Locker, LockStatus, RedisDatabase } from "../../src/index.js";
-import type { AcquireOptions, Busy, Events, Lease, LockerOptions, RedisDatabaseSettings, RedisSource } from "../../src/index.js";
+import type {
+  AcquireOptions,
+  Busy,
+  Events,
+  Lease,
+  LockerOptions,
+  RedisDatabaseSettings,
+  RedisSource,
+} from "../../src/index.js";
 import type { LockerSpec } from "./fixtures/locker-process.js";
 import { spawnChild, type Child, type ChildOptions } from "./child.js";
 import { waitUntil } from "./wait.js";
@@ -60,14 +68,17 @@ export function untilFree(locker: Locker, key: string, deadlineMs = 5_000): Prom
 }
 
 /**
- * What peers do to a session they condemn, in one step and without waiting for it to fall silent: condemned, and its lease
- * of `key` granted to the session that holds `thiefKey`. Returns the thief's fencing token.
+ * What peers do to a session they condemn, in one step and without waiting for it to fall silent: condemned, and its
+ * lease of `key` granted to the session that holds `thiefKey`. Returns the thief's fencing token.
  */
 export async function condemnAndTake(client: Redis, prefix: string, key: string, thiefKey: string): Promise<number> {
   const [raw, thief] = await client.mget(`${prefix}l:${key}`, `${prefix}l:${thiefKey}`);
   const fields = (raw ?? "").split(" ");
   const [, , sessionId = "", , token = ""] = fields;
-  const taken = fields.with(2, (thief ?? "").split(" ")[2] ?? "").with(3, "1000000").with(4, String(Number(token) + 1));
+  const taken = fields
+    .with(2, (thief ?? "").split(" ")[2] ?? "")
+    .with(3, "1000000")
+    .with(4, String(Number(token) + 1));
   await client
     .multi()
     .hset(`${prefix}s:${sessionId}`, "dead", String(Date.now()))
@@ -76,7 +87,7 @@ export async function condemnAndTake(client: Redis, prefix: string, key: string,
   return Number(token) + 1;
 }
 
-/** A process of its own with a locker of small limits in it; see fixtures/locker-process.ts for what it can be asked. */
+/** A process with a locker of small limits in it; see fixtures/locker-process.ts for what it can be asked. */
 export async function spawnLocker(
   source: LockerSpec["source"],
   prefix: string,

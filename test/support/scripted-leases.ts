@@ -13,7 +13,6 @@ import type {
   ReassertRequest,
   ReleaseAnswer,
   ReleaseRequest,
-  ReownRequest,
   RenewRequest,
   SessionRecord,
 } from "../../src/databases/database.js";
@@ -22,7 +21,7 @@ import { StoreError } from "../../src/errors.js";
 type Requests = {
   acquire: AcquireRequest;
   renew: RenewRequest;
-  reown: ReownRequest;
+  reown: RenewRequest;
   reassert: ReassertRequest;
   release: ReleaseRequest;
 };
@@ -95,7 +94,7 @@ export class ScriptedLeases implements LeaseStore {
   renew(identity: Identity, batch: readonly RenewRequest[]): Promise<BatchAnswer<LeaseAnswer>> {
     return this.#answer({ verb: "renew", identity, batch });
   }
-  reown(identity: Identity, batch: readonly ReownRequest[]): Promise<BatchAnswer<LeaseAnswer>> {
+  reown(identity: Identity, batch: readonly RenewRequest[]): Promise<BatchAnswer<LeaseAnswer>> {
     return this.#answer({ verb: "reown", identity, batch });
   }
   reassert(identity: Identity, batch: readonly ReassertRequest[]): Promise<BatchAnswer<LeaseAnswer>> {

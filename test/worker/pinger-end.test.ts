@@ -60,8 +60,9 @@ test("a worker that is parked while its connection asks to listen begins no sess
   const stage = await listening();
   stage.pinger.park();
   stage.connection.asked("listen").answer(true);
+  stage.connection.asked("goodbye").answer(undefined);
   await stage.clock.settle();
-  assert.deepEqual(stage.connection.verbs, ["listen"]);
+  assert.deepEqual(stage.connection.verbs, ["listen", "goodbye"]);
   stage.pinger.unpark();
   await stage.clock.settle();
   assert.equal(stage.connection.asked("listen").request, "locker.2", "it goes on when the main thread does");
@@ -73,6 +74,7 @@ test("a session that begins while a connection asks to listen for the last one i
   stage.pinger.unpark();
   assert.equal(stage.connection.asked("listen").request, "locker.1");
   stage.connection.asked("listen").answer(true);
+  stage.connection.asked("goodbye").answer(undefined);
   await stage.clock.settle();
   assert.equal(stage.connection.asked("listen").request, "locker.2", "else peers would see its channel empty");
   stage.connection.asked("listen").answer(true);
@@ -113,11 +115,37 @@ test("a goodbye that fails is no error: peers find the session silent", async ()
   assert.deepEqual(stage.failures, []);
 });
 
-test("a session that was never begun says no goodbye", async () => {
+test("a session whose begin is still under way says goodbye behind it, or the begin would outlive it", async () => {
   const stage = new PingerStage();
   await stage.clock.settle();
+  const stopped = stage.pinger.stop(true);
+  stage.connection.asked("begin").answer(stage.store.answer());
+  stage.connection.asked("goodbye").answer(undefined);
+  await stopped;
+  assert.deepEqual(stage.connection.verbs, ["listen", "begin", "goodbye"]);
+  assert.equal(stage.isTrusted, false);
+  assert.deepEqual(stage.messages, []);
+  assert.equal(stage.clock.pending, 0);
+});
+
+test("goodbye is said on every connection, for each may still have something under way", async () => {
+  const stage = await PingerStage.begun();
+  await stage.clock.advance(1_000);
+  const stopped = stage.pinger.stop(true);
+  const [first, second] = stage.store.connections;
+  for (const connection of [first, second]) {
+    connection?.asked("ping").answer(stage.store.answer());
+    assert.equal(connection?.asked("goodbye").request, "locker.1");
+    connection?.asked("goodbye").answer(undefined);
+  }
+  await stopped;
+  assert.deepEqual([first?.isClosed, second?.isClosed], [true, true]);
+});
+
+test("a stop without any connection does not wait for one", async () => {
+  const stage = new PingerStage({ opensByItself: false });
   await stage.pinger.stop(true);
-  assert.deepEqual(stage.connection.verbs, ["listen", "begin"]);
+  assert.deepEqual(stage.connection.verbs, []);
   assert.equal(stage.clock.pending, 0);
 });
 

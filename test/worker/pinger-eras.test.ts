@@ -88,12 +88,14 @@ test("a provisional session gets no trust before the window closes, and a raised
   assert.equal(stage.changes[0]?.cause, "settled");
 });
 
-test("a provisional session that is condemned in the window is followed by a fresh one", async () => {
+test("a provisional session that is condemned in the window had been condemned before: nothing of it is left", async () => {
   const stage = await backProvisionally();
   await stage.answerBegin(stage.store.answer("recovering"));
   await stage.pings(1, () => stage.store.answer("condemned"));
   assert.equal(stage.connection.asked("begin").request.sessionId, "locker.2");
   assert.equal(stage.isTrusted, false);
+  await stage.answerBegin();
+  assert.equal(stage.changes.at(-1)?.cause, "refused", "its keys may have been taken since, so none is re-owned");
 });
 
 test("a session that may have been condemned unheard is refused re-entry and followed by a fresh one", async () => {

@@ -89,6 +89,16 @@ test("a stuck main thread that cannot say what it lost is overdue once its jobs 
   assert.equal(tick().killJobs, 2);
 });
 
+test("a main thread that runs says itself what it lost, and may be waiting for the store to know", () => {
+  const { cells, tick } = watchMain(500, 1e9);
+  cells.writeJobs(2);
+  cells.raiseEpoch();
+  for (let i = 0; i < 100; i++) {
+    if (i % 3 === 0) cells.tickMain(); // four times a second, give or take
+    assert.equal(tick().killJobs, 0);
+  }
+});
+
 test("jobs that are judged in time are not overdue, nor is a main thread without jobs", () => {
   const { cells, ticks } = watchMain(500);
   cells.writeJobs(1);

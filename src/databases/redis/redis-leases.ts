@@ -14,7 +14,6 @@ import type {
   ReleaseAnswer,
   ReleaseRequest,
   RenewRequest,
-  ReownRequest,
   StoreContext,
 } from "../database.js";
 import { StoreError } from "../../errors.js";
@@ -72,8 +71,8 @@ export class RedisLeases implements LeaseStore {
     return this.#batch("renew", identity, batch, args, leaseAnswer);
   }
 
-  reown(identity: Identity, batch: readonly ReownRequest[]): Promise<BatchAnswer<LeaseAnswer>> {
-    const args = batch.flatMap((r) => [r.leaseNumber, r.fencingToken, r.lockTtlMs, r.fromSessionId]);
+  reown(identity: Identity, batch: readonly RenewRequest[]): Promise<BatchAnswer<LeaseAnswer>> {
+    const args = batch.flatMap((r) => [r.leaseNumber, r.fencingToken, r.lockTtlMs]);
     return this.#batch("reown", identity, batch, args, leaseAnswer);
   }
 

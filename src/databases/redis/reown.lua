@@ -2,9 +2,10 @@
 -- KEYS[1] namespace   KEYS[2] new session   KEYS[3...] lease, one an element
 -- ARGV[1] fresh era id   ARGV[2] recoveryMs   ARGV[3] generation   ARGV[4] era   ARGV[5] new session id   ARGV[6]
 -- locker id
--- ARGV[7...] per element: lease number, token, lock TTL in ms, session id it was held under
+-- ARGV[7...] per element: lease number, token, lock TTL in ms
 -- Returns {status, era, element, ...}; an element is {"held"} | {"lost", record or ""} | {"error", message}.
--- Atomic: compare-and-swap on session and token; on less, a lease that somebody had since would be revived.
+-- Atomic: compare-and-swap on the lease (locker and number) and its token; on less, a lease that somebody had since would
+-- be revived. Not on the session: it may have been re-owned by one that came in between.
 keepSession(KEYS[2], 3600000) -- also when memory is full
 local ns, err = openNamespace(KEYS[1], ARGV[1], ARGV[2])
 if not ns then
@@ -16,12 +17,11 @@ if refused then
 end
 local out = { "ok", ns.era }
 for i = 3, #KEYS do
-  local a = 7 + (i - 3) * 4
+  local a = 7 + (i - 3) * 3
   local lease, problem = readLease(KEYS[i])
   if lease == nil then
     out[i] = { "error", problem }
-  elseif lease and lease.era == ns.era and lease.number == ARGV[a] and lease.token == ARGV[a + 1]
-    and (lease.sessionId == ARGV[a + 3] or lease.sessionId == ARGV[5]) then
+  elseif lease and lease.era == ns.era and sameLease(lease, ARGV[6], ARGV[a]) and lease.token == ARGV[a + 1] then
     redis.call("SET", KEYS[i], packLease(ARGV[5], lease.number, lease.token, lease.atMs, ns.era, lease.trace),
       "PX", ARGV[a + 2])
     out[i] = { "held" }

@@ -39,7 +39,7 @@ test("what an older connection still delivers is refused once a newer one was he
   const refused = { status: "generation" };
   assert.deepEqual(await leases.acquire(identity, [{ ...lease, key: "late", trace: "" }]), refused);
   assert.deepEqual(await leases.renew(identity, [lease]), refused);
-  assert.deepEqual(await leases.reown(identity, [{ ...lease, fromSessionId: "x.1" }]), refused);
+  assert.deepEqual(await leases.reown(identity, [lease]), refused);
   assert.deepEqual(await leases.reassert(identity, [{ ...lease, acquiredAtMs: 1, trace: "" }]), refused);
   assert.deepEqual(await leases.release(identity, [lease]), refused);
   assert.equal(await leases.readLease("late"), undefined);
@@ -152,7 +152,6 @@ test("what is not ours costs one element of a batch, and is left as it is", asyn
       lockTtlMs: 60_000,
       trace: "",
       acquiredAtMs: 1,
-      fromSessionId: "x.1",
     };
   });
   const { leases, identity } = actor;
