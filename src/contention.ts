@@ -1,5 +1,12 @@
 import { wait, type Clock } from "./clock.js";
-import type { Holder, HostProofs, LeaseRecord, LeaseStore, SessionRecord } from "./databases/database.js";
+import type {
+  Holder,
+  HostProofs,
+  LeaseRecord,
+  LeaseStore,
+  SessionRecord,
+  SessionSnapshot,
+} from "./databases/database.js";
 import { publish, type Condemned } from "./events.js";
 import { proveProcess } from "./host-facts.js";
 import type { Session } from "./session.js";
@@ -26,8 +33,6 @@ const RETRY_MS = 100;
 /** When to look again at what changes in a moment, ms. */
 const AGAIN_MS = 20;
 
-type Snapshot = { session: SessionRecord; steadyMs: number; nowMs: number };
-
 export type ContentionDeps = {
   clock: Clock;
   store: LeaseStore;
@@ -45,7 +50,7 @@ export type ContentionDeps = {
 export class ContentionJudge {
   readonly #deps: ContentionDeps;
   /** Contenders of one turn that look at the same session share one look. */
-  readonly #looks = new Map<string, Promise<Snapshot>>();
+  readonly #looks = new Map<string, Promise<SessionSnapshot>>();
   readonly #condemned = new Map<string, number>();
 
   constructor(deps: ContentionDeps) {
@@ -90,8 +95,8 @@ export class ContentionJudge {
   }
 
   /**
-   * In the window after a loss: so that nobody comes back whose key we may have taken. Asked again until it was answered
-   * (the worker is often back before this thread's connection is), while that era lasts. Never rejects.
+   * In the window after a loss: so that nobody comes back whose key we may have taken. Asked again until it was
+   * answered (the worker is often back before this thread's connection is), while that era lasts. Never rejects.
    */
   async writeTombstones(): Promise<void> {
     const { session, store, clock, ended } = this.#deps;
@@ -112,7 +117,7 @@ export class ContentionJudge {
     }
   }
 
-  #look(sessionId: string): Promise<Snapshot> {
+  #look(sessionId: string): Promise<SessionSnapshot> {
     const under = this.#looks.get(sessionId);
     if (under) return under;
     const contender = this.#deps.session.latest()?.identity ?? { lockerId: "", sessionId: "", era: "", recoveryMs: 0 };
@@ -153,7 +158,7 @@ export class ContentionJudge {
   }
 }
 
-function toHolder(lease: LeaseRecord, { session, nowMs }: Snapshot): Holder {
+function toHolder(lease: LeaseRecord, { session, nowMs }: SessionSnapshot): Holder {
   const { key, sessionId, fencingToken, acquiredAtMs, trace } = lease;
   const { host, pid, labels } = session;
   const heldForMs = Math.max(0, nowMs - acquiredAtMs);

@@ -4,8 +4,10 @@ import type { LeaseStore, ReleaseAnswer, ReleaseRequest } from "./databases/data
 import type { Session } from "./session.js";
 import { joinSignals } from "./signals.js";
 
-/** Pause before an unanswered request is repeated, ms; drawn between half of it and all of it. A store that is up may refuse
- *  for a while, as a replica before its promotion. */
+/**
+ * Pause before an unanswered request is repeated, ms; drawn between half of it and all of it. A store that is up may
+ * refuse for a while, as a replica before its promotion.
+ */
 const RETRY_MS = 100;
 
 /**

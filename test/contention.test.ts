@@ -134,7 +134,7 @@ async function takeFromAll({ judge, store }: ReturnType<typeof begun>): Promise<
   }
 }
 
-test("after a loss the tombstones of all that are known to be condemned are written, whoever condemned them", async () => {
+test("after a loss the tombstones of all that are known to be condemned are written, by whomever", async () => {
   const made = begun();
   await takeFromAll(made);
   made.enter("era2");

@@ -63,6 +63,17 @@ test("a job that beats and cannot be renewed loses its lease as unreachable when
   assert.equal(stage.lossOf(lease), "unreachable");
 });
 
+test("a main thread blocked past the lease's end was away itself: expired, though its job had beaten", async () => {
+  const stage = new HoldingsStage();
+  const lease = stage.lease();
+  await stage.pass(1_000, lease);
+  stage.clock.pass(LOCK_TTL);
+  stage.trust();
+  await stage.clock.advance(0);
+  assert.equal(stage.lossOf(lease), "expired");
+  assert.deepEqual(stage.store.sent("renew"), [], "the store was never asked");
+});
+
 test("a renewal without an answer is asked for again after 100 ms, and the lease is held meanwhile", async () => {
   const stage = new HoldingsStage();
   const lease = stage.lease();

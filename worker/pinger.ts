@@ -191,7 +191,7 @@ export class Pinger {
 
   #onCondemned(answer: PingAnswer): void {
     this.#endTrust();
-    // One that was in this era only provisionally had been condemned before the loss: its keys may have been taken since.
+    // One that was here only provisionally had been condemned before the loss: its keys may have been taken since.
     const { stage, mode, era } = this.#session;
     const lostMemory = stage === "reenter" || mode === "provisional" || (era !== "" && answer.era !== era);
     this.#succeed(lostMemory ? "refused" : "condemned");

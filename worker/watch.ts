@@ -43,8 +43,8 @@ export class MainWatch {
   #overdue(ranMs: number): number {
     const { killAfterMs } = this.#limits;
     if (killAfterMs === undefined) return 0;
-    // A stuck main thread cannot say which leases it lost: that it has not judged this epoch is all there is to see. One
-    // that runs says so itself, and may be waiting for the store to know.
+    // A stuck main thread cannot say which leases it lost: that it has not judged this epoch is all there is to see.
+    // One that runs says so itself, and may be waiting for the store to know.
     const stuck = this.#stillMs >= MAIN_STUCK_MS && this.#cells.readJobs() > 0;
     const unjudged = stuck && this.#cells.readJudgedEpoch() !== this.#cells.readEpoch();
     this.#unjudgedMs = unjudged ? this.#unjudgedMs + ranMs : 0;

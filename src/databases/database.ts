@@ -119,6 +119,9 @@ export type Holder = {
   labels: Record<string, string>;
 };
 
+/** A holder's session, and for how long the contender that looks has been steady, at one instant of the store (ms). */
+export type SessionSnapshot = { session: SessionRecord; steadyMs: number; nowMs: number };
+
 export type CondemnReason = "silent" | "disconnected" | "proof" | "gone" | "era" | "already";
 export type CondemnAnswer = { status: "condemned"; reason: CondemnReason } | { status: "alive" } | { status: "era" };
 export type CondemnRequest = {

@@ -87,7 +87,7 @@ describe("under a lease's key", () => {
       const granted = outcomes.filter((outcome) => outcome.status === "fulfilled").map(({ value }) => value);
       const failed = outcomes.filter((outcome) => outcome.status === "rejected");
       assert.equal(granted.length, 63);
-      assert.equal((failed[0]?.reason as StoreError).code, "foreign-value");
+      assert.equal((failed[0]?.reason as StoreError | undefined)?.code, "foreign-value");
       assert.equal(new Set(granted.map(({ fencingToken }) => fencingToken)).size, 63);
       await Promise.all(granted.map((lease) => lease.heartbeat()));
       await Promise.all(granted.map((lease) => lease.release()));
@@ -160,7 +160,7 @@ describe("under the namespace's key", () => {
 });
 
 describe("under a session's key", () => {
-  test("a foreign type is named and left alone, and the job goes on under another session once it is gone", async () => {
+  test("a foreign type is named and left alone; the job goes on under another session once it is gone", async () => {
     const ownPrefix = newPrefix();
     const own = openLocker(server.url, ownPrefix);
     const lease = await take(own, "kept");

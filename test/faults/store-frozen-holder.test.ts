@@ -81,7 +81,11 @@ describe("a frozen holder whose store lost its data", { concurrency: true }, () 
       await wipe(server);
       await holder.thaw();
       await assertStopped(fleet, holder, frozenAtUs, "key");
-      assert.equal(await server.client().hget("pulselock:n", "state"), "recovering", "it thawed too late for this test");
+      assert.equal(
+        await server.client().hget("pulselock:n", "state"),
+        "recovering",
+        "it thawed too late for this test",
+      );
       assert.ok((await holder.run("key")) > token);
       await holder.stop("key");
       await assertGoodEnd(server, fleet, 1); // the write of a yes from before the freeze

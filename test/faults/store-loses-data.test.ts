@@ -14,7 +14,10 @@ import { untilTried } from "./fixtures/store-ring.js";
 
 const longMs = 20_000;
 
-/** Trust outlives what a busy machine does to a ping, or a session could not be known to have been served until the loss. */
+/**
+ * Trust outlives what a busy machine does to a ping, or a session could not be known to have been served until the
+ * loss.
+ */
 const limits = { ...fastLimits, disconnectGraceMs: 2_000, sessionTtlMs: 4_000 };
 const settings = { ...fastSettings, recoveryMs: 2_000 };
 

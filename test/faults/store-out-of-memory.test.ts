@@ -31,7 +31,11 @@ async function free(redis: Redis): Promise<void> {
 }
 
 async function assertOutOfMemory(promise: Promise<unknown>): Promise<void> {
-  const error = await withDeadline(promise.then(() => assert.fail("it was granted")), soonMs, "the error").catch((e) => e);
+  const error = await withDeadline(
+    promise.then(() => assert.fail("it was granted")),
+    soonMs,
+    "the error",
+  ).catch((e) => e);
   assert.ok(error instanceof StoreError, String(error));
   assert.equal(error.code, "out-of-memory", error.message);
   assert.match(error.message, /no memory left; nothing was granted/);

@@ -72,7 +72,7 @@ describe("a Redis that refuses", { concurrency: true }, () => {
     await assertNothingLeft(server);
   });
 
-  test("a primary that is demoted stops nobody's job, and a release waits for its promotion without haste", async () => {
+  test("a primary that is demoted stops nobody's job; a release waits for its promotion without haste", async () => {
     await using primary = await startRedis();
     await using server = await startRedis();
     const client = server.client();

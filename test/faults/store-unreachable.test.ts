@@ -13,7 +13,12 @@ import { assertNothingLeft } from "./fixtures/leftovers.js";
 /** What a machine that is busy with other tests may add to a limit, ms. */
 const slackMs = 1_500;
 
-async function rejectsWithin(promise: Promise<unknown>, fromMs: number, toMs: number, code: string): Promise<StoreError> {
+async function rejectsWithin(
+  promise: Promise<unknown>,
+  fromMs: number,
+  toMs: number,
+  code: string,
+): Promise<StoreError> {
   const startedMs = performance.now();
   const error = await withDeadline(
     promise.then(

@@ -88,7 +88,7 @@ test("a provisional session gets no trust before the window closes, and a raised
   assert.equal(stage.changes[0]?.cause, "settled");
 });
 
-test("a provisional session that is condemned in the window had been condemned before: nothing of it is left", async () => {
+test("a provisional session that is condemned in the window was so before: nothing of it is left", async () => {
   const stage = await backProvisionally();
   await stage.answerBegin(stage.store.answer("recovering"));
   await stage.pings(1, () => stage.store.answer("condemned"));

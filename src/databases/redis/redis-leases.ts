@@ -14,6 +14,7 @@ import type {
   ReleaseAnswer,
   ReleaseRequest,
   RenewRequest,
+  SessionSnapshot,
   StoreContext,
 } from "../database.js";
 import { StoreError } from "../../errors.js";
@@ -101,7 +102,7 @@ export class RedisLeases implements LeaseStore {
     return raw === null ? undefined : parseLease(key, raw);
   }
 
-  async readSession(sessionId: string, contender: Identity) {
+  async readSession(sessionId: string, contender: Identity): Promise<SessionSnapshot> {
     const keys = [this.#keys.session(sessionId), this.#keys.session(contender.sessionId)];
     const args = [this.#keys.channel(sessionId), this.#monoMs()];
     return parseSession(sessionId, await this.#run("read-session", keys, args));

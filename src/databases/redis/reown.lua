@@ -4,8 +4,8 @@
 -- locker id
 -- ARGV[7...] per element: lease number, token, lock TTL in ms
 -- Returns {status, era, element, ...}; an element is {"held"} | {"lost", record or ""} | {"error", message}.
--- Atomic: compare-and-swap on the lease (locker and number) and its token; on less, a lease that somebody had since would
--- be revived. Not on the session: it may have been re-owned by one that came in between.
+-- Atomic: compare-and-swap on the lease (locker and number) and its token; on less, a lease that somebody had since
+-- would be revived. Not on the session: it may have been re-owned by one that came in between.
 keepSession(KEYS[2], 3600000) -- also when memory is full
 local ns, err = openNamespace(KEYS[1], ARGV[1], ARGV[2])
 if not ns then
