@@ -3,11 +3,12 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type { Redis } from "ioredis";
-import { LockError, StoreError, type Locker, type StoreErrorCode } from "../../src/index.js";
+import { LockError, type Locker, type StoreError, type StoreErrorCode } from "../../src/index.js";
 import { newKey, newPrefix, openLocker, take } from "../support/lockers.js";
 import { startRedis, type RedisServer } from "../support/redis-server.js";
 import { waitUntil, withDeadline } from "../support/wait.js";
 import { assertNothingLeft } from "./fixtures/leftovers.js";
+import { storeErrorOf, takePatiently } from "./fixtures/store-answers.js";
 
 const prefix = newPrefix();
 let server: RedisServer;
@@ -27,19 +28,12 @@ after(async () => {
 });
 
 /** What waiting does not mend is told so soon, ms: far below the default acquireTimeoutMs of 10 s. */
-const soonMs = 3_000;
+const soonMs = 5_000;
 
 async function assertStoreError(promise: Promise<unknown>, code: StoreErrorCode, message: RegExp): Promise<void> {
-  await withDeadline(
-    assert.rejects(promise, (error: StoreError) => {
-      assert.ok(error instanceof StoreError, String(error));
-      assert.equal(error.code, code, error.message);
-      assert.match(error.message, message);
-      return true;
-    }),
-    soonMs,
-    "the error",
-  );
+  const error = await storeErrorOf(promise, soonMs);
+  assert.equal(error.code, code, error.message);
+  assert.match(error.message, message);
 }
 
 /** What the store says of a key, time to live included. */
@@ -85,9 +79,9 @@ describe("under a lease's key", () => {
     await leavesAlone(`${prefix}l:${foreignKey}`, async () => {
       const outcomes = await Promise.allSettled(keys.map((key) => take(locker, key)));
       const granted = outcomes.filter((outcome) => outcome.status === "fulfilled").map(({ value }) => value);
-      const failed = outcomes.filter((outcome) => outcome.status === "rejected");
+      const failures = outcomes.filter((outcome) => outcome.status === "rejected");
       assert.equal(granted.length, 63);
-      assert.equal((failed[0]?.reason as StoreError | undefined)?.code, "foreign-value");
+      assert.equal((failures[0]?.reason as StoreError | undefined)?.code, "foreign-value");
       assert.equal(new Set(granted.map(({ fencingToken }) => fencingToken)).size, 63);
       await Promise.all(granted.map((lease) => lease.heartbeat()));
       await Promise.all(granted.map((lease) => lease.release()));
@@ -136,8 +130,7 @@ describe("under the namespace's key", () => {
       const own = openLocker(server.url, ownPrefix);
       await write(`${ownPrefix}n`);
       await leavesAlone(`${ownPrefix}n`, () => assertStoreError(own.acquire("key"), code, message));
-      const acquire = async (): Promise<unknown> => (await take(own, "key")).release();
-      await waitUntil(acquire, undefined, { deadlineMs: 10_000, what: "a grant" });
+      await (await takePatiently(own, "key")).release();
       await own.close();
       await assertNothingLeft(server, { prefix: ownPrefix });
     });

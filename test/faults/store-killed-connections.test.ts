@@ -47,6 +47,15 @@ describe("killed connections", { concurrency: true }, () => {
     await assertNothingLeft(server);
   });
 
+  test("nobody is condemned while CLIENT PAUSE lasts longer than any limit", async () => {
+    await using server = await startRedis();
+    await using fleet = await Fleet.start();
+    const ring = await startRing(fleet, Array(3).fill(server));
+    await server.client().call("CLIENT", "PAUSE", 5_000, "ALL");
+    await assertAllGoOn(fleet, ring, longMs);
+    await assertNothingLeft(server);
+  });
+
   test("who comes back late after a break that hit everybody is spared for longer than its grace", async () => {
     await using server = await startRedis();
     await using proxy = await startProxy(server.port);

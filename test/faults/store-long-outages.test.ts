@@ -6,6 +6,7 @@ import { startRedis, type RedisServer } from "../support/redis-server.js";
 import { startProxy } from "../support/tcp-proxy.js";
 import { assertNothingLeft } from "./fixtures/leftovers.js";
 import { Fleet, type MemberSetup } from "./fixtures/store-fleet.js";
+import { untilReasserted } from "./fixtures/store-records.js";
 import { assertAllGoOn, startRing, type Ring } from "./fixtures/store-ring.js";
 
 const longMs = 30_000;
@@ -40,6 +41,10 @@ async function assertSurvivesOutage(server: RedisServer, outageMs: number): Prom
   await server.start();
   await Promise.all(ring.map(({ member, own }) => member.untilBeats(own, longMs)));
   await assertWaited(ring, outageMs - 3_000);
+  for (const { member, own } of ring) {
+    const { tokens } = await member.job(own);
+    await untilReasserted(server, own, tokens[0]!, longMs);
+  }
   await assertAllGoOn(fleet, ring, longMs);
   await assertNothingLeft(server);
 }

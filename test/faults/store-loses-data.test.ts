@@ -6,10 +6,10 @@ import { describe, test } from "node:test";
 import { fastLimits, fastSettings } from "../support/lockers.js";
 import { startRedis, type RedisServer } from "../support/redis-server.js";
 import { startProxy } from "../support/tcp-proxy.js";
-import { waitUntil } from "../support/wait.js";
 import { assertNothingLeft } from "./fixtures/leftovers.js";
 import { Ledger } from "./fixtures/ledger.js";
 import { Fleet, type Member } from "./fixtures/store-fleet.js";
+import { untilReasserted } from "./fixtures/store-records.js";
 import { untilTried } from "./fixtures/store-ring.js";
 
 const longMs = 20_000;
@@ -23,21 +23,6 @@ const settings = { ...fastSettings, recoveryMs: 2_000 };
 
 function add(fleet: Fleet, { url }: { url: string }): Promise<Member> {
   return fleet.add({ url, limits, settings });
-}
-
-/** Token under which the store knows the key, and the fence; undefined while the key is free. */
-async function readToken(server: RedisServer, key: string): Promise<{ token: number; fence: number } | undefined> {
-  const client = server.client();
-  const [record, fence] = await Promise.all([client.get(`pulselock:l:${key}`), client.hget("pulselock:n", "fence")]);
-  client.disconnect();
-  return record === null ? undefined : { token: Number(record.split(" ")[4]), fence: Number(fence) };
-}
-
-/** The store knows the lease again, with its old token and a fence that is not below it. */
-async function untilReasserted(server: RedisServer, key: string, token: number): Promise<void> {
-  const isBack = (seen: { token: number; fence: number } | undefined): boolean =>
-    seen !== undefined && seen.token === token && seen.fence >= token;
-  await waitUntil(() => readToken(server, key), isBack, { deadlineMs: longMs, what: `the lease of ${key}` });
 }
 
 /** The contender, which has tried all the time, has found the key held again, and was never granted it. */
@@ -73,13 +58,13 @@ describe("a Redis that loses its data", { concurrency: true }, () => {
     const redis = server.client();
     for (let flushes = 0; flushes < 3; flushes++) {
       await redis.flushall();
-      await untilReasserted(server, "key", token);
+      await untilReasserted(server, "key", token, longMs);
     }
     for (let flushes = 0; flushes < 8; flushes++) {
       await redis.flushall();
       await new Promise((resolve) => setTimeout(resolve, 60)); // waits: losses that follow within one window
     }
-    await untilReasserted(server, "key", token);
+    await untilReasserted(server, "key", token, longMs);
     await assertNeverGranted(contender, "key");
     await assertGoodEnd({ server, fleet }, { holder, contender, key: "key", token });
   });
@@ -99,7 +84,7 @@ describe("a Redis that loses its data", { concurrency: true }, () => {
     const grantedUs = history.find((yes) => yes.token === tokens[0])!.atUs;
     assert.ok(grantedUs - startedUs >= settings.recoveryMs * 1_000, `${grantedUs - startedUs} µs after the restart`);
     await contender.stop("dead");
-    await untilReasserted(server, "key", token);
+    await untilReasserted(server, "key", token, longMs);
     await assertNeverGranted(contender, "key");
     await assertGoodEnd({ server, fleet }, { holder, contender, key: "key", token });
   });
@@ -114,7 +99,7 @@ describe("a Redis that loses its data", { concurrency: true }, () => {
       await server.kill();
       await server.start();
     }
-    await untilReasserted(server, "key", token);
+    await untilReasserted(server, "key", token, longMs);
     await assertNeverGranted(contender, "key");
     await assertGoodEnd({ server, fleet }, { holder, contender, key: "key", token });
   });
@@ -131,7 +116,7 @@ describe("a Redis that loses its data", { concurrency: true }, () => {
     await earlier.contend("key");
     await server.kill();
     await server.start();
-    await untilReasserted(server, "key", token);
+    await untilReasserted(server, "key", token, longMs);
     await assertNeverGranted(earlier, "key");
     await holder.run("free"); // which the snapshot says that a living session holds
     await holder.stop("free");
@@ -159,11 +144,11 @@ describe("a Redis that loses its data", { concurrency: true }, () => {
       holdersProxy.hold();
       await server.client().flushall();
       await proxy.accept();
-      await untilReasserted(server, "key", lost);
+      await untilReasserted(server, "key", lost, longMs);
       holdersProxy.heal();
       assert.match((await cutOff.untilEnded("key", longMs)).ended, /^LockError (taken-over|store-lost-data)$/);
       if (!isReleased) {
-        await untilReasserted(server, "key", token);
+        await untilReasserted(server, "key", token, longMs);
         await cutOff.contend("key");
         await assertNeverGranted(cutOff, "key");
         assert.deepEqual((await holder.stop("key")).tokens, [token]);

@@ -3,27 +3,34 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Redis } from "ioredis";
-import { StoreError } from "../../src/index.js";
 import { openLocker, take } from "../support/lockers.js";
 import { countCommands } from "../support/monitor.js";
 import { startRedis } from "../support/redis-server.js";
-import { waitUntil, withDeadline } from "../support/wait.js";
+import { waitUntil } from "../support/wait.js";
 import { assertNothingLeft } from "./fixtures/leftovers.js";
+import { storeErrorOf } from "./fixtures/store-answers.js";
 import { Fleet } from "./fixtures/store-fleet.js";
 
 const prefix = "pulselock:";
-const soonMs = 3_000;
+const soonMs = 5_000;
 
 /** Writes until the store refuses, and lowers the limit a little further: no small write may slip through. */
 async function fill(redis: Redis): Promise<void> {
   const used = async (): Promise<number> => Number(/used_memory:(\d+)/.exec(await redis.info("memory"))?.[1]);
   await redis.config("SET", "maxmemory", (await used()) + 4_000_000);
-  const value = Buffer.alloc(100_000, "x");
-  const full = (error: unknown): void => assert.match(String(error), /OOM/);
-  let isFull = false;
-  for (let i = 0; !isFull; i++) await redis.set(`filler:${i}`, value).catch((error) => (full(error), (isFull = true)));
+  for (let i = 0; await fits(redis, `filler:${i}`); i++);
   await redis.config("SET", "maxmemory", (await used()) - 1_000_000);
   await assert.rejects(redis.set("small", "x"), /OOM/);
+}
+
+async function fits(redis: Redis, key: string): Promise<boolean> {
+  try {
+    await redis.set(key, Buffer.alloc(100_000, "x"));
+    return true;
+  } catch (error) {
+    assert.match(String(error), /OOM/);
+    return false;
+  }
 }
 
 async function free(redis: Redis): Promise<void> {
@@ -31,12 +38,7 @@ async function free(redis: Redis): Promise<void> {
 }
 
 async function assertOutOfMemory(promise: Promise<unknown>): Promise<void> {
-  const error = await withDeadline(
-    promise.then(() => assert.fail("it was granted")),
-    soonMs,
-    "the error",
-  ).catch((e) => e);
-  assert.ok(error instanceof StoreError, String(error));
+  const error = await storeErrorOf(promise, soonMs);
   assert.equal(error.code, "out-of-memory", error.message);
   assert.match(error.message, /no memory left; nothing was granted/);
 }

@@ -2,29 +2,17 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { Locker, RedisDatabase, StoreError } from "../../src/index.js";
+import { Locker, RedisDatabase } from "../../src/index.js";
 import type { LockerOptions, RedisDatabaseSettings, StoreErrorCode } from "../../src/index.js";
 import { fastLimits, fastSettings, take } from "../support/lockers.js";
 import { countCommands } from "../support/monitor.js";
 import { startRedis } from "../support/redis-server.js";
 import { waitUntil, withDeadline } from "../support/wait.js";
 import { assertNothingLeft } from "./fixtures/leftovers.js";
+import { storeErrorOf, takePatiently } from "./fixtures/store-answers.js";
 
 /** What waiting does not mend is told so soon, ms: far below the default acquireTimeoutMs of 10 s. */
-const soonMs = 2_500;
-
-async function storeErrorOf(promise: Promise<unknown>, deadlineMs: number): Promise<StoreError> {
-  const error = await withDeadline(
-    promise.then(
-      () => assert.fail("it succeeded"),
-      (thrown: unknown) => thrown,
-    ),
-    deadlineMs,
-    "the error",
-  );
-  assert.ok(error instanceof StoreError, String(error));
-  return error;
-}
+const soonMs = 5_000;
 
 function openSlow(url: string, settings: RedisDatabaseSettings = {}, options: Partial<LockerOptions> = {}): Locker {
   const database = new RedisDatabase(url, { ...fastSettings, ...settings });
@@ -51,8 +39,8 @@ describe("a Redis that refuses", { concurrency: true }, () => {
 
   test("a TLS client at a plain port is told within acquireTimeoutMs, with a guess at the reason", async () => {
     await using server = await startRedis();
-    await using locker = openSlow(`rediss://127.0.0.1:${server.port}`, {}, { acquireTimeoutMs: 3_000 });
-    const error = await storeErrorOf(locker.acquire("key"), 3_000 + soonMs);
+    await using locker = openSlow(`rediss://127.0.0.1:${server.port}`, {}, { acquireTimeoutMs: 4_000 });
+    const error = await storeErrorOf(locker.acquire("key"), 4_000 + soonMs);
     assert.equal(error.code, "unreachable"); // a frozen Redis looks the same, and that one may answer again
     assert.match(error.message, /does that port speak TLS/);
   });
@@ -60,8 +48,8 @@ describe("a Redis that refuses", { concurrency: true }, () => {
   test("a replica is told when acquireTimeoutMs is over, and an acquire goes on once it is promoted", async () => {
     await using primary = await startRedis();
     await using server = await startRedis({ extraArgs: ["--replicaof", "127.0.0.1", String(primary.port)] });
-    const locker = openSlow(server.url, {}, { acquireTimeoutMs: 800 });
-    const error = await storeErrorOf(locker.acquire("key"), soonMs);
+    const locker = openSlow(server.url, {}, { acquireTimeoutMs: 2_000 });
+    const error = await storeErrorOf(locker.acquire("key"), 2_000 + soonMs);
     assert.equal(error.code, "read-only", error.message);
     assert.match(error.message, /replica.*READONLY/);
     const patient = openSlow(server.url);
@@ -76,9 +64,8 @@ describe("a Redis that refuses", { concurrency: true }, () => {
     await using primary = await startRedis();
     await using server = await startRedis();
     const client = server.client();
-    const locker = openSlow(server.url, {}, { acquireTimeoutMs: 800 });
-    await (await take(locker, "warm-up", { waitMs: 5_000 }).catch(() => take(locker, "warm-up"))).release();
-    const [kept, given] = [await take(locker, "kept"), await take(locker, "given")];
+    const locker = openSlow(server.url, {}, { acquireTimeoutMs: 2_000 });
+    const [kept, given] = [await takePatiently(locker, "kept"), await take(locker, "given")];
     await client.config("SET", "replica-serve-stale-data", "yes");
     await client.replicaof("127.0.0.1", primary.port);
     await waitUntil(() => kept.state, "unsure", { deadlineMs: 3_000, what: "the state of what is held" });
@@ -90,8 +77,61 @@ describe("a Redis that refuses", { concurrency: true }, () => {
     await client.replicaof("NO", "ONE");
     await withDeadline(kept.heartbeat(), 10_000, "the heartbeat that waited");
     await kept.release();
-    await (await take(locker, "given", { waitMs: 5_000 })).release();
+    await (await takePatiently(locker, "given")).release();
     await locker.close();
+    await assertNothingLeft(server);
+  });
+
+  test("a Redis that misses its replicas is told when acquireTimeoutMs is over, and jobs go on once it has them", async () => {
+    await using server = await startRedis();
+    const locker = openSlow(server.url, {}, { acquireTimeoutMs: 2_000 });
+    const kept = await takePatiently(locker, "kept");
+    await server.client().config("SET", "min-replicas-to-write", 1);
+    await waitUntil(() => kept.state, "unsure", { deadlineMs: 3_000, what: "the state of what is held" });
+    const error = await storeErrorOf(locker.acquire("other"), 2_000 + soonMs);
+    assert.match(error.message, /refused.*NOREPLICAS/);
+    await server.client().config("SET", "min-replicas-to-write", 0);
+    await withDeadline(kept.heartbeat(), 10_000, "the heartbeat that waited");
+    await kept.release();
+    await locker.close();
+    await assertNothingLeft(server);
+  });
+
+  test("a Redis busy with somebody's endless script is asked without haste, and jobs go on once that is killed", async () => {
+    await using server = await startRedis({ extraArgs: ["--lua-time-limit", "50"] });
+    const redis = server.client();
+    const locker = openSlow(server.url);
+    const [kept, given] = [await take(locker, "kept"), await take(locker, "given")];
+    await redis.config("RESETSTAT");
+    const endless = assert.rejects(server.client().eval("while true do end", 0), /killed/);
+    await waitUntil(() => kept.state, "unsure", { deadlineMs: 3_000, what: "the state of what is held" });
+    await given.release();
+    const acquired = take(locker, "other");
+    await new Promise((resolve) => setTimeout(resolve, 1_000)); // waits: the rate of repeats is what is looked at
+    await redis.script("KILL");
+    await endless;
+    const [, refusals] = /cmdstat_evalsha:.*rejected_calls=(\d+)/.exec(await redis.info("commandstats")) ?? [];
+    assert.ok(Number(refusals) > 0 && Number(refusals) < 120, `${refusals} refusals`);
+    await withDeadline(kept.heartbeat(), 10_000, "the heartbeat that waited");
+    await (await withDeadline(acquired, 10_000, "the grant")).release();
+    await kept.release();
+    await locker.close();
+    await assertNothingLeft(server);
+  });
+
+  test("a Redis that takes no more clients is told when acquireTimeoutMs is over, and an acquire goes on later", async () => {
+    await using server = await startRedis();
+    const redis = server.client();
+    await redis.config("SET", "maxclients", 1);
+    const locker = openSlow(server.url, {}, { acquireTimeoutMs: 2_000 });
+    const error = await storeErrorOf(locker.acquire("key"), 2_000 + soonMs);
+    assert.equal(error.code, "unreachable");
+    assert.match(error.message, /max number of clients reached/);
+    const patient = openSlow(server.url);
+    const acquired = take(patient, "key");
+    await redis.config("SET", "maxclients", 100);
+    await (await withDeadline(acquired, 10_000, "the grant")).release();
+    await Promise.all([locker.close(), patient.close()]);
     await assertNothingLeft(server);
   });
 
@@ -115,8 +155,7 @@ describe("a Redis that refuses", { concurrency: true }, () => {
     const locker = openSlow(server.url);
     assert.equal((await storeErrorOf(locker.acquire("key"), soonMs)).code, "eviction-policy");
     await server.client().config("SET", "maxmemory-policy", "noeviction");
-    const acquire = async (): Promise<boolean> => take(locker, "key").then((lease) => lease.release().then(() => true));
-    await waitUntil(acquire, true, { deadlineMs: 10_000, what: "a grant" });
+    await (await takePatiently(locker, "key")).release();
     await locker.close();
     await assertNothingLeft(server);
   });

@@ -20,14 +20,14 @@ test("acquires and releases succeed while SCRIPT FLUSH runs in a loop", async ()
   await Promise.all(members.map((member, i) => member.run(`job-${i}`)));
   await Promise.all(members.map((member) => member.contend("shared")));
   const redis = server.client();
-  let flushing = true;
+  const flushing = new AbortController();
   const flushes = (async () => {
     let count = 0;
-    for (; flushing; count++) await redis.script("FLUSH");
+    for (; !flushing.signal.aborted; count++) await redis.script("FLUSH");
     return count;
   })();
   for (const member of members) await member.untilGranted("shared", longMs, 30);
-  flushing = false;
+  flushing.abort();
   assert.ok((await flushes) > 100);
   for (const [i, member] of members.entries()) {
     assert.deepEqual((await member.stop("shared")).errors, []);

@@ -2,35 +2,23 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { StoreError, type Lease, type Locker } from "../../src/index.js";
+import type { StoreError } from "../../src/index.js";
 import { fastSettings, newPrefix, openLocker, take } from "../support/lockers.js";
 import { freePort } from "../support/ports.js";
 import { startRedis } from "../support/redis-server.js";
 import { startProxy } from "../support/tcp-proxy.js";
 import { waitUntil, withDeadline } from "../support/wait.js";
 import { assertNothingLeft } from "./fixtures/leftovers.js";
+import { storeErrorOf, takePatiently } from "./fixtures/store-answers.js";
 
 /** What a machine that is busy with other tests may add to a limit, ms. */
 const slackMs = 1_500;
 
-async function rejectsWithin(
-  promise: Promise<unknown>,
-  fromMs: number,
-  toMs: number,
-  code: string,
-): Promise<StoreError> {
+async function rejectsWithin(promise: Promise<unknown>, fromMs: number, toMs: number): Promise<StoreError> {
   const startedMs = performance.now();
-  const error = await withDeadline(
-    promise.then(
-      () => assert.fail("it succeeded"),
-      (thrown: unknown) => thrown,
-    ),
-    toMs + slackMs,
-    "the error",
-  );
-  assert.ok(error instanceof StoreError, String(error));
-  assert.equal(error.code, code, error.message);
+  const error = await storeErrorOf(promise, toMs + slackMs);
   const tookMs = performance.now() - startedMs;
+  assert.equal(error.code, "unreachable", error.message);
   assert.ok(tookMs >= fromMs - 5, `${tookMs} ms, expected at least ${fromMs}`);
   return error;
 }
@@ -38,7 +26,7 @@ async function rejectsWithin(
 test("an acquire without any Redis fails after acquireTimeoutMs and says why", async () => {
   const port = await freePort();
   await using locker = openLocker(`redis://127.0.0.1:${port}`, newPrefix(), { acquireTimeoutMs: 700 });
-  const error = await rejectsWithin(locker.acquire("report"), 700, 700, "unreachable");
+  const error = await rejectsWithin(locker.acquire("report"), 700, 700);
   assert.match(error.message, /"report".*700 ms.*ECONNREFUSED/);
 });
 
@@ -46,7 +34,7 @@ test("an acquire that failed is not granted when Redis comes up afterwards", asy
   const port = await freePort();
   const prefix = newPrefix();
   const locker = openLocker(`redis://127.0.0.1:${port}`, prefix, { acquireTimeoutMs: 500 });
-  await rejectsWithin(locker.acquire("early"), 500, 500, "unreachable");
+  await rejectsWithin(locker.acquire("early"), 500, 500);
   await using server = await startRedis({ port });
   const late = await takePatiently(locker, "late");
   assert.equal(await server.client().exists(`${prefix}l:late`), 1);
@@ -80,7 +68,7 @@ for (const [direction, what] of [
     const locker = openLocker(proxy.url, prefix, { acquireTimeoutMs: 700 });
     await (await takePatiently(locker, "warm-up")).release();
     proxy.hold({ [direction]: true });
-    await rejectsWithin(locker.acquire("given-up"), 700, 700, "unreachable");
+    await rejectsWithin(locker.acquire("given-up"), 700, 700);
     const isHeld = async () => (await server.client().exists(`${prefix}l:given-up`)) === 1;
     if (direction === "up") assert.ok(proxy.heldBytes.up > 0);
     else assert.ok(await isHeld(), "the request was executed");
@@ -106,8 +94,8 @@ for (const [direction, what] of [
     const given = await take(locker, "given");
     proxy.blackhole({ [direction]: true });
     await Promise.all([
-      rejectsWithin(locker.acquire("refused"), 2_000, 2_000, "unreachable"),
-      rejectsWithin(locker.readHolder("kept"), 0, commandTimeoutMs, "unreachable"),
+      rejectsWithin(locker.acquire("refused"), 2_000, 2_000),
+      rejectsWithin(locker.readHolder("kept"), 0, commandTimeoutMs),
       withDeadline(given.release(), 1_000 + slackMs, "the release"),
       waitUntil(() => kept.state, "unsure", { deadlineMs: 2_000, what: "the state of what is held" }),
     ]);
@@ -132,12 +120,3 @@ test("a locker whose bytes get lost closes in time", async () => {
   await withDeadline(locker.close(), 3 * 300 + slackMs, "the close");
   assert.equal(lease.state, "lost");
 });
-
-/** The first acquire in a namespace pays its recovery window, which may be longer than a test's own patience. */
-async function takePatiently(locker: Locker, key: string): Promise<Lease> {
-  let lease: Lease | undefined;
-  const tryOnce = async (): Promise<boolean> => (lease = await take(locker, key)) !== undefined;
-  await waitUntil(tryOnce, true, { deadlineMs: 10_000, what: `the grant of ${key}` });
-  assert.ok(lease);
-  return lease;
-}

@@ -29,7 +29,8 @@ export function toStoreError(cause: unknown, what = "Redis"): StoreError {
   for (const [pattern, code, advice] of MEANINGS) {
     if (pattern.test(text)) return new StoreError(code, `${what}: ${advice} (${text})`, cause);
   }
-  return new StoreError("unreachable", `${what}: no answer (${text})`, cause);
+  const isReply = cause instanceof Error && cause.name === "ReplyError";
+  return new StoreError("unreachable", `${what}: ${isReply ? "refused for now" : "no answer"} (${text})`, cause);
 }
 
 /** Up to Redis 7.0 the server says only in which line of a script the user lacks a right: not to what. */
