@@ -51,8 +51,8 @@ export class Link {
   /** Both sides see a reset, where the system can send one. */
   reset(): void {
     this.close();
-    this.#client.resetAndDestroy();
-    this.#server?.resetAndDestroy();
+    resetSocket(this.#client);
+    resetSocket(this.#server);
     this.#afterClose();
   }
 
@@ -72,7 +72,7 @@ export class Link {
     this.up.push(request);
     return new Promise((resolve) => {
       this.up.push(() => {
-        this.#client.resetAndDestroy();
+        resetSocket(this.#client);
         resolve(this.#endServer());
       });
     });
@@ -86,7 +86,7 @@ export class Link {
         this.close();
         // An end rather than a reset: a reset would drop bytes that the client has not read yet.
         this.#client.end(() => resolve());
-        this.#server?.resetAndDestroy();
+        resetSocket(this.#server);
       });
     });
   }
@@ -95,7 +95,7 @@ export class Link {
   detach(): void {
     this.up.mode = "hold";
     this.down.close();
-    this.#client.resetAndDestroy();
+    resetSocket(this.#client);
   }
 
   /** Sends what a detached client had sent, and the end of the stream. Resolves once the server has executed it. */
@@ -172,6 +172,15 @@ function send(socket: Socket | undefined, bytes: Buffer): void {
 }
 
 function end(socket: Socket | undefined, wasReset: boolean): void {
-  if (wasReset) socket?.resetAndDestroy();
+  if (wasReset) resetSocket(socket);
   else socket?.end();
+}
+
+/**
+ * A socket whose end is still on its way cannot be reset: libuv refuses, Node 20 takes the handle for closed all the
+ * same, and the process then spins at its exit for ever.
+ */
+function resetSocket(socket: Socket | undefined): void {
+  if (socket?.writableEnded && !socket.writableFinished) socket.destroy();
+  else socket?.resetAndDestroy();
 }
