@@ -73,8 +73,8 @@ test("leases that beat are renewed together, one command for every 64 in a fifth
   const beating = Promise.all(leases.map((lease) => lease.heartbeat.delay(2_400))); // waits: for renewals
   const { commands } = await countCommands(redis.url, () => beating);
   const renewals = aboutLeases(commands).length;
-  // 3 commands every 400 ms, and a few more since they do not all beat in the same instant; fewer on a busy machine, but
-  // without two rounds at least nothing would be held by now.
+  // 3 commands every 400 ms, and a few more since they do not all beat in the same instant; fewer on a busy machine,
+  // but without two rounds at least nothing would be held by now.
   assert.ok(renewals >= 6 && renewals <= 30, `${renewals} renewals in 2.4 s`);
   await Promise.all(leases.map((lease) => lease.release()));
 });

@@ -127,7 +127,7 @@ describe("under the namespace's key", () => {
   for (const [what, code, message, write] of spoiled) {
     test(`${what} is named at the first acquire and left alone, and all works once it is gone`, async () => {
       const ownPrefix = newPrefix();
-      const own = openLocker(server.url, ownPrefix);
+      await using own = openLocker(server.url, ownPrefix);
       await write(`${ownPrefix}n`);
       await leavesAlone(`${ownPrefix}n`, () => assertStoreError(own.acquire("key"), code, message));
       await (await takePatiently(own, "key")).release();
@@ -138,7 +138,7 @@ describe("under the namespace's key", () => {
 
   test("a newer format that appears while a job runs stops grants, and the job goes on when it is gone", async () => {
     const ownPrefix = newPrefix();
-    const own = openLocker(server.url, ownPrefix);
+    await using own = openLocker(server.url, ownPrefix);
     const lease = await take(own, "kept");
     await redis.hset(`${ownPrefix}n`, "v", 2);
     await waitUntil(() => lease.state, "unsure", { deadlineMs: 3_000, what: "the state of what is held" });
@@ -155,7 +155,7 @@ describe("under the namespace's key", () => {
 describe("under a session's key", () => {
   test("a foreign type is named and left alone; the job goes on under another session once it is gone", async () => {
     const ownPrefix = newPrefix();
-    const own = openLocker(server.url, ownPrefix);
+    await using own = openLocker(server.url, ownPrefix);
     const lease = await take(own, "kept");
     const [sessionKey] = await redis.keys(`${ownPrefix}s:*`);
     assert.ok(sessionKey);

@@ -32,7 +32,7 @@ async function assertGoodEnd(server: RedisServer, fleet: Fleet, refusalsMax = 0)
   await assertNothingLeft(server);
 }
 
-describe("a frozen holder whose store lost its data", { concurrency: true }, () => {
+describe("a frozen holder whose store lost its data", { concurrency: 3 }, () => {
   for (const [what, wipe] of Object.entries(wipes)) {
     test(`is told of its loss when the store ${what} and its key was taken and released`, async () => {
       await using server = await startRedis();

@@ -20,7 +20,7 @@ async function disturb(rounds: number, pauseMs: number, act: () => Promise<void>
   }
 }
 
-describe("killed connections", { concurrency: true }, () => {
+describe("killed connections", { concurrency: 3 }, () => {
   test("nobody is condemned and jobs go on while every connection is killed again and again", async () => {
     await using server = await startRedis();
     await using fleet = await Fleet.start();

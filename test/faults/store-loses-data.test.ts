@@ -48,7 +48,7 @@ async function assertGoodEnd(
   await assertNothingLeft(server, { tombstones });
 }
 
-describe("a Redis that loses its data", { concurrency: true }, () => {
+describe("a Redis that loses its data", { concurrency: 3 }, () => {
   test("holders keep their leases and tokens through FLUSHALL, and a contender never gets in between", async () => {
     await using server = await startRedis();
     await using fleet = await Fleet.start();

@@ -52,7 +52,7 @@ describe("a Redis out of memory", { concurrency: true }, () => {
   test("goes on serving pings, heartbeats, renewals and releases, and refuses grants clearly", async () => {
     await using server = await startRedis();
     const redis = server.client();
-    const locker = openLocker(server.url, prefix, { lockTtlMs: 2_500 });
+    await using locker = openLocker(server.url, prefix, { lockTtlMs: 2_500 });
     const [kept, given] = [await take(locker, "kept"), await take(locker, "given")];
     const { fencingToken } = kept;
     await fill(redis);
@@ -76,11 +76,11 @@ describe("a Redis out of memory", { concurrency: true }, () => {
   test("lets a process start and leave, and tells it why nothing is granted", async () => {
     await using server = await startRedis();
     const redis = server.client();
-    const first = openLocker(server.url, prefix);
+    await using first = openLocker(server.url, prefix);
     await (await take(first, "key")).release();
     await first.close();
     await fill(redis);
-    const second = openLocker(server.url, prefix);
+    await using second = openLocker(server.url, prefix);
     await assertOutOfMemory(second.acquire("key"));
     await free(redis);
     await (await take(second, "key")).release();
@@ -95,7 +95,7 @@ describe("a Redis out of memory", { concurrency: true }, () => {
     const redis = server.client();
     const victim = await fleet.add({ url: server.url });
     const token = await victim.run("key");
-    const contender = openLocker(server.url, prefix);
+    await using contender = openLocker(server.url, prefix);
     await (await take(contender, "other")).release();
     await fill(redis);
     const channels = async (): Promise<number> => (await redis.pubsub("CHANNELS")).length;

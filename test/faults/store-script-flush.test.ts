@@ -44,7 +44,7 @@ test("a lease that is released while it is re-asserted does not come back", asyn
   await using server = await startRedis();
   await using proxy = await startProxy(server.port);
   const redis = server.client();
-  const holder = openLocker(proxy.url, "pulselock:");
+  await using holder = openLocker(proxy.url, "pulselock:");
   const lease = await take(holder, "key");
   const sessionId = (await holder.readHolder("key"))!.sessionId;
   await (await take(holder, "other")).release();
@@ -55,7 +55,7 @@ test("a lease that is released while it is re-asserted does not come back", asyn
 
   // From now on the server knows how to release, and not how to re-assert, although the holder's connection knows both.
   await redis.script("FLUSH");
-  const bystander = openLocker(server.url, "pulselock:");
+  await using bystander = openLocker(server.url, "pulselock:");
   await (await take(bystander, "another")).release();
   proxy.latency(40);
   const released = releaseOnReentry(lease, sessionId);

@@ -34,7 +34,7 @@ function assertBetween(ms: number, fromMs: number, toMs: number): void {
   assert.ok(ms >= fromMs && ms <= toMs, `${ms} ms, expected ${fromMs} to ${toMs}`);
 }
 
-describe("two fleets with different limits", { concurrency: true }, () => {
+describe("two fleets with different limits", { concurrency: 3 }, () => {
   test("a fast contender spares a slow holder that is silent for less than the holder's own limit", async () => {
     await using server = await startRedis();
     await using fleet = await Fleet.start();
