@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { constants } from "node:os";
 import { isAbsolute } from "node:path";
 import { fileURLToPath } from "node:url";
+import { isMainThread } from "node:worker_threads";
 import type { Database } from "./databases/database.js";
 import { OptionError } from "./errors.js";
 import { marginMs, recoveryMsMin } from "./trust.js";
@@ -158,6 +159,8 @@ function checkChoices(given: LockerOptions): void {
     drainOn,
     "must list signals",
   );
+  const heard = isMainThread || !signals || drainOn.length === 0;
+  check(heard, "drainOn", drainOn, "works in the main thread only: signals reach no other");
   const isPlain = Object.prototype.toString.call(labels) === "[object Object]";
   const words = isPlain && Object.values(labels).every((value) => typeof value === "string");
   const fits = words && Buffer.byteLength(JSON.stringify(labels)) <= LABELS_BYTES_MAX;

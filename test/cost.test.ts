@@ -116,6 +116,24 @@ test("a lock costs the store less than 200 bytes", async () => {
   assert.equal(lease.state, "held");
 });
 
+test("acquires that were granted, refused, timed out or aborted leave no timer behind", async () => {
+  const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
+  await using lease = await take(locker, newKey());
+  const before = timers();
+  for (let round = 0; round < 20; round++) {
+    const stop = new AbortController();
+    const outcomes = [
+      ...keysOf(20, "t").map((key) => locker.acquireAndRun(key, (heartbeat) => heartbeat())),
+      locker.acquire(lease.key),
+      locker.acquire(lease.key, { waitMs: 20 }),
+      locker.acquire(lease.key, { waitMs: 60_000, signal: stop.signal }).catch(() => undefined),
+    ];
+    setImmediate(() => stop.abort());
+    await Promise.all(outcomes);
+  }
+  assert.ok(timers() <= before + 2, `${timers()} timers, ${before} before`);
+});
+
 test("what a locker left behind after ten thousand leases is its namespace and its session", async () => {
   const own = newPrefix();
   await using busy = openLocker(redis.url, own);

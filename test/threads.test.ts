@@ -93,6 +93,19 @@ test("an application's thread that is stuck in a loop keeps its lease, like a bl
   assert.equal((await bystander.readHolder(key))?.fencingToken, token);
 });
 
+test("drainOn in an application's worker thread is refused, since no signal would ever reach it", async () => {
+  const program = `import { Locker } from ${JSON.stringify(new URL("../src/index.js", import.meta.url).href)};
+    import { parentPort } from "node:worker_threads";
+    try {
+      new Locker({ database: "redis://127.0.0.1", drainOn: ["SIGTERM"] });
+    } catch (error) {
+      parentPort.postMessage(error.message);
+    }`;
+  const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(program)}`));
+  const [message] = await once(worker, "message", { deadlineMs: 10_000, what: "the thread's refusal" });
+  assert.match(String(message), /^drainOn \(\[ 'SIGTERM' \]\) works in the main thread only/);
+});
+
 test("two lockers of one process are two holders, with a worker thread each", async () => {
   await using one = openLocker(redis.url, prefix);
   await using two = openLocker(redis.url, prefix);

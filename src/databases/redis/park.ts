@@ -10,30 +10,31 @@ type Inside = {
   setStatus?(status: string): void;
 };
 
+/** How many microtasks ioredis may take from the start of a connection until it has its stream; it takes one. */
+const HOPS_MAX = 20;
+
 /**
  * A module that exports `new RedisDatabase(new Redis(…))` starts a connection by being imported, which nobody may
- * ever use and which would keep the process alive. A client that is still fresh and idle one turn later is put back
- * to the state that ioredis calls lazy ("wait"): it connects with its first command. A client in use stays as it is.
+ * ever use and which would keep the process alive. A client that is still fresh and idle when the code that made it
+ * has run is put back to the state that ioredis calls lazy ("wait"): it connects with its first command. A client in
+ * use stays as it is.
  */
 export function parkFreshClient(client: Redis): void {
+  // Its stream is made in the tick it has asked for before us, and connects in the next poll for events at the soonest.
+  if (client.status === "connecting") process.nextTick(() => parkOnceDialled(client, HOPS_MAX));
+}
+
+function parkOnceDialled(client: Redis, hopsLeft: number): void {
   const inside = client as unknown as Inside;
-  if (inside.status !== "connecting") return; // lazy, or connected before and thus somebody's
-  setImmediate(() => {
-    if (
-      isBusy(inside) ||
-      isAwaited(client) ||
-      inside.status !== "connecting" ||
-      !inside.stream ||
-      !inside.setStatus ||
-      !inside.connector
-    )
-      return;
-    inside.stream.removeAllListeners();
-    inside.stream.on("error", () => {}); // it is being destroyed; nobody else listens any more
-    inside.stream.destroy();
-    inside.connector.connecting = false;
-    inside.setStatus("wait");
-  });
+  const { stream, connector } = inside;
+  if (inside.status !== "connecting" || isBusy(inside) || isAwaited(client)) return; // lazy, or somebody's
+  if (!stream) return hopsLeft > 0 ? queueMicrotask(() => parkOnceDialled(client, hopsLeft - 1)) : undefined;
+  if (!inside.setStatus || !connector) return;
+  stream.removeAllListeners();
+  stream.on("error", () => {}); // it is being destroyed; nobody else listens any more
+  stream.destroy();
+  connector.connecting = false;
+  inside.setStatus("wait");
 }
 
 /** The worker's copy of such a client is not wanted; but what its module asked for at load is still answered. */
