@@ -1,0 +1,49 @@
+// What happened, as the processes under test saw it. Both harnesses write it: real processes (test/chaos) and simulated
+// ones (test/simulator); one checker reads it.
+
+/** Common to all. `atMs`: one monotonic clock for all processes, ms with a fraction. */
+type Base = {
+  readonly atMs: number;
+  /** One run of one process: a process that was started again is another. */
+  readonly process: string;
+};
+
+/** One acquire, from its call to its end: `attempt` is unique within the process. */
+type OfAttempt = Base & { readonly key: string; readonly attempt: number };
+/** A lease in the caller's hands. */
+type OfLease = OfAttempt & { readonly token: number };
+
+export type HistoryEvent =
+  /** Written before acquire() is called. */
+  | (OfAttempt & { readonly kind: "acquire-called" })
+  /** Written after it resolved with a lease. */
+  | (OfLease & { readonly kind: "acquired" })
+  /** SOMEONE_ELSE_HOLDS_LOCK, and under which token. */
+  | (OfAttempt & { readonly kind: "busy"; readonly holderToken: number })
+  | (OfAttempt & { readonly kind: "acquire-failed"; readonly error: string })
+  /**
+   * heartbeat() or assertHeld() answered. `atMs` was read before the call, `afterMs` when its answer was in hand; the
+   * instant that the answer speaks of lies between. "lost" is a LockError, "unsure" a LockUnsureError.
+   */
+  | (OfLease & { readonly kind: "check"; readonly afterMs: number; readonly answer: "yes" | "lost" | "unsure" })
+  /** lease.signal aborted with a LockError of that code. */
+  | (OfLease & { readonly kind: "aborted"; readonly code: string })
+  /** Written to the guarded resource under the lease; refused: the resource had seen a larger token. */
+  | (OfLease & { readonly kind: "write"; readonly value: number; readonly accepted: boolean; readonly fenced: boolean })
+  | (OfLease & { readonly kind: "release-called" })
+  | (OfLease & { readonly kind: "released"; readonly heldToTheEnd: boolean })
+  /** What no process may ever do: an unhandled rejection, an uncaught exception. */
+  | (Base & { readonly kind: "crashed"; readonly error: string })
+  | (Base & { readonly kind: "closed"; readonly tookMs: number })
+  /** Written by the harness: a fault begins or ends, a process starts or was killed. */
+  | (Base & { readonly kind: "fault"; readonly fault: string; readonly target: string; readonly begins: boolean })
+  | (Base & { readonly kind: "started" | "killed" });
+
+/** The first thing that must not have happened. */
+export type Violation = {
+  /** The invariant of the design that is broken: S1 … S6, L1 … L5, or "leak". */
+  readonly rule: string;
+  readonly atMs: number;
+  readonly key?: string;
+  readonly what: string;
+};
