@@ -1,3 +1,5 @@
+import { nanoid } from "nanoid";
+
 /**
  * Time, timers and chance, passed in wherever they are needed, so that the whole client also runs under a simulated
  * clock. This is the only file that reaches for the real ones.
@@ -15,6 +17,8 @@ export interface Clock {
   afterInput(fn: () => void): void;
   /** 0 ≤ n < 1. */
   random(): number;
+  /** An id of that many letters that nobody else has made. */
+  freshId(length: number): string;
 }
 
 /**
@@ -57,6 +61,7 @@ export const systemClock: Clock = {
   },
   afterInput: (fn) => void setImmediate(fn),
   random: () => Math.random(),
+  freshId: (length) => nanoid(length),
 };
 
 /**

@@ -1,16 +1,8 @@
 import { wait, type Clock } from "./clock.js";
-import type {
-  Holder,
-  HostProofs,
-  LeaseRecord,
-  LeaseStore,
-  SessionRecord,
-  SessionSnapshot,
-} from "./databases/database.js";
+import type { Holder, LeaseRecord, LeaseStore, SessionRecord, SessionSnapshot } from "./databases/database.js";
 import { publish, type Condemned } from "./events.js";
-import { proveProcess } from "./host-facts.js";
 import type { Session } from "./session.js";
-import { decideTakeover } from "./takeover.js";
+import { decideTakeover, type ProcessProof } from "./takeover.js";
 
 /** What is to be done about a key that somebody holds. */
 export type Contention =
@@ -39,7 +31,8 @@ export type ContentionDeps = {
   session: Session;
   lockerId: string;
   sessionTtlMs: number;
-  proofs: HostProofs;
+  /** Whether the holder's process is known to be dead, without asking the store. */
+  prove(holder: SessionRecord): ProcessProof;
   /** Whether a job of this locker still runs under that lease. */
   knows(leaseNumber: number): boolean;
   /** Aborts when the locker ends. */
@@ -58,7 +51,7 @@ export class ContentionJudge {
   }
 
   async judge(lease: LeaseRecord): Promise<Contention> {
-    const { lockerId, proofs, session, sessionTtlMs, knows } = this.#deps;
+    const { lockerId, prove, session, sessionTtlMs, knows } = this.#deps;
     const own = session.latest()?.identity.sessionId;
     const snapshot = await this.#look(lease.sessionId);
     const { session: holder, steadyMs } = snapshot;
@@ -67,7 +60,7 @@ export class ContentionJudge {
     const verdict = decideTakeover({
       // We live under another id because it was condemned
       holder: isOurOwnLast ? { ...holder, state: "condemned" } : holder,
-      proof: holder.state === "alive" ? proveProcess(holder, proofs) : "unknown",
+      proof: holder.state === "alive" ? prove(holder) : "unknown",
       steadyMs,
       brokenAgoMs: session.brokenAgoMs,
       contenderSessionTtlMs: sessionTtlMs,

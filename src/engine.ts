@@ -1,19 +1,21 @@
-import { nanoid } from "nanoid";
 import { Acquisition } from "./acquisition.js";
 import type { Clock, Timer } from "./clock.js";
 import { ContentionJudge } from "./contention.js";
 import type { Database, DatabaseDescription, LeaseStore } from "./databases/database.js";
 import { GiveBack } from "./give-back.js";
 import { Holdings } from "./holdings.js";
-import { readHostProofs } from "./host-facts.js";
 import type { Drain } from "./held-lease.js";
-import type { LivenessTask, ToWorker } from "./liveness-protocol.js";
+import type { ToWorker, WorkerTask } from "./liveness-protocol.js";
 import type { ResolvedOptions } from "./options.js";
 import { Renewals } from "./renewals.js";
 import { Session, type SessionChange } from "./session.js";
 import { SharedCells } from "./shared-cells.js";
+import type { Surroundings } from "./surroundings.js";
 import { trustMs } from "./trust.js";
 import { WorkerHost } from "./worker-host.js";
+
+/** So that nobody ever makes the same one (126 bits). */
+const LOCKER_ID_LENGTH = 21;
 
 /** The parts of a locker that is in use, put together: nothing here decides anything. */
 export class Engine {
@@ -32,10 +34,10 @@ export class Engine {
     description: DatabaseDescription,
     options: ResolvedOptions,
     drain: Drain,
-    clock: Clock,
+    { clock, startWorker, readHost }: Surroundings,
   ) {
     this.#clock = clock;
-    const lockerId = nanoid();
+    const lockerId = clock.freshId(LOCKER_ID_LENGTH);
     const { sessionTtlMs, pingIntervalMs, acquireTimeoutMs, whenUnsure, workerPath } = options;
     const cells = new SharedCells(trustMs(options.disconnectGraceMs));
     const session = new Session(
@@ -50,7 +52,7 @@ export class Engine {
     const knows = (leaseNumber: number) => this.holdings.has(leaseNumber);
     const judge = new ContentionJudge({
       ...{ clock, store, session, lockerId, sessionTtlMs, knows },
-      proofs: readHostProofs(),
+      prove: readHost().prove,
       ended: this.#ended.signal,
     });
     const renewals = new Renewals(store, session, clock);
@@ -64,7 +66,7 @@ export class Engine {
       hurry: () => post({ type: "hurry" }),
     });
     this.#worker = new WorkerHost({
-      ...{ clock, cells, workerPath },
+      ...{ clock, cells, workerPath, startWorker },
       task: () => this.#task(description, options, lockerId),
       onMessage: (message) => session.receive(message),
     });
@@ -99,11 +101,7 @@ export class Engine {
     this.holdings?.tellNews();
   }
 
-  #task(
-    database: DatabaseDescription,
-    options: ResolvedOptions,
-    lockerId: string,
-  ): Omit<LivenessTask, "port" | "cells"> {
+  #task(database: DatabaseDescription, options: ResolvedOptions, lockerId: string): Omit<WorkerTask, "cells"> {
     const { lockTtlMs, sessionTtlMs, pingIntervalMs, disconnectGraceMs, labels } = options;
     const killAfterMs = options.seppuku === "kill" ? options.killAfterMs : undefined;
     const state = this.session.state;

@@ -1,6 +1,20 @@
 import { readFileSync, readlinkSync } from "node:fs";
+import { hostname } from "node:os";
 import type { HostProofs, SessionRecord } from "./databases/database.js";
 import type { ProcessProof } from "./takeover.js";
+
+/** Who this process is, and what it can tell of others. */
+export type HostFacts = {
+  host: string;
+  pid: number;
+  proofs: HostProofs;
+  prove(holder: SessionRecord): ProcessProof;
+};
+
+export function readHostFacts(): HostFacts {
+  const proofs = readHostProofs();
+  return { host: hostname(), pid: process.pid, proofs, prove: (holder) => proveProcess(holder, proofs) };
+}
 
 /**
  * What tells apart, on one host, a process that is dead from one that is merely silent. A fact that cannot be read

@@ -7,9 +7,8 @@ import type { StoreErrorCode } from "./errors.js";
  * shared-cells.ts.
  */
 
-/** What the worker task is started with. */
-export type LivenessTask = {
-  port: MessagePort;
+/** What a run of the worker is started with, in whatever thread. */
+export type WorkerTask = {
   cells: SharedArrayBuffer;
   database: DatabaseDescription;
   limits: LivenessLimits;
@@ -22,6 +21,9 @@ export type LivenessTask = {
   /** Leases that were lost while their job ran on, by number: what an earlier run of the worker was told. */
   lostJobs: readonly number[];
 };
+
+/** The same for the piscina task. */
+export type LivenessTask = WorkerTask & { port: MessagePort };
 
 export type LivenessLimits = {
   lockTtlMs: number;

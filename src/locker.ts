@@ -1,4 +1,3 @@
-import { systemClock, type Clock } from "./clock.js";
 import { openDatabase, openUrl } from "./databases/open.js";
 import type { Database, DatabaseDescription, Holder } from "./databases/database.js";
 import { Engine } from "./engine.js";
@@ -10,6 +9,7 @@ import { checkAcquire, checkKey, checkRecovery, resolveOptions } from "./options
 import type { AcquireOptions, LockerOptions, ResolvedOptions } from "./options.js";
 import { ProcessSignals } from "./process-signals.js";
 import { joinSignals } from "./signals.js";
+import { surroundings as ownSurroundings, type Surroundings } from "./surroundings.js";
 
 /** How an acquire ended. The values are the words on the wire. */
 export const LockStatus = { SUCCESS: "SUCCESS", SOMEONE_ELSE_HOLDS_LOCK: "SOMEONE_ELSE_HOLDS_LOCK" } as const;
@@ -38,7 +38,7 @@ export class Locker implements AsyncDisposable {
   readonly #options: ResolvedOptions;
   readonly #database: Database | undefined;
   readonly #description: DatabaseDescription;
-  readonly #clock: Clock = systemClock;
+  readonly #surroundings: Surroundings;
   readonly #stop = new AbortController();
   readonly #drain = { reason: undefined as Error | undefined, signal: this.#stop.signal };
   readonly #processSignals: ProcessSignals;
@@ -48,8 +48,12 @@ export class Locker implements AsyncDisposable {
   #draining: Promise<DrainResult> | undefined;
   #closing: Promise<void> | undefined;
 
-  /** Opens nothing: that is done by the first acquire. Throws OptionError. */
-  constructor(options: LockerOptions) {
+  /**
+   * Opens nothing: that is done by the first acquire. Throws OptionError. `surroundings`: time, chance and threads of a
+   * simulated machine; an application leaves it out.
+   */
+  constructor(options: LockerOptions, surroundings: Surroundings = ownSurroundings) {
+    this.#surroundings = surroundings;
     this.#options = resolveOptions(options);
     const { database } = this.#options;
     if (typeof database === "string") this.#database = openUrl(database);
@@ -111,7 +115,9 @@ export class Locker implements AsyncDisposable {
     checkKey(key);
     const engine = await this.#start();
     const patience = joinSignals([this.#stop.signal]);
-    const timer = this.#clock.timer(this.#options.acquireTimeoutMs, () => patience.abort(new Error("timeout")));
+    const timer = this.#surroundings.clock.timer(this.#options.acquireTimeoutMs, () =>
+      patience.abort(new Error("timeout")),
+    );
     try {
       await engine.store.whenUp(patience.signal);
       const lease = await engine.store.readLease(key);
@@ -183,7 +189,7 @@ export class Locker implements AsyncDisposable {
     if (!this.#database) checkRecovery(database, this.#options);
     if (this.#drain.reason) throw this.#drain.reason;
     this.#processSignals.listen();
-    this.#running = new Engine(database, this.#description, this.#options, this.#drain, this.#clock);
+    this.#running = new Engine(database, this.#description, this.#options, this.#drain, this.#surroundings);
     return this.#running;
   }
 
@@ -222,7 +228,7 @@ export class Locker implements AsyncDisposable {
     this.#drain.reason ??= reason;
     this.#stop.abort(reason);
     const engine = await this.#engine?.catch(() => undefined);
-    while (this.#acquiring > 0) await new Promise<void>((resolve) => this.#clock.afterInput(resolve));
+    while (this.#acquiring > 0) await new Promise<void>((resolve) => this.#surroundings.clock.afterInput(resolve));
     return engine;
   }
 }

@@ -1,12 +1,9 @@
-import { MessageChannel, type MessagePort } from "node:worker_threads";
-import { Piscina } from "piscina";
 import type { Clock, Timer } from "./clock.js";
 import { publish } from "./events.js";
-import type { FromWorker, LivenessTask, ToWorker } from "./liveness-protocol.js";
+import type { FromWorker, ToWorker, WorkerTask } from "./liveness-protocol.js";
 import type { SharedCells } from "./shared-cells.js";
+import type { StartWorker, WorkerRun } from "./worker-thread.js";
 
-/** Room for a database module that drags its application along; a leak in it must not eat the process. */
-const HEAP_MB_MAX = 256;
 const RESTART_MS_MIN = 50;
 const RESTART_MS_MAX = 2_000;
 /** How long the worker may make no step while the main thread makes its own, ms. */
@@ -19,8 +16,9 @@ export type WorkerHostDeps = {
   clock: Clock;
   cells: SharedCells;
   workerPath: string;
+  startWorker: StartWorker;
   /** What a run is started with; asked anew for each run, since the session may have changed. */
-  task(): Omit<LivenessTask, "port" | "cells">;
+  task(): Omit<WorkerTask, "cells">;
   onMessage(message: FromWorker): void;
 };
 
@@ -30,9 +28,8 @@ export type WorkerHostDeps = {
  */
 export class WorkerHost {
   readonly #deps: WorkerHostDeps;
-  #pool: Piscina | undefined;
-  #port: MessagePort | undefined;
-  #run: Promise<void> | undefined;
+  #run: WorkerRun | undefined;
+  #ended: Promise<void> | undefined;
   #restart: Timer | undefined;
   #look: Timer | undefined;
   #failures = 0;
@@ -49,7 +46,7 @@ export class WorkerHost {
   }
 
   post(message: ToWorker): void {
-    this.#port?.postMessage(message);
+    this.#run?.post(message);
   }
 
   /** Asks the worker to end, waits so long, and takes the thread down in any case. */
@@ -60,48 +57,31 @@ export class WorkerHost {
     this.post({ type: "stop", goodbye });
     let timer: Timer | undefined;
     const timeout = new Promise<void>((resolve) => (timer = this.#deps.clock.timer(timeoutMs, resolve)));
-    await Promise.race([this.#run, timeout]);
+    await Promise.race([this.#ended, timeout]);
     timer?.cancel();
-    this.#port?.close();
-    await this.#pool?.destroy();
+    await this.#run?.destroy();
   }
 
   #launch(): void {
-    const { port1, port2 } = new MessageChannel();
-    this.#port = port1;
-    port1.on("message", (message: FromWorker) => {
-      if (message.type === "session" || message.type === "trusted") this.#failures = 0;
-      if (this.#port === port1) this.#deps.onMessage(message);
-    });
-    this.#ticksAtLaunch = this.#deps.cells.readWorkerTick();
-    const pool = (this.#pool ??= this.#openPool());
-    const task: LivenessTask = { ...this.#deps.task(), port: port2, cells: this.#deps.cells.buffer };
+    const { cells, workerPath, startWorker, task, onMessage } = this.#deps;
+    this.#ticksAtLaunch = cells.readWorkerTick();
     publish("worker", () => ({ state: "started" }));
-    const ended = (error?: unknown) => this.#onEnd(port1, error);
-    this.#run = pool.run(task, { transferList: [port2] }).then(() => ended(), ended);
-  }
-
-  /** The task form, the atomics setting and what they do are in docs/adr/0001. */
-  #openPool(): Piscina {
-    const pool = new Piscina({
-      filename: this.#deps.workerPath,
-      minThreads: 1,
-      maxThreads: 1,
-      atomics: "disabled",
-      idleTimeout: Infinity,
-      resourceLimits: { maxOldGenerationSizeMb: HEAP_MB_MAX },
+    const run = startWorker(workerPath, { ...task(), cells: cells.buffer }, (message) => {
+      if (message.type === "session" || message.type === "trusted") this.#failures = 0;
+      if (this.#run === run) onMessage(message);
     });
-    pool.on("error", (error) => publish("worker", () => ({ state: "failed", error })));
-    return pool;
+    this.#run = run;
+    this.#ended = run.ended.then(
+      () => this.#onEnd(run),
+      (error: unknown) => this.#onEnd(run, error),
+    );
   }
 
-  #onEnd(port: MessagePort, error?: unknown): void {
-    port.close();
-    if (this.#port !== port) return;
-    this.#port = undefined;
+  #onEnd(run: WorkerRun, error?: unknown): void {
     if (this.#stopped) return publish("worker", () => ({ state: "stopped" }));
+    this.#run = undefined;
     publish("worker", () => ({ state: "failed", error }));
-    this.#dropThread();
+    void run.destroy();
     const message = error instanceof Error ? error.message : "it ended by itself";
     this.#deps.onMessage({ type: "failure", code: "unreachable", message: `The liveness worker failed: ${message}` });
     const { clock } = this.#deps;
@@ -113,19 +93,12 @@ export class WorkerHost {
   #watchStall(tick: number, stalledMs: number): void {
     this.#look = this.#deps.clock.timer(LOOK_MS, () => {
       const now = this.#deps.cells.readWorkerTick();
-      const stalled = this.#port === undefined || now !== tick ? 0 : stalledMs + LOOK_MS;
+      const stalled = this.#run === undefined || now !== tick ? 0 : stalledMs + LOOK_MS;
       const stalledMsMax = now === this.#ticksAtLaunch ? START_MS_MAX : STALL_MS_MAX;
       if (stalled < stalledMsMax) return this.#watchStall(now, stalled);
       publish("worker", () => ({ state: "stalled" }));
-      this.#dropThread(); // ends the run, which starts the next
+      void this.#run?.destroy(); // ends the run, which starts the next
       this.#watchStall(now, 0);
     });
-  }
-
-  /** Each run has a thread of its own: in one where the database's module failed to load it would fail for ever. */
-  #dropThread(): void {
-    const pool = this.#pool;
-    this.#pool = undefined;
-    void pool?.destroy();
   }
 }

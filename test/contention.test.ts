@@ -8,7 +8,6 @@ import { FakeClock } from "./support/fake-clock.js";
 import { ScriptedLeases, unreachable } from "./support/scripted-leases.js";
 
 const TRUST = 1_300;
-const proofs = { bootId: "", pidNamespace: "", timeNamespace: "", startTime: "" };
 
 function stage(more: Partial<ContentionDeps> = {}) {
   const clock = new FakeClock();
@@ -16,7 +15,7 @@ function stage(more: Partial<ContentionDeps> = {}) {
   const store = new ScriptedLeases();
   const ended = new AbortController();
   const judge: ContentionJudge = new ContentionJudge({
-    ...{ clock, store, lockerId: "locker", sessionTtlMs: 9_000, proofs, ended: ended.signal },
+    ...{ clock, store, lockerId: "locker", sessionTtlMs: 9_000, prove: () => "unknown", ended: ended.signal },
     session: new Session(
       clock,
       cells,

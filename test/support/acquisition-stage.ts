@@ -9,8 +9,6 @@ import { HoldingsStage, LOCK_TTL } from "./holdings-stage.js";
 export const ACQUIRE_TIMEOUT = 10_000;
 export const PING_INTERVAL = 500;
 
-const proofs = { bootId: "", pidNamespace: "", timeNamespace: "", startTime: "" };
-
 /** What has become of an acquire so far. */
 export interface Outcome {
   acquired?: Acquired;
@@ -28,8 +26,9 @@ export class AcquisitionStage extends HoldingsStage {
     const { clock, store, session, giveBack, holdings } = this;
     const knows = (leaseNumber: number): boolean => holdings.has(leaseNumber);
     const ended = new AbortController().signal;
+    const prove = (): "unknown" => "unknown";
     const judge = new ContentionJudge({
-      ...{ clock, store, session, lockerId: "locker", sessionTtlMs: 10_000, proofs, knows, ended },
+      ...{ clock, store, session, lockerId: "locker", sessionTtlMs: 10_000, prove, knows, ended },
     });
     this.acquisition = new Acquisition({
       ...{ clock, store, session, judge, giveBack, knows },

@@ -13,6 +13,7 @@ export class FakeClock implements Clock {
   #monoMs: number;
   #wallMs: number;
   #order = 0;
+  #ids = 0;
   readonly #timers = new Set<Pending>();
   #afterInput: (() => void)[] = [];
   readonly #random: () => number;
@@ -40,6 +41,10 @@ export class FakeClock implements Clock {
 
   afterInput(fn: () => void): void {
     this.#afterInput.push(fn);
+  }
+
+  freshId(length: number): string {
+    return `id${++this.#ids}`.padEnd(length, "-");
   }
 
   random(): number {

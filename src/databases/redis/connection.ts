@@ -1,6 +1,7 @@
 import { Redis, type RedisOptions } from "ioredis";
-import type { Clock, Timer } from "../../clock.js";
+import type { Clock } from "../../clock.js";
 import { StoreError } from "../../errors.js";
+import { AnswerWatch } from "./answer-watch.js";
 import { nameDeniedCommand, toStoreError } from "./redis-errors.js";
 import { scripts } from "./scripts.generated.js";
 
@@ -9,6 +10,19 @@ type Runner = (numberOfKeys: number, ...args: (string | number)[]) => Promise<un
 
 export type ConnectionEvents = { onMessage?(channel: string): void; onClose(cause: StoreError): void };
 
+/** What the two doors need of a connection to Redis. Every rejection is a StoreError. */
+export interface ScriptConnection {
+  /** Resolves once commands can be sent; rejects when that can never be. */
+  readonly ready: Promise<void>;
+  run(name: ScriptName, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown>;
+  get(key: string): Promise<string | null>;
+  info(section: string): Promise<string>;
+  subscribe(channel: string): Promise<unknown>;
+  close(cause?: StoreError): void;
+}
+
+export type OpenConnection = (clock: Clock, events: ConnectionEvents) => ScriptConnection;
+
 const definitions = Object.fromEntries(Object.entries(scripts).map(([name, lua]) => [`pulselock:${name}`, { lua }]));
 
 /**
@@ -16,15 +30,13 @@ const definitions = Object.fromEntries(Object.entries(scripts).map(([name, lua])
  * behind our back (ioredis would: an acquire ran twice and its caller was told "no"), and a broken connection is one
  * plain event.
  */
-export class RedisConnection {
+export class RedisConnection implements ScriptConnection {
   readonly ready: Promise<void>;
   readonly #redis: Redis;
   readonly #clock: Clock;
   readonly #timeoutMs: number;
   readonly #events: ConnectionEvents;
-  /** When each unanswered command was sent; answers come in the order of the commands. */
-  readonly #unanswered: number[] = [];
-  #watch: Timer | undefined;
+  readonly #answers: AnswerWatch;
   #lastError: unknown;
   #closed = false;
 
@@ -32,6 +44,7 @@ export class RedisConnection {
     this.#clock = clock;
     this.#timeoutMs = timeoutMs;
     this.#events = events;
+    this.#answers = new AnswerWatch(clock, timeoutMs, (late) => this.#close(late));
     const safe: Record<string, unknown> = {
       ...options,
       keyPrefix: "", // keys.ts has put it in already, channels included
@@ -114,42 +127,18 @@ export class RedisConnection {
 
   async #watched<T>(send: () => Promise<T>): Promise<T> {
     if (this.#closed) throw toStoreError(this.#lastError ?? new Error("the connection is closed"));
-    this.#unanswered.push(this.#clock.monoMs());
-    this.#watchOldest();
     try {
-      return await send();
+      return await this.#answers.watch(send);
     } catch (cause) {
       throw toStoreError(this.#closed ? (this.#lastError ?? cause) : cause);
-    } finally {
-      this.#unanswered.shift();
     }
-  }
-
-  /**
-   * A command without an answer condemns the connection: what is behind it in the queue will not be answered either.
-   */
-  #watchOldest(): void {
-    const oldest = this.#unanswered[0];
-    if (this.#watch || this.#closed || oldest === undefined) return;
-    const waitMs = Math.max(1, oldest + this.#timeoutMs - this.#clock.monoMs());
-    this.#watch = this.#clock.timer(waitMs, () => {
-      // After a blocked event loop timers come first and the answers, long there, after: look again once they were
-      // read.
-      this.#clock.afterInput(() => {
-        this.#watch = undefined;
-        const now = this.#unanswered[0];
-        if (now !== undefined && this.#clock.monoMs() - now >= this.#timeoutMs && now === oldest) {
-          this.#close(new Error(`command timed out after ${this.#timeoutMs} ms`));
-        } else this.#watchOldest();
-      });
-    });
   }
 
   #close(cause: unknown): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#lastError = toStoreError(cause);
-    this.#watch?.cancel();
+    this.#answers.stop();
     this.#redis.disconnect();
     this.#redis.stream?.destroy(); // a half-open connection would linger for minutes in a graceful end
     this.#events.onClose(this.#lastError as StoreError);

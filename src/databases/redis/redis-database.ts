@@ -9,6 +9,7 @@ import type {
 } from "../database.js";
 import { OptionError } from "../../errors.js";
 import { checkDuration, checkNames } from "../../options.js";
+import { RedisConnection, type OpenConnection } from "./connection.js";
 import { dismissClient, parkFreshClient } from "./park.js";
 import { RedisKeys } from "./keys.js";
 import { RedisLeases } from "./redis-leases.js";
@@ -38,7 +39,7 @@ export class RedisDatabase implements Database {
   readonly #options: RedisOptions;
   readonly #settings: RedisDatabaseSettings;
   readonly #keys: RedisKeys;
-  readonly #commandTimeoutMs: number;
+  readonly #open: OpenConnection;
   readonly #source: RedisSource;
   #imported: Redis | undefined;
 
@@ -50,19 +51,20 @@ export class RedisDatabase implements Database {
       throw new OptionError("sentinels", "given", "is not supported by RedisDatabase: name one standalone server");
     }
     this.recoveryMs = settings.recoveryMs ?? 2_500;
-    this.#commandTimeoutMs = settings.commandTimeoutMs ?? 2_000;
+    const commandTimeoutMs = settings.commandTimeoutMs ?? 2_000;
+    this.#open = (clock, events) => new RedisConnection(this.#options, commandTimeoutMs, clock, events);
     const prefix = settings.prefix ?? "pulselock:";
-    checkSettings({ ...settings, prefix, recoveryMs: this.recoveryMs, commandTimeoutMs: this.#commandTimeoutMs });
+    checkSettings({ ...settings, prefix, recoveryMs: this.recoveryMs, commandTimeoutMs });
     this.#keys = new RedisKeys(`${this.#options.keyPrefix ?? ""}${prefix}`);
   }
 
   openLeases(context: StoreContext): LeaseStore {
-    return new RedisLeases(this.#options, this.#commandTimeoutMs, this.#keys, context);
+    return new RedisLeases(this.#open, this.#keys, context);
   }
 
   openLiveness(context: StoreContext, events: LivenessEvents): LivenessConnection {
     const allowEviction = this.#settings.allowEviction ?? false;
-    return new RedisLiveness(this.#options, this.#commandTimeoutMs, this.#keys, allowEviction, context, events);
+    return new RedisLiveness(this.#open, this.#keys, allowEviction, context, events);
   }
 
   describe(): DatabaseDescription {

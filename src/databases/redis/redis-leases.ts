@@ -1,5 +1,3 @@
-import type { RedisOptions } from "ioredis";
-import { nanoid } from "nanoid";
 import type {
   AcquireAnswer,
   AcquireRequest,
@@ -18,7 +16,7 @@ import type {
   StoreContext,
 } from "../database.js";
 import { StoreError } from "../../errors.js";
-import { RedisConnection, type ScriptName } from "./connection.js";
+import type { OpenConnection, ScriptConnection, ScriptName } from "./connection.js";
 import type { RedisKeys } from "./keys.js";
 import { parseLease, parseSession } from "./records.js";
 import { toStoreError } from "./redis-errors.js";
@@ -32,20 +30,18 @@ type Element = [status: string, ...rest: string[]];
 
 /** The main thread's connection: one at a time, opened again with a higher generation whenever it breaks. */
 export class RedisLeases implements LeaseStore {
-  readonly #options: RedisOptions;
-  readonly #timeoutMs: number;
+  readonly #openConnection: OpenConnection;
   readonly #keys: RedisKeys;
   readonly #context: StoreContext;
-  #connection: RedisConnection | undefined;
+  #connection: ScriptConnection | undefined;
   #generation = 0;
   #lastError = new StoreError("unreachable", "Redis: not connected yet");
   #waiters = new Set<{ resolve(): void; reject(error: Error): void }>();
   #isUp = false;
   #closed = false;
 
-  constructor(options: RedisOptions, timeoutMs: number, keys: RedisKeys, context: StoreContext) {
-    this.#options = options;
-    this.#timeoutMs = timeoutMs;
+  constructor(open: OpenConnection, keys: RedisKeys, context: StoreContext) {
+    this.#openConnection = open;
     this.#keys = keys;
     this.#context = context;
     this.#open();
@@ -112,7 +108,7 @@ export class RedisLeases implements LeaseStore {
     const { namespace } = this.#keys;
     const keys = [namespace, this.#keys.session(request.sessionId), this.#keys.session(contender.sessionId)];
     const [status, reason] = (await this.#run("condemn", keys, [
-      nanoid(10),
+      this.#context.clock.freshId(10),
       contender.recoveryMs,
       contender.era,
       this.#keys.channel(request.sessionId),
@@ -127,7 +123,7 @@ export class RedisLeases implements LeaseStore {
 
   async writeTombstones(contender: Identity, sessionIds: readonly string[], keepMs: number): Promise<void> {
     const keys = [this.#keys.namespace, ...sessionIds.map((id) => this.#keys.session(id))];
-    await this.#run("tombstone", keys, [nanoid(10), contender.recoveryMs, contender.era, keepMs]);
+    await this.#run("tombstone", keys, [this.#context.clock.freshId(10), contender.recoveryMs, contender.era, keepMs]);
   }
 
   whenUp(signal: AbortSignal): Promise<void> {
@@ -153,7 +149,7 @@ export class RedisLeases implements LeaseStore {
 
   #open(): void {
     this.#generation += 1;
-    const connection = new RedisConnection(this.#options, this.#timeoutMs, this.#context.clock, {
+    const connection = this.#openConnection(this.#context.clock, {
       onClose: (cause) => this.#onClose(cause),
     });
     this.#connection = connection;
@@ -195,7 +191,7 @@ export class RedisLeases implements LeaseStore {
       ...batch.map((r) => this.#keys.lease(r.key)),
     ];
     const { era, sessionId, lockerId, recoveryMs } = identity;
-    const head = [nanoid(10), recoveryMs, this.#generation, era, sessionId, lockerId];
+    const head = [this.#context.clock.freshId(10), recoveryMs, this.#generation, era, sessionId, lockerId];
     const [status, , ...elements] = (await this.#run(name, keys, [...head, ...args])) as unknown as [
       string,
       string,
@@ -209,7 +205,7 @@ export class RedisLeases implements LeaseStore {
     return (await this.#use().run(name, keys, args)) as string[];
   }
 
-  #use(): RedisConnection {
+  #use(): ScriptConnection {
     if (!this.#connection || !this.#isUp) throw this.#lastError;
     return this.#connection;
   }

@@ -1,5 +1,3 @@
-import type { RedisOptions } from "ioredis";
-import { nanoid } from "nanoid";
 import type {
   BeginRequest,
   LivenessConnection,
@@ -9,7 +7,7 @@ import type {
   StoreContext,
 } from "../database.js";
 import { StoreError } from "../../errors.js";
-import { RedisConnection } from "./connection.js";
+import type { OpenConnection, ScriptConnection } from "./connection.js";
 import type { RedisKeys } from "./keys.js";
 import { parsePing } from "./records.js";
 import { toStoreError } from "./redis-errors.js";
@@ -20,14 +18,13 @@ const KEEP_SESSION_MS = 3_600_000;
 /** One connection of the worker thread: pings, and the session's channel (RESP3 does both on one socket). */
 export class RedisLiveness implements LivenessConnection {
   readonly ready: Promise<void>;
-  readonly #connection: RedisConnection;
+  readonly #connection: ScriptConnection;
   readonly #keys: RedisKeys;
   readonly #context: StoreContext;
   #listens = false;
 
   constructor(
-    options: RedisOptions,
-    timeoutMs: number,
+    open: OpenConnection,
     keys: RedisKeys,
     allowEviction: boolean,
     context: StoreContext,
@@ -35,7 +32,7 @@ export class RedisLiveness implements LivenessConnection {
   ) {
     this.#keys = keys;
     this.#context = context;
-    this.#connection = new RedisConnection(options, timeoutMs, context.clock, {
+    this.#connection = open(context.clock, {
       onMessage: () => events.onPush(),
       onClose: (cause) => events.onClose(cause),
     });
@@ -68,7 +65,7 @@ export class RedisLiveness implements LivenessConnection {
     };
     const keys = [this.#keys.namespace, this.#keys.session(r.sessionId)];
     const args = [
-      nanoid(10),
+      this.#context.clock.freshId(10),
       r.recoveryMs,
       r.mode,
       r.era,
@@ -81,7 +78,14 @@ export class RedisLiveness implements LivenessConnection {
 
   async ping(r: PingRequest): Promise<PingAnswer> {
     const keys = [this.#keys.namespace, this.#keys.session(r.sessionId)];
-    const args = [nanoid(10), r.recoveryMs, r.era, this.#monoMs(), r.clockStepped ? 1 : 0, KEEP_SESSION_MS];
+    const args = [
+      this.#context.clock.freshId(10),
+      r.recoveryMs,
+      r.era,
+      this.#monoMs(),
+      r.clockStepped ? 1 : 0,
+      KEEP_SESSION_MS,
+    ];
     return parsePing(await this.#connection.run("ping", keys, args));
   }
 
