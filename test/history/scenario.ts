@@ -1,7 +1,7 @@
 // What a run of a harness is made of, and what is written down of a failing one. Both harnesses read it; the shrinker
 // makes it smaller.
 
-/** One disturbance. What `kind`, `target` and `value` mean is the harness's word; times are from the start of the run. */
+/** One disturbance. What `kind`, `target` and `value` mean is the harness's word; times are from the run's start. */
 export type Fault = {
   readonly atMs: number;
   readonly kind: string;

@@ -1,0 +1,45 @@
+// When a process cannot be blamed.
+
+import type { CheckerRules } from "./checker-rules.js";
+import type { FaultSpan, HistoryIndex } from "./history-index.js";
+
+export class Disturbances {
+  readonly #faults: readonly FaultSpan[];
+  readonly #hits: (target: string, process: string) => boolean;
+  readonly #aftermathMs: number;
+  readonly #ofProcess = new Map<string, readonly FaultSpan[]>();
+
+  constructor(index: HistoryIndex, rules: CheckerRules) {
+    this.#faults = index.faults;
+    this.#hits = rules.hits ?? hitsByName;
+    this.#aftermathMs = rules.aftermathMs ?? 0;
+  }
+
+  /** Faults that hit the process, ordered by their begin, each widened by the aftermath on both sides. */
+  of(process: string): readonly FaultSpan[] {
+    const known = this.#ofProcess.get(process);
+    if (known) return known;
+    const spans = this.#faults
+      .filter(({ target }) => this.#hits(target, process))
+      .map((span) => ({ ...span, fromMs: span.fromMs - this.#aftermathMs, toMs: span.toMs + this.#aftermathMs }))
+      .toSorted((a, b) => a.fromMs - b.fromMs);
+    this.#ofProcess.set(process, spans);
+    return spans;
+  }
+
+  /**
+   * When `boundMs` in a row without a fault on the process have passed since `fromMs`. A fault inside starts the time
+   * anew at its end: what was done for half the bound may be undone by it.
+   */
+  deadline(process: string, fromMs: number, boundMs: number): number {
+    let startMs = fromMs;
+    for (const span of this.of(process)) {
+      if (span.fromMs <= startMs + boundMs && span.toMs > startMs) startMs = span.toMs;
+    }
+    return startMs + boundMs;
+  }
+}
+
+function hitsByName(target: string, process: string): boolean {
+  return target === process || target === "store" || target === "all" || process.startsWith(`${target}.`);
+}
