@@ -82,6 +82,18 @@ const good: Record<string, [Lines[], CheckerRules?]> = {
     [got(1, "a", 10), killed(5, "a"), called(6, "b"), fault(80, 300, "b"), acquired(390, "b", 20), end(900)],
     { takeoverMs: 100 },
   ],
+  "a contender that was granted a dead one's key and died before it knew": [
+    [
+      got(1, "a", 10),
+      killed(5, "a"),
+      called(6, "b"),
+      called(7, "c"),
+      killed(80, "c"),
+      acquired(150, "b", 30),
+      end(900),
+    ],
+    { takeoverMs: 100 },
+  ],
   "a key held by the living through the heal phase": [
     [got(1, "a", 10), called(150, "b"), end(900)],
     { healedAtMs: 100, healMs: 200 },
@@ -133,6 +145,11 @@ const bad: Record<string, [string, Lines[], CheckerRules?]> = {
   ],
   "a loser that is not told": ["L3", [got(1, "a", 10), got(30, "b", 20), end(900)], { noticeMs: 50 }],
   "a key that does not heal": ["L5", [called(150, "b"), end(900)], { healedAtMs: 100, healMs: 200 }],
+  "a key that nobody gets after its holder let go": [
+    "L5",
+    [got(1, "a", 10), called(150, "b"), released(160, "a", 10), end(900)],
+    { healedAtMs: 100, healMs: 200 },
+  ],
   "a failure in the calm": [
     "L5",
     [called(400, "b"), [{ kind: "acquire-failed", atMs: 410, error: "StoreError", ...of("b") }]],

@@ -32,12 +32,27 @@ export class Disturbances {
    * anew at its end: what was done for half the bound may be undone by it.
    */
   deadline(process: string, fromMs: number, boundMs: number): number {
-    let startMs = fromMs;
-    for (const span of this.of(process)) {
-      if (span.fromMs <= startMs + boundMs && span.toMs > startMs) startMs = span.toMs;
-    }
-    return startMs + boundMs;
+    return deadlineAmid(this.of(process), fromMs, boundMs);
   }
+
+  /** Faults and deaths of all who wanted a key: one of them may have been granted it, and never have known. */
+  ofAll(processes: Iterable<string>, endOf: (process: string) => number): readonly FaultSpan[] {
+    const deaths = [...processes].map((target) => {
+      const atMs = endOf(target);
+      return { fault: "end", target, fromMs: atMs - this.#aftermathMs, toMs: atMs + this.#aftermathMs };
+    });
+    const spans = [...processes].flatMap((process) => this.of(process));
+    return [...spans, ...deaths.filter(({ toMs }) => toMs < Infinity)].toSorted((a, b) => a.fromMs - b.fromMs);
+  }
+}
+
+/** The spans are in the order of their begins. */
+export function deadlineAmid(spans: readonly FaultSpan[], fromMs: number, boundMs: number): number {
+  let startMs = fromMs;
+  for (const span of spans) {
+    if (span.fromMs <= startMs + boundMs && span.toMs > startMs) startMs = span.toMs;
+  }
+  return startMs + boundMs;
 }
 
 function hitsByName(target: string, process: string): boolean {

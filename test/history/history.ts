@@ -50,7 +50,7 @@ export type HistoryEvent =
 
 /** The first thing that must not have happened. */
 export type Violation = {
-  /** The invariant of the design that is broken: S1 … S6, L1 … L5, "fence" (the guarded resource), "close", or "leak". */
+  /** The invariant that is broken: S1 … S6, L1 … L5, "fence" (the guarded resource), "close", or "leak". */
   readonly rule: string;
   readonly atMs: number;
   readonly key?: string;

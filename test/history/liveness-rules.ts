@@ -2,7 +2,7 @@
 // stops the clock of all of these: only a stretch without any, and longer than the bound, is judged.
 
 import type { CheckerRules } from "./checker-rules.js";
-import type { Disturbances } from "./disturbances.js";
+import { deadlineAmid, type Disturbances } from "./disturbances.js";
 import type { Attempt, Grant, HistoryIndex, OfKey } from "./history-index.js";
 import type { Violation } from "./history.js";
 import { PrefixBest } from "./prefix-best.js";
@@ -48,18 +48,25 @@ export function orphansOf(index: HistoryIndex): Orphan[] {
 
 /**
  * L1: an acquire that was under way for the whole bound after the death, or that began after it and was told that the
- * dead one holds, while nothing hindered the one who asked and nobody was granted the key. The time counts from the
- * death, the call, or the end of the last fault. Other contenders may be granted first: that is a grant.
+ * dead one holds, while nobody was granted the key, and nothing hindered any of those who asked at that time: one
+ * that was granted it and killed, or frozen, before it could say so has to be replaced first. The time counts from the
+ * death, the call, or the end of the last fault.
  */
 export function deadAreReplaced(index: HistoryIndex, faults: Disturbances, rules: CheckerRules): Violation[] {
   const { takeoverMs } = rules;
   if (takeoverMs === undefined) return [];
   return orphansOf(index).flatMap(({ grant, killedMs, nextMs }) => {
-    const late = index.keys.get(grant.key)!.attempts.flatMap((attempt) => {
-      const { calledMs, process } = attempt;
-      if (calledMs === undefined || process === grant.process || attempt.endedMs <= killedMs) return [];
-      const freshMs = faults.deadline(process, killedMs, takeoverMs);
-      const waitedMs = faults.deadline(process, Math.max(killedMs, calledMs), takeoverMs);
+    const asking = index.keys
+      .get(grant.key)!
+      .attempts.filter(
+        ({ calledMs = Infinity, endedMs, process }) =>
+          process !== grant.process && endedMs > killedMs && calledMs < nextMs,
+      );
+    const hindering = faults.ofAll(new Set(asking.map(({ process }) => process)), index.endOf);
+    const late = asking.flatMap((attempt) => {
+      const { calledMs = Infinity } = attempt;
+      const freshMs = deadlineAmid(hindering, killedMs, takeoverMs);
+      const waitedMs = deadlineAmid(hindering, Math.max(killedMs, calledMs), takeoverMs);
       const isToldOfDead = attempt.busyWith === grant.token && calledMs >= freshMs;
       const dueMs = isToldOfDead ? calledMs : waitedMs;
       const endedMs = Math.min(attempt.endedMs, index.endMs);
@@ -105,7 +112,7 @@ function nextLarger(grants: readonly Grant[], at: number): Grant | undefined {
 }
 
 /**
- * L5: after the faults every key that is asked for is granted, unless a living process has it all the time. Asked for
+ * L5: after the faults every key that is asked for is granted, once whoever lives and has it lets go. Asked for
  * means: an acquire was called, and the history goes on for longer than the bound after that.
  */
 export function keysHeal(index: HistoryIndex, rules: CheckerRules): Violation[] {
@@ -113,12 +120,13 @@ export function keysHeal(index: HistoryIndex, rules: CheckerRules): Violation[] 
   if (healedAtMs === undefined || healMs === undefined) return [];
   return [...index.keys.values()].flatMap((ofKey) => {
     const calledMs = firstCallAfter(ofKey, healedAtMs);
-    const dueMs = Math.max(calledMs, healedAtMs) + healMs;
+    const heldUntilMs = ofKey.grants.reduce((last, { acquiredMs, releaseCalledMs, lostMs, process }) => {
+      const untilMs = Math.min(releaseCalledMs, lostMs, index.endOf(process));
+      return acquiredMs < healedAtMs ? Math.max(last, untilMs) : last;
+    }, healedAtMs);
+    const dueMs = Math.max(calledMs, heldUntilMs) + healMs;
     if (dueMs >= index.endMs) return [];
     if (ofKey.grants.some(({ acquiredMs }) => acquiredMs >= healedAtMs && acquiredMs <= dueMs)) return [];
-    const isHeld = ({ acquiredMs, releaseCalledMs, lostMs, process }: Grant): boolean =>
-      acquiredMs < healedAtMs && Math.min(releaseCalledMs, lostMs, index.endOf(process)) > healedAtMs;
-    if (ofKey.grants.some(isHeld)) return [];
     return [{ rule: "L5", atMs: dueMs, key: ofKey.key, what: `nobody got the key within ${healMs} ms of calm` }];
   });
 }
