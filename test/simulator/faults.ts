@@ -1,0 +1,193 @@
+// The faults of the simulated world: what they are, how a seed chooses them, what each does.
+
+import { mulberry32 } from "../support/wait.js";
+import type { Fault, Scenario } from "../history/scenario.js";
+import type { SimServer } from "./server.js";
+import type { SimProcess } from "./process.js";
+import type { World } from "./world.js";
+
+/** What can happen to one process, its network, the store. `gentle`: nothing of it may cost a living process a lease. */
+const KINDS = {
+  stop: { of: "process" },
+  kill: { of: "process" },
+  block: { of: "process" },
+  "crash-worker": { of: "process" },
+  "block-worker": { of: "process" },
+  "step-wall": { of: "process" },
+  "hold-up": { of: "process" },
+  "hold-down": { of: "process" },
+  "hold-both": { of: "process" },
+  loss: { of: "process" },
+  latency: { of: "process" },
+  refuse: { of: "process" },
+  cut: { of: "process", gentle: true },
+  "lost-replies": { of: "process", gentle: true },
+  stall: { of: "store", gentle: true },
+  "kill-connections": { of: "store", gentle: true },
+  restart: { of: "store", gentle: true },
+  "restart-empty": { of: "store" },
+  "restart-old": { of: "store" },
+  flush: { of: "store" },
+  "memory-full": { of: "store", gentle: true },
+  "step-clock": { of: "store" },
+  duplicates: { of: "store", gentle: true },
+} as const satisfies Record<string, { of: "process" | "store"; gentle?: true }>;
+
+export type Kind = keyof typeof KINDS;
+
+/** Whoever holds a key when the fault begins. */
+export const HOLDER = "holder";
+
+const LOSES_MEMORY = new Set<string>(["restart-empty", "restart-old", "flush"]);
+
+/**
+ * Whether no living process may lose a lease. A restart that follows another trouble of the store is not gentle: who
+ * was not served for trustMs before its connection broke may have been condemned unheard (docs/adr/0006).
+ */
+export function isGentle({ faults }: Scenario): boolean {
+  const isNear = (restart: Fault, other: Fault) =>
+    other !== restart &&
+    other.atMs <= restart.atMs + restart.durationMs + 1_500 &&
+    other.atMs + other.durationMs >= restart.atMs - 600;
+  const restarts = faults.filter(({ kind }) => kind === "restart");
+  return (
+    faults.every(({ kind }) => "gentle" in KINDS[kind as Kind]) &&
+    !restarts.some((restart) => faults.some((other) => isNear(restart, other)))
+  );
+}
+
+/**
+ * What happens in the world of that seed. Some worlds have gentle faults only. At most one loss of memory: two within
+ * one partition of the same holder are left to the fencing token (README), and so is a clock that steps while the
+ * store has no memory.
+ */
+export function makeScenario(seed: number): Scenario {
+  const random = mulberry32(seed);
+  const between = (from: number, to: number) => from + random() * (to - from);
+  const gentle = random() < 0.2;
+  const kinds = (Object.keys(KINDS) as Kind[]).filter((kind) => !gentle || "gentle" in KINDS[kind]);
+  const processes = 2 + Math.floor(between(0, 2.5));
+  const durationMs = Math.round(between(2_000, 4_000));
+  const faults: Fault[] = [];
+  let lossAllowed = true;
+  let atMs = between(700, 2_000);
+  for (let left = Math.floor(between(2, 9)); left > 0 && atMs < durationMs; left--) {
+    const kind = kinds[Math.floor(random() * kinds.length)]!;
+    const some = random() < 0.6 ? HOLDER : `p${Math.floor(random() * processes)}`;
+    const target = KINDS[kind].of === "store" ? "store" : some;
+    const fault = { atMs: Math.round(atMs), kind, target, durationMs: chooseDurationMs(random), value: random() };
+    // Faults come in pairs more often than alone: one at a time finds little.
+    atMs += random() < 0.6 ? random() ** 2 * 600 : between(200, 1_200);
+    if (LOSES_MEMORY.has(kind) && !lossAllowed) continue;
+    if (LOSES_MEMORY.has(kind)) lossAllowed = false;
+    faults.push(fault);
+  }
+  return { processes, keys: 1 + Math.floor(random() * 2), durationMs, faults, seed };
+}
+
+/** Most of them lie around a limit of the protocol (LIMITS in simulation.ts), where its decisions change. */
+function chooseDurationMs(random: () => number): number {
+  if (random() < 0.3) return Math.round(20 + random() ** 2 * 2_600);
+  const limits = [300, 500, 800, 1_000, 1_000, 1_500, 2_500];
+  return Math.round(limits[Math.floor(random() * limits.length)]! * (0.8 + random() * 0.7));
+}
+
+export type Stage = {
+  world: World;
+  server: SimServer;
+  /** The process of that name that runs now, if any does. */
+  find(name: string): SimProcess | undefined;
+  /** Starts another one under that name. */
+  respawn(name: string): void;
+  onMemoryLoss(): void;
+};
+
+/** Begins the fault; the function returned ends it. Ending it twice does nothing more. */
+export function begin(fault: Fault, stage: Stage): () => void {
+  if (KINDS[fault.kind as Kind].of === "store") return beginOfStore(fault, stage);
+  const process = stage.find(fault.target);
+  return process ? beginOfProcess(fault, process, stage) : () => {};
+}
+
+function beginOfProcess(fault: Fault, process: SimProcess, stage: Stage): () => void {
+  const { path, main, worker } = process;
+  const { durationMs, value = 0 } = fault;
+  switch (fault.kind as Kind) {
+    case "stop":
+      process.stop();
+      return () => process.resume();
+    case "kill":
+      process.kill();
+      return () => stage.respawn(process.name);
+    case "block":
+      void main.block(durationMs);
+      return () => {};
+    case "block-worker":
+      void worker?.block(durationMs);
+      return () => {};
+    case "crash-worker":
+      process.crashWorker();
+      return () => {};
+    case "step-wall":
+      process.wallOffsetMs += (value - 0.5) * 4 * durationMs;
+      return () => {};
+    case "loss":
+      path.loss = 0.1 + 0.3 * value;
+      return () => void (path.loss = 0);
+    case "latency":
+      path.latencyMs = value * 400;
+      return () => void (path.latencyMs = 0);
+    case "refuse":
+      path.isRefused = true;
+      return () => void (path.isRefused = false);
+    case "cut":
+      for (const connection of [...path.connections]) stage.server.reset(connection);
+      return () => {};
+    case "lost-replies":
+      path.lostReplies = 1 + Math.floor(value * 3);
+      return () => void (path.lostReplies = 0);
+    default:
+      path.hold(fault.kind === "hold-up" ? ["up"] : fault.kind === "hold-down" ? ["down"] : ["up", "down"]);
+      return () => path.heal();
+  }
+}
+
+function beginOfStore(fault: Fault, { world, server, onMemoryLoss }: Stage): () => void {
+  const { durationMs, value = 0 } = fault;
+  const snapshot = server.redis.snapshot();
+  const lose = (data: Parameters<SimServer["comeUp"]>[0]) => () => {
+    if (data !== "kept") onMemoryLoss();
+    server.comeUp(data);
+  };
+  switch (fault.kind as Kind) {
+    case "stall":
+      server.stall();
+      return () => server.resume();
+    case "kill-connections":
+      server.resetAll();
+      return () => {};
+    case "restart":
+      server.goDown();
+      return lose("kept");
+    case "restart-empty":
+      server.goDown();
+      return lose("empty");
+    case "restart-old":
+      // What it comes back with is what it had now; it goes down only later.
+      world.after(durationMs * 0.8, () => server.goDown());
+      return lose(snapshot);
+    case "flush":
+      onMemoryLoss();
+      server.redis.flushAll();
+      return () => {};
+    case "memory-full":
+      server.redis.memoryFull = true;
+      return () => void (server.redis.memoryFull = false);
+    case "step-clock":
+      server.clockOffsetMs += (value - 0.5) * 0.5 * durationMs;
+      return () => {};
+    default:
+      server.duplicates = value / 2;
+      return () => void (server.duplicates = 0);
+  }
+}

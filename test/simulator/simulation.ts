@@ -1,0 +1,216 @@
+// One world from its beginning to its end: processes with jobs, faults, then calm, in which all must be well again.
+
+import type { Violation } from "../history/history.js";
+import type { Fault, Scenario } from "../history/scenario.js";
+import { begin, HOLDER, isGentle, type Stage } from "./faults.js";
+import { Jobs } from "./jobs.js";
+import { Oracle, PREFIX, type HeldSomewhere } from "./oracle.js";
+import { SimProcess, type Limits } from "./process.js";
+import { SimServer } from "./server.js";
+import { World } from "./world.js";
+
+/** A tenth of the defaults and less, so that a second of a world holds many pings, takeovers and windows. */
+const LIMITS: Limits = {
+  lockTtlMs: 6_000,
+  sessionTtlMs: 1_000,
+  pingIntervalMs: 100,
+  disconnectGraceMs: 500,
+  acquireTimeoutMs: 3_000,
+  closeTimeoutMs: 1_000,
+  recoveryMs: 700,
+  commandTimeoutMs: 400,
+};
+
+/** Others meet them in the same world, as old and new fleets do during a deploy. */
+const OTHER_LIMITS: Limits = {
+  ...LIMITS,
+  lockTtlMs: 2_500,
+  sessionTtlMs: 1_600,
+  pingIntervalMs: 150,
+  disconnectGraceMs: 800,
+  recoveryMs: 1_000,
+  commandTimeoutMs: 1_500,
+};
+
+/** In the calm every key must be had again within that time of somebody asking, ms: the longest job, and a takeover. */
+const CALM_MS_MAX = 40_000;
+/** By then everything that is asked for until it was answered has been answered, ms. */
+const SETTLE_MS = 900;
+/** A fresh process that tries once gets a dead owner's key: the larger sessionTtlMs and a second. */
+const FRESH_MS_MAX = 2_600;
+
+export type Outcome = { violations: Violation[]; counts: Oracle["counts"]; virtualMs: number };
+
+export class Simulation {
+  readonly #scenario: Scenario;
+  readonly #world: World;
+  readonly #oracle: Oracle;
+  readonly #server: SimServer;
+  readonly #keys: string[];
+  readonly #processes: SimProcess[] = [];
+  readonly #jobs: Jobs[] = [];
+  readonly #acquired = new Map<string, number>();
+  readonly #startMs: number;
+  /** Of processes with other limits. */
+  readonly #share: number;
+  #healedMs = Infinity;
+
+  /** `trace` is given a line for whatever happens. */
+  constructor(scenario: Scenario, trace?: (line: string) => void) {
+    this.#scenario = scenario;
+    this.#world = new World(scenario.seed ?? 0);
+    this.#startMs = this.#world.nowMs;
+    this.#share = this.#world.pick([0, 0, 0.5, 1]);
+    const isAlive = (pid: number) => this.#processes.some((process) => process.pid === pid && !process.isDead);
+    this.#oracle = new Oracle(this.#world, { isAlive, isGentle: isGentle(scenario), held: () => this.#held() }, trace);
+    this.#server = new SimServer(this.#world, this.#oracle);
+    this.#keys = Array.from({ length: scenario.keys }, (_, i) => `key ${i}`);
+  }
+
+  async run(): Promise<Outcome> {
+    const { processes, durationMs, faults } = this.#scenario;
+    for (let i = 0; i < processes; i++) {
+      this.#world.after(this.#world.between(0, 200), () => void this.#spawn(`p${i}`));
+    }
+    for (const fault of faults) this.#plan(fault);
+    const lastMs = Math.max(durationMs, ...faults.map((fault) => fault.atMs + fault.durationMs + 1));
+    await this.#passes(lastMs);
+    if (this.#isSound) await this.#calm();
+    if (this.#isSound) await this.#close();
+    for (const process of this.#processes) process.kill();
+    return {
+      violations: this.#oracle.violations,
+      counts: this.#oracle.counts,
+      virtualMs: this.#world.nowMs - this.#startMs,
+    };
+  }
+
+  get #isSound(): boolean {
+    return this.#oracle.violations.length === 0;
+  }
+
+  /** Goes on until then, or to the first violation. */
+  #passes(ms: number, done: () => boolean = () => false): Promise<void> {
+    return this.#world.run(this.#world.nowMs + ms, () => !this.#isSound || done());
+  }
+
+  #plan(fault: Fault): void {
+    const stage: Stage = {
+      world: this.#world,
+      server: this.#server,
+      find: (name) => this.#find(name),
+      respawn: (name) => void (this.#living.some((process) => process.name === name) || this.#spawn(name)),
+      onMemoryLoss: () => this.#oracle.onMemoryLoss(),
+    };
+    this.#world.at(this.#startMs + fault.atMs, () => {
+      this.#oracle.trace(`-- ${fault.kind} of ${fault.target} begins`);
+      const end = begin(fault, stage);
+      this.#world.after(fault.durationMs, () => {
+        this.#oracle.trace(`-- ${fault.kind} of ${fault.target} ends`);
+        end();
+      });
+    });
+  }
+
+  #find(name: string): SimProcess | undefined {
+    const [holder] = name === HOLDER ? this.#held() : [];
+    const wanted = holder?.who ?? name;
+    return this.#living.find((process) => process.name === wanted) ?? this.#living[0];
+  }
+
+  get #living(): SimProcess[] {
+    return this.#processes.filter(({ isDead }) => !isDead);
+  }
+
+  *#held(): Generator<HeldSomewhere> {
+    for (const [i, { held }] of this.#jobs.entries()) {
+      const { isDead, name } = this.#processes[i]!;
+      if (!isDead) for (const lease of held) yield { who: name, lease };
+    }
+  }
+
+  #spawn(name: string): SimProcess {
+    const limits = this.#world.chance(this.#share) ? OTHER_LIMITS : LIMITS;
+    const process = new SimProcess({
+      ...{ world: this.#world, server: this.#server, name, pid: 100 + this.#processes.length, limits },
+      isAlive: (pid) => this.#living.some((one) => one.pid === pid),
+      onDeath: () => undefined,
+    });
+    this.#processes.push(process);
+    const rules = { keys: this.#keys, jobs: this.#world.chance(0.3) ? 2 : 1, blockMsMax: 300 };
+    const jobs = new Jobs(process, this.#oracle, rules, {
+      acquired: (key) => this.#acquired.set(key, this.#world.nowMs),
+    });
+    this.#jobs.push(jobs);
+    if (this.#healedMs === Infinity) jobs.start();
+    return process;
+  }
+
+  /** Every key can be had again, every job ends, and nothing is held that nobody knows. */
+  async #calm(): Promise<void> {
+    this.#healedMs = this.#world.nowMs;
+    const isHad = (key: string) => (this.#acquired.get(key) ?? 0) > this.#healedMs;
+    if (this.#living.length > 0) await this.#passes(CALM_MS_MAX, () => this.#keys.every(isHad));
+    if (!this.#isSound) return;
+    const stuck = this.#living.length > 0 ? this.#keys.filter((key) => !isHad(key)) : [];
+    for (const key of stuck) this.#oracle.report("L1", `nobody got ${key} within ${CALM_MS_MAX} ms of calm`, key);
+    for (const jobs of this.#jobs) jobs.stop();
+    const busy = () => this.#processes.some(({ isDead }, i) => !isDead && this.#jobs[i]!.running > 0);
+    await this.#passes(CALM_MS_MAX, () => !busy());
+    if (busy()) this.#oracle.report("L4", `a job has not ended within ${CALM_MS_MAX} ms of calm`);
+    await this.#passes(SETTLE_MS);
+    this.#findGhosts();
+    if (this.#isSound) await this.#tryOnce();
+  }
+
+  /** Nobody holds anything now, so no lease may carry the session of a living process. */
+  #findGhosts(): void {
+    const redis = this.#server.redis;
+    const sessions = new Map(this.#living.map((process) => [process.pid, process.name]));
+    for (const key of this.#keys) {
+      const raw = redis.get(`${PREFIX}l:${key}`);
+      if (raw === null) continue;
+      const sessionId = raw.split(" ")[2]!;
+      const record = this.#server.readHash(`${PREFIX}s:${sessionId}`);
+      const holder = record && !record.has("dead") ? sessions.get(Number(record.get("pid"))) : undefined;
+      if (holder) this.#oracle.report("S5", `${key} is held by ${holder}, which has no job left: ${raw}`, key);
+    }
+  }
+
+  async #tryOnce(): Promise<void> {
+    const fresh = this.#spawn("fresh");
+    const got = new Map<string, string>();
+    for (const key of this.#keys) {
+      const tried = fresh.locker.acquire(key).then(async (result) => {
+        got.set(key, result.status);
+        if (result.status === "SUCCESS") await result.lease.release();
+      });
+      tried.catch((error: unknown) => void got.set(key, String(error)));
+    }
+    await this.#passes(FRESH_MS_MAX, () => got.size === this.#keys.length);
+    for (const key of this.#keys) {
+      const status = got.get(key) ?? `no answer within ${FRESH_MS_MAX} ms`;
+      if (status !== "SUCCESS") this.#oracle.report("L1", `a fresh process that tries once: ${status}`, key);
+    }
+    await this.#passes(SETTLE_MS / 3);
+  }
+
+  async #close(): Promise<void> {
+    const open = new Set(this.#living);
+    for (const process of this.#living) {
+      void process.locker.close().then(() => {
+        open.delete(process);
+        if (process.main.pending > 0)
+          this.#oracle.report("leak", `${process.name} leaves ${process.main.pending} timers`);
+        if (process.path.connections.size > 0) this.#oracle.report("leak", `${process.name} leaves connections open`);
+      });
+    }
+    await this.#passes(LIMITS.closeTimeoutMs + 500, () => open.size === 0);
+    for (const { name } of open) this.#oracle.report("C5", `close() of ${name} has not resolved`);
+    await this.#passes(200);
+    for (const key of this.#keys) {
+      const raw = this.#server.redis.get(`${PREFIX}l:${key}`);
+      if (raw !== null) this.#oracle.report("leak", `${key} is still held after every close(): ${raw}`, key);
+    }
+  }
+}
