@@ -6,7 +6,9 @@ import type { SimServer } from "./server.js";
 import type { SimProcess } from "./process.js";
 import type { World } from "./world.js";
 
-/** What can happen to one process, its network, the store. `gentle`: nothing of it may cost a living process a lease. */
+/**
+ * What can happen to one process, its network, the store. `gentle`: it may cost no living process a lease.
+ */
 const KINDS = {
   stop: { of: "process" },
   kill: { of: "process" },
@@ -30,6 +32,7 @@ const KINDS = {
   flush: { of: "store" },
   "memory-full": { of: "store", gentle: true },
   "step-clock": { of: "store" },
+  outage: { of: "store", gentle: true },
   duplicates: { of: "store", gentle: true },
 } as const satisfies Record<string, { of: "process" | "store"; gentle?: true }>;
 
@@ -64,7 +67,7 @@ export function isGentle({ faults }: Scenario): boolean {
 export function makeScenario(seed: number): Scenario {
   const random = mulberry32(seed);
   const between = (from: number, to: number) => from + random() * (to - from);
-  const gentle = random() < 0.2;
+  const gentle = random() < 0.3;
   const kinds = (Object.keys(KINDS) as Kind[]).filter((kind) => !gentle || "gentle" in KINDS[kind]);
   const processes = 2 + Math.floor(between(0, 2.5));
   const durationMs = Math.round(between(2_000, 4_000));
@@ -73,7 +76,7 @@ export function makeScenario(seed: number): Scenario {
   let atMs = between(700, 2_000);
   for (let left = Math.floor(between(2, 9)); left > 0 && atMs < durationMs; left--) {
     const kind = kinds[Math.floor(random() * kinds.length)]!;
-    const some = random() < 0.6 ? HOLDER : `p${Math.floor(random() * processes)}`;
+    const some = random() < 0.5 ? HOLDER : `p${Math.floor(random() * processes)}`;
     const target = KINDS[kind].of === "store" ? "store" : some;
     const fault = { atMs: Math.round(atMs), kind, target, durationMs: chooseDurationMs(random), value: random() };
     // Faults come in pairs more often than alone: one at a time finds little.
@@ -82,7 +85,7 @@ export function makeScenario(seed: number): Scenario {
     if (LOSES_MEMORY.has(kind)) lossAllowed = false;
     faults.push(fault);
   }
-  return { processes, keys: 1 + Math.floor(random() * 2), durationMs, faults, seed };
+  return { processes, keys: random() < 0.75 ? 1 : 2, durationMs, faults, seed };
 }
 
 /** Most of them lie around a limit of the protocol (LIMITS in simulation.ts), where its decisions change. */
@@ -97,6 +100,7 @@ export type Stage = {
   server: SimServer;
   /** The process of that name that runs now, if any does. */
   find(name: string): SimProcess | undefined;
+  processes(): readonly SimProcess[];
   /** Starts another one under that name. */
   respawn(name: string): void;
   onMemoryLoss(): void;
@@ -148,11 +152,11 @@ function beginOfProcess(fault: Fault, process: SimProcess, stage: Stage): () => 
       return () => void (path.lostReplies = 0);
     default:
       path.hold(fault.kind === "hold-up" ? ["up"] : fault.kind === "hold-down" ? ["down"] : ["up", "down"]);
-      return () => path.heal();
+      return () => path.heal(value < 0.5);
   }
 }
 
-function beginOfStore(fault: Fault, { world, server, onMemoryLoss }: Stage): () => void {
+function beginOfStore(fault: Fault, { world, server, processes, onMemoryLoss }: Stage): () => void {
   const { durationMs, value = 0 } = fault;
   const snapshot = server.redis.snapshot();
   const lose = (data: Parameters<SimServer["comeUp"]>[0]) => () => {
@@ -180,6 +184,11 @@ function beginOfStore(fault: Fault, { world, server, onMemoryLoss }: Stage): () 
       onMemoryLoss();
       server.redis.flushAll();
       return () => {};
+    case "outage": {
+      const paths = processes().map(({ path }) => path);
+      for (const path of paths) path.hold(["up", "down"]);
+      return () => paths.forEach((path) => path.heal(value < 0.5));
+    }
     case "memory-full":
       server.redis.memoryFull = true;
       return () => void (server.redis.memoryFull = false);

@@ -26,6 +26,7 @@ export class Jobs {
   readonly #progress: Progress;
   readonly held = new Set<Lease>();
   #stopping = false;
+  #isCalm = false;
   running = 0;
 
   constructor(process: SimProcess, oracle: Oracle, rules: JobRules, progress: Progress) {
@@ -46,8 +47,13 @@ export class Jobs {
     }
   }
 
+  /** No long jobs any more: others are to have their turn. */
+  calm(): void {
+    this.#isCalm = true;
+  }
+
   stop(): void {
-    this.#stopping = true;
+    this.#stopping = this.#isCalm = true;
   }
 
   async #loop(): Promise<void> {
@@ -64,7 +70,7 @@ export class Jobs {
 
   #acquire(key: string): Promise<AcquireResult> {
     const { world, main, locker, limits } = this.#process;
-    const waitMs = world.pick([0, 0, 150, 1_000, 3_000]);
+    const waitMs = world.pick([0, 150, 3_000, 3_000]);
     const options: AcquireOptions = { waitMs };
     if (world.chance(0.2)) options.lockTtlMs = limits.lockTtlMs * 2;
     if (world.chance(0.1)) {
@@ -85,8 +91,8 @@ export class Jobs {
       this.#lost(lease, lease.signal.reason);
     });
     try {
-      const stepsMax = world.chance(0.5) ? 30 : 5;
-      for (let steps = world.between(0, stepsMax); steps > 0 && !this.#stopping; steps--) await this.#step(lease);
+      const stepsMax = world.chance(0.6) ? 40 : 5;
+      for (let steps = world.between(0, stepsMax); steps > 0 && !this.#isCalm; steps--) await this.#step(lease);
     } catch (error) {
       if (!(error instanceof LockError)) throw error;
       if (!told)
@@ -105,7 +111,8 @@ export class Jobs {
     this.#look(lease);
     const how = world.random();
     if (how < 0.5) await this.#beat(lease);
-    else if (how < 0.6) await lease.heartbeat.delay(ms);
+    else if (how < 0.6)
+      await lease.heartbeat.delay(ms); // waits: in the simulator's time
     else if (how < 0.7) await lease.heartbeat.during(wait(main, ms));
   }
 

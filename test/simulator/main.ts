@@ -102,11 +102,14 @@ function finish(): void {
     return process.disconnect();
   }
   const seconds = (performance.now() - startedMs) / 1_000;
+  const { seeds, grants, yes, losses, condemned, scripts } = totals;
   const hours = (totals.virtualMs / 3_600_000).toFixed(1);
+  const rate = (seeds / seconds).toFixed(1);
   console.log(
-    `${totals.seeds} worlds from seed ${from} in ${seconds.toFixed(0)} s (${(totals.seeds / seconds).toFixed(1)} a second, ` +
-      `${hours} hours of their time): ${totals.grants} grants, ${totals.yes} times yes, ${totals.losses} leases lost, ` +
-      `${totals.condemned} sessions condemned, ${totals.scripts} scripts`,
+    `${seeds} worlds from seed ${from} in ${seconds.toFixed(0)} s (${rate} a second, ${hours} hours of their time):`,
+  );
+  console.log(
+    `${grants} grants, ${yes} times yes, ${losses} leases lost, ${condemned} sessions condemned, ${scripts} scripts`,
   );
   const failed = totals.failed.toSorted((a, b) => a - b);
   console.log(failed.length === 0 ? "0 violations" : `${failed.length} violations, seeds ${failed.join(", ")}`);

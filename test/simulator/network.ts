@@ -11,10 +11,12 @@ import type { World } from "./world.js";
 
 export type Direction = "up" | "down";
 
+type Message = { of: SimConnection; send: () => void };
+
 /** One process's way to the store. Faults are made here. */
 export class Path {
   readonly #world: World;
-  readonly #held: Record<Direction, (() => void)[]> = { up: [], down: [] };
+  readonly #held: Record<Direction, Message[]> = { up: [], down: [] };
   readonly #isHeld: Record<Direction, boolean> = { up: false, down: false };
   readonly connections = new Set<SimConnection>();
   /** Added to each way, ms. */
@@ -41,38 +43,43 @@ export class Path {
     for (const direction of directions) this.#isHeld[direction] = true;
   }
 
-  /** What was held goes on its way, in order. */
-  heal(): void {
+  /**
+   * What was held goes on its way, in order. What a client that has closed had sent may still arrive, its farewell
+   * included, or never: then the store goes on believing in that connection.
+   */
+  heal(losesDead: boolean): void {
     for (const direction of ["up", "down"] as const) {
       this.#isHeld[direction] = false;
-      for (const send of this.#held[direction].splice(0)) send();
+      for (const { of, send } of this.#held[direction].splice(0)) if (!losesDead || !of.isClosed) send();
     }
   }
 
-  send(direction: Direction, send: () => void): void {
-    if (this.#isHeld[direction]) this.#held[direction].push(send);
-    else send();
+  send(direction: Direction, message: Message): void {
+    if (this.#isHeld[direction]) this.#held[direction].push(message);
+    else message.send();
   }
 }
 
 /** One direction of a connection: first in, first out. */
 export class Wire {
   readonly #world: World;
-  readonly #path: Path;
+  readonly #of: SimConnection;
   readonly #direction: Direction;
   #lastMs = 0;
 
-  constructor(world: World, path: Path, direction: Direction) {
+  constructor(world: World, of: SimConnection, direction: Direction) {
     this.#world = world;
-    this.#path = path;
+    this.#of = of;
     this.#direction = direction;
   }
 
   send(arrive: () => void): void {
-    this.#path.send(this.#direction, () => {
-      this.#lastMs = Math.max(this.#lastMs, this.#world.nowMs + this.#path.delayMs);
+    const { path } = this.#of;
+    const send = () => {
+      this.#lastMs = Math.max(this.#lastMs, this.#world.nowMs + path.delayMs);
       this.#world.at(this.#lastMs, arrive);
-    });
+    };
+    path.send(this.#direction, { of: this.#of, send });
   }
 }
 
@@ -101,8 +108,8 @@ export class SimConnection implements ScriptConnection {
     this.#server = server;
     this.#events = events;
     const { world } = thread.host;
-    this.up = new Wire(world, path, "up");
-    this.down = new Wire(world, path, "down");
+    this.up = new Wire(world, this, "up");
+    this.down = new Wire(world, this, "down");
     this.#answers = new AnswerWatch(thread, timeoutMs, (late) => this.#close(late));
     path.connections.add(this);
     thread.onDeath(() => this.#leave());

@@ -24,7 +24,7 @@ const LIMITS: Limits = {
 /** Others meet them in the same world, as old and new fleets do during a deploy. */
 const OTHER_LIMITS: Limits = {
   ...LIMITS,
-  lockTtlMs: 2_500,
+  lockTtlMs: 4_000,
   sessionTtlMs: 1_600,
   pingIntervalMs: 150,
   disconnectGraceMs: 800,
@@ -99,6 +99,7 @@ export class Simulation {
       world: this.#world,
       server: this.#server,
       find: (name) => this.#find(name),
+      processes: () => this.#living,
       respawn: (name) => void (this.#living.some((process) => process.name === name) || this.#spawn(name)),
       onMemoryLoss: () => this.#oracle.onMemoryLoss(),
     };
@@ -149,6 +150,7 @@ export class Simulation {
   /** Every key can be had again, every job ends, and nothing is held that nobody knows. */
   async #calm(): Promise<void> {
     this.#healedMs = this.#world.nowMs;
+    for (const jobs of this.#jobs) jobs.calm();
     const isHad = (key: string) => (this.#acquired.get(key) ?? 0) > this.#healedMs;
     if (this.#living.length > 0) await this.#passes(CALM_MS_MAX, () => this.#keys.every(isHad));
     if (!this.#isSound) return;

@@ -47,10 +47,6 @@ export class World {
     return this.at(this.nowMs + ms, fn);
   }
 
-  sleep(ms: number): Promise<void> {
-    return new Promise((resolve) => this.after(ms, resolve));
-  }
-
   /** Carries out every event up to that time, or until `done` says so. */
   async run(untilMs: number, done: () => boolean = () => false): Promise<void> {
     await drain();
