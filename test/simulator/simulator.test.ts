@@ -7,7 +7,7 @@ import { regressions } from "./regressions.js";
 import { Simulation } from "./simulation.js";
 
 /** As many as take a few seconds; `npm run simulate` goes through thousands. */
-const WORLDS = 60;
+const WORLDS = 40;
 
 async function run(scenario: Scenario): Promise<{ lines: string[]; violations: unknown[] }> {
   const lines: string[] = [];

@@ -1,0 +1,141 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Oracle, type Facts, type HeldSomewhere } from "./oracle.js";
+import { World } from "./world.js";
+
+const limits = ["ttl", "1000", "grace", "500", "pid", "7"];
+
+/** An oracle, and the scripts that it is shown. */
+class Stage {
+  readonly world = new World(1);
+  readonly held: HeldSomewhere[] = [];
+  isAlive = true;
+  readonly oracle: Oracle;
+
+  constructor(isGentle = false) {
+    const facts: Facts = { isAlive: () => this.isAlive, isGentle, held: () => this.held };
+    this.oracle = new Oracle(this.world, facts);
+  }
+
+  get rules(): string[] {
+    return this.oracle.violations.map(({ rule }) => rule);
+  }
+
+  grant(locker: string, leaseNumber: number, token: number): void {
+    const args = ["fresh", "700", "1", "era", `${locker}.1`, locker, String(leaseNumber), "6000", "", "", ""];
+    this.oracle.onScript("acquire", ["p:n", `p:s:${locker}.1`, "p:l:key"], args, [
+      "ok",
+      "era",
+      ["granted", `${token}`],
+    ]);
+  }
+  begin(): void {
+    const args = ["fresh", "700", "new", "", "1", "3600000", ...limits];
+    this.oracle.onScript("begin", ["p:n", "p:s:a.1"], args, ["alive"]);
+  }
+  ping(status: string): void {
+    this.oracle.onScript("ping", ["p:n", "p:s:a.1"], [], [status]);
+  }
+  condemn(reason: string): void {
+    this.oracle.onScript("condemn", ["p:n", "p:s:a.1", "p:s:b.1"], [], ["condemned", reason]);
+  }
+  pass(ms: number): void {
+    this.world.nowMs += ms;
+  }
+}
+
+test("grants that follow one another, each believed until the next, are sound", () => {
+  const stage = new Stage();
+  for (const token of [10, 20, 30]) {
+    stage.grant(`locker${token}`, 1, token);
+    stage.oracle.yes("p0", "key", token);
+  }
+  assert.deepEqual(stage.rules, []);
+});
+
+test("a yes after the next grant is false, and so is one for what was never granted", () => {
+  const stage = new Stage();
+  stage.grant("a", 1, 10);
+  stage.grant("b", 1, 20);
+  stage.oracle.yes("p0", "key", 10);
+  stage.oracle.yes("p0", "key", 11);
+  assert.deepEqual(stage.rules, ["S1", "S1"]);
+});
+
+test("in the instant of a grant nobody else may believe, whether it says so or not", () => {
+  const stage = new Stage();
+  const lease = { key: "key", fencingToken: 10, state: "held" as "held" | "unsure" };
+  stage.held.push({ who: "p0", lease });
+  stage.grant("a", 1, 10);
+  assert.deepEqual(stage.rules, []);
+  lease.state = "unsure";
+  stage.grant("b", 1, 20);
+  assert.deepEqual(stage.rules, []);
+  lease.state = "held";
+  stage.grant("c", 1, 30);
+  assert.deepEqual(stage.rules, ["S1"]);
+});
+
+test("a token that does not grow is found, the same answer asked for again is none", () => {
+  const stage = new Stage();
+  stage.grant("a", 1, 10);
+  stage.grant("a", 1, 10);
+  assert.deepEqual(stage.rules, []);
+  stage.grant("b", 1, 10);
+  stage.grant("c", 1, 9.5);
+  assert.deepEqual(stage.rules, ["S2", "S2"]);
+});
+
+for (const [reason, limitMs] of [
+  ["silent", 1_000],
+  ["disconnected", 500],
+] as const) {
+  test(`a session found ${reason} may be condemned after its own limit and not before`, () => {
+    const early = new Stage();
+    early.begin();
+    early.pass(limitMs - 150);
+    early.condemn(reason);
+    assert.deepEqual(early.rules, ["S4"]);
+    const late = new Stage();
+    late.begin();
+    late.pass(limitMs);
+    late.condemn(reason);
+    assert.deepEqual(late.rules, []);
+  });
+}
+
+test("a ping counts as a sign of life, and a condemned session gives none", () => {
+  const stage = new Stage();
+  stage.begin();
+  stage.pass(900);
+  stage.ping("alive");
+  stage.pass(200);
+  stage.condemn("silent");
+  stage.ping("alive");
+  assert.deepEqual(stage.rules, ["S4", "S4"]);
+});
+
+test("a proof of death counts against a dead process alone", () => {
+  const stage = new Stage();
+  stage.begin();
+  stage.condemn("proof");
+  stage.isAlive = false;
+  stage.condemn("proof");
+  assert.deepEqual(stage.rules, ["S4"]);
+});
+
+test("where only the store has trouble no living session is condemned and no lease lost", () => {
+  const stage = new Stage(true);
+  stage.begin();
+  stage.pass(5_000);
+  stage.condemn("silent");
+  stage.oracle.lost("p0", "key", "taken-over");
+  stage.oracle.lost("p0", "key", "unreachable");
+  assert.deepEqual(stage.rules, ["S4", "L4"]);
+});
+
+test("a client that asks without a pause is found", () => {
+  const stage = new Stage();
+  for (let i = 0; i < 400; i++) stage.ping("condemned");
+  assert.deepEqual(stage.rules, ["L5"]);
+});
