@@ -1,7 +1,6 @@
 // What the simulated processes do: jobs that take keys, hold them for a while, and ask in every way whether they still
 // hold them.
 
-import { wait } from "../../src/clock.js";
 import { LockError, LockUnsureError } from "../../src/index.js";
 import type { AcquireOptions, AcquireResult, Lease } from "../../src/index.js";
 import type { Oracle } from "./oracle.js";
@@ -59,7 +58,7 @@ export class Jobs {
   async #loop(): Promise<void> {
     const { world, main } = this.#process;
     while (!this.#stopping) {
-      await wait(main, world.between(1, 150));
+      await main.pause(world.between(1, 150));
       const key = world.pick(this.#rules.keys);
       const result = await this.#acquire(key).catch((error: Error) => error);
       if (result instanceof Error) {
@@ -76,7 +75,7 @@ export class Jobs {
     if (world.chance(0.1)) {
       const stop = new AbortController();
       options.signal = stop.signal;
-      main.timer(world.between(1, 100), () => stop.abort(GIVEN_UP));
+      void main.pause(world.between(1, 100)).then(() => stop.abort(GIVEN_UP));
     }
     return locker.acquire(key, options);
   }
@@ -107,13 +106,13 @@ export class Jobs {
     const { world, main } = this.#process;
     const ms = world.chance(0.2) ? world.between(0, 1_500) : world.between(0, 60);
     if (world.chance(0.1)) await main.block(world.between(0, this.#rules.blockMsMax));
-    else await wait(main, ms);
+    else await main.pause(ms);
     this.#look(lease);
     const how = world.random();
     if (how < 0.5) await this.#beat(lease);
     else if (how < 0.6)
       await lease.heartbeat.delay(ms); // waits: in the simulator's time
-    else if (how < 0.7) await lease.heartbeat.during(wait(main, ms));
+    else if (how < 0.7) await lease.heartbeat.during(main.pause(ms));
   }
 
   async #beat(lease: Lease): Promise<void> {

@@ -3,7 +3,7 @@
 import type { Clock, Timer } from "../../src/clock.js";
 import { drain, type Scheduled, type World } from "./world.js";
 
-type Pending = { dueMs: number; order: number; fn: () => void };
+type Pending = { dueMs: number; order: number; fn: () => void; isJobs: boolean };
 
 /** What is common to the threads of one process. */
 export interface Host {
@@ -38,9 +38,9 @@ export class SimThread implements Clock {
     return this.#isDead;
   }
 
-  /** Timers that have neither fired nor been cancelled. */
+  /** Timers of the locker that have neither fired nor been cancelled. */
   get pending(): number {
-    return this.#timers.length;
+    return this.#timers.filter(({ isJobs }) => !isJobs).length;
   }
 
   monoMs(): number {
@@ -57,7 +57,16 @@ export class SimThread implements Clock {
   }
 
   timer(ms: number, fn: () => void): Timer {
-    const pending = { dueMs: this.monoMs() + Math.max(1, ms), order: ++this.#order, fn };
+    return this.#timer(ms, fn, false);
+  }
+
+  /** A job's own pause. */
+  pause(ms: number): Promise<void> {
+    return new Promise((resolve) => void this.#timer(ms, resolve, true));
+  }
+
+  #timer(ms: number, fn: () => void, isJobs: boolean): Timer {
+    const pending = { dueMs: this.monoMs() + Math.max(1, ms), order: ++this.#order, fn, isJobs };
     this.#timers.push(pending);
     this.#wakeBy(pending.dueMs);
     return { cancel: () => void (this.#timers = this.#timers.filter((one) => one !== pending)) };
