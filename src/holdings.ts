@@ -86,7 +86,8 @@ export class Holdings {
     this.tellNews();
     const answer = await this.#atMost(RELEASE_WAIT_MS, this.#giveBack(lease));
     publish("released", () => ({ key, fencingToken }));
-    if (state === "lost" || answer?.status === "other") return { heldToTheEnd: false };
+    // "error": something that is no lease of ours lies under the key.
+    if (state === "lost" || answer?.status === "other" || answer?.status === "error") return { heldToTheEnd: false };
     // "absent" may be the second answer to a release whose first one was lost: then what we knew before it decides.
     return { heldToTheEnd: answer?.status === "released" || state === "held" };
   }
