@@ -198,15 +198,17 @@ export class Holdings {
 
   async #renew(lease: HeldLease): Promise<void> {
     if (this.#renewing.has(lease) || lease.isLost || lease.released) return;
-    this.#renewing.add(lease);
     const { clock } = this.#deps;
+    if (clock.monoMs() < lease.retryFromMs) return this.#lookBy(lease.retryFromMs); // however often its job beats
+    this.#renewing.add(lease);
     if (lease.triedMs <= lease.renewedMs) lease.triedMs = clock.monoMs();
     try {
       const judged = await this.#ask(lease, true);
       if (judged.answer.status === "held") lease.onRenewed(judged.sent);
       await this.#apply(lease, judged, "expired");
     } catch {
-      this.#lookBy(clock.monoMs() + RETRY_MS); // unknown: the lease keeps its old deadline until the next try
+      lease.retryFromMs = clock.monoMs() + RETRY_MS;
+      this.#lookBy(lease.retryFromMs); // unknown: the lease keeps its old deadline until the next try
     } finally {
       this.#renewing.delete(lease);
     }
