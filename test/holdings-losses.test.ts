@@ -103,7 +103,7 @@ test("a release waits for what is under way for its lease, so that it cannot be 
   );
 });
 
-test("a lease in whose place something else lies was not held to the end, and its release is not asked for again", async () => {
+test("what is found in place of a lease ends its release: it was not held to the end", async () => {
   const stage = new HoldingsStage();
   const lease = stage.lease();
   stage.store.answers.release = () => ({ status: "error", error: new Error("foreign") });
