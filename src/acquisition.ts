@@ -43,6 +43,7 @@ export class Acquisition {
       const { answer } = answered;
       if (answer.status === "granted") {
         if (this.#deps.session.isCurrent(answered.stamp)) return { grant: attempt.grant(answer, answered) };
+        await this.#hurry(attempt);
       } else if (answer.status === "held") {
         const holder = await this.#onHeld(attempt, answer.lease);
         if (holder) return { holder };
@@ -50,6 +51,7 @@ export class Acquisition {
       else if (answer.status === "again") {
         this.#deps.hurry();
         await this.#deps.session.news(attempt.signal);
+        await this.#hurry(attempt);
       } else await this.#onRecovering(attempt);
     }
   }
@@ -78,13 +80,21 @@ export class Acquisition {
       attempt.signal.throwIfAborted(); // the caller's reason says more than the connection's
       throw cause;
     });
-    await wait(clock, 1 + clock.random() * POLL_MS, attempt.signal); // an error of a store that is up, e.g. LOADING
+    const pauseMs = 1 + clock.random() * POLL_MS; // an error of a store that is up, e.g. LOADING
+    await wait(clock, Math.max(pauseMs, attempt.hurryPauseMs()), attempt.signal);
+  }
+
+  /** Something has changed, or so it seems: ask again at once, but not again and again. */
+  async #hurry(attempt: Attempt): Promise<void> {
+    const pauseMs = attempt.hurryPauseMs();
+    if (pauseMs > 0) await wait(this.#deps.clock, pauseMs, attempt.signal);
   }
 
   async #onHeld(attempt: Attempt, lease: LeaseRecord): Promise<Holder | undefined> {
     const { clock, judge } = this.#deps;
     if (this.#isGhost(lease)) {
       await abortable(this.#deps.giveBack.request(lease.key, lease.leaseNumber), attempt.signal);
+      await this.#hurry(attempt);
       return undefined;
     }
     let contention;
@@ -97,6 +107,7 @@ export class Acquisition {
     attempt.onAnswer();
     if (contention.next === "take") {
       attempt.take(contention.replace, lease.era, contention.takenFrom);
+      await this.#hurry(attempt);
       return undefined;
     }
     const { holder, againInMs, limitMs } = contention;
@@ -104,8 +115,9 @@ export class Acquisition {
     const unsureLeftMs = contention.next === "unsure" ? attempt.unsureLeftMs(limitMs) : 0;
     if (attempt.leftMs <= 0 && unsureLeftMs <= 0) return holder;
     const pollMs = POLL_MS * (0.5 + clock.random() / 2);
+    const pauseMs = againInMs < pollMs ? Math.max(againInMs, attempt.hurryPauseMs()) : pollMs;
     const leftMs = Math.max(attempt.leftMs, unsureLeftMs);
-    await wait(clock, Math.max(1, Math.min(pollMs, againInMs, leftMs)), attempt.signal);
+    await wait(clock, Math.max(1, Math.min(pauseMs, leftMs)), attempt.signal);
     return undefined;
   }
 
@@ -113,7 +125,7 @@ export class Acquisition {
   async #onRecovering(attempt: Attempt): Promise<void> {
     const { session, clock } = this.#deps;
     if (session.state?.recovering) await session.news(attempt.signal);
-    else await wait(clock, POLL_MS / 2, attempt.signal);
+    else await wait(clock, POLL_MS * (0.5 + clock.random() / 2), attempt.signal);
   }
 
   /** A lease of this locker that nobody here knows. */

@@ -8,6 +8,13 @@ import type { Grant } from "./held-lease.js";
 import type { Session, Stamp } from "./session.js";
 import { joinSignals, type JoinedSignal } from "./signals.js";
 
+/**
+ * Who asks again in a hurry does so because something has just changed, which is rare. Beyond a burst the pace is one
+ * look in so many ms, whatever the store answers: a look takes up to three commands.
+ */
+const HURRY_MS = 75;
+const HURRY_BURST = 5;
+
 export type AcquisitionDeps = {
   clock: Clock;
   store: LeaseStore;
@@ -49,6 +56,7 @@ export class Attempt {
   #replaceEra = "";
   #takenFrom: Condemned | undefined;
   #unsureSinceMs: number | undefined;
+  #hurryFromMs = -Infinity;
 
   constructor(leaseNumber: number, wanted: Wanted, deps: AcquisitionDeps) {
     this.leaseNumber = leaseNumber;
@@ -73,6 +81,15 @@ export class Attempt {
     const nowMs = this.#deps.clock.monoMs();
     this.#unsureSinceMs ??= nowMs;
     return this.#unsureSinceMs + limitMs + 2 * this.#deps.pingIntervalMs - nowMs;
+  }
+
+  /** How long to wait before asking again in a hurry, ms: not at all, unless that has been done too often of late. */
+  hurryPauseMs(): number {
+    const { clock } = this.#deps;
+    const nowMs = clock.monoMs();
+    this.#hurryFromMs = Math.max(this.#hurryFromMs, nowMs - HURRY_BURST * HURRY_MS) + HURRY_MS;
+    const waitMs = this.#hurryFromMs - nowMs;
+    return waitMs <= 0 ? 0 : waitMs * (0.5 + clock.random());
   }
 
   /**

@@ -58,6 +58,8 @@ export class HeldLease implements Lease {
   beatMs: number;
   /** When the first renewal since the last answered one was tried. */
   triedMs = 0;
+  /** Before when a renewal that found no answer is not tried again. */
+  retryFromMs = 0;
   released = false;
   /** The last request about this lease that may still be under way. */
   underWay: Promise<unknown> | undefined;

@@ -86,7 +86,8 @@ export class Holdings {
     this.tellNews();
     const answer = await this.#atMost(RELEASE_WAIT_MS, this.#giveBack(lease));
     publish("released", () => ({ key, fencingToken }));
-    if (state === "lost" || answer?.status === "other") return { heldToTheEnd: false };
+    // "error": something that is no lease of ours lies under the key.
+    if (state === "lost" || answer?.status === "other" || answer?.status === "error") return { heldToTheEnd: false };
     // "absent" may be the second answer to a release whose first one was lost: then what we knew before it decides.
     return { heldToTheEnd: answer?.status === "released" || state === "held" };
   }
@@ -197,15 +198,17 @@ export class Holdings {
 
   async #renew(lease: HeldLease): Promise<void> {
     if (this.#renewing.has(lease) || lease.isLost || lease.released) return;
-    this.#renewing.add(lease);
     const { clock } = this.#deps;
+    if (clock.monoMs() < lease.retryFromMs) return this.#lookBy(lease.retryFromMs); // however often its job beats
+    this.#renewing.add(lease);
     if (lease.triedMs <= lease.renewedMs) lease.triedMs = clock.monoMs();
     try {
       const judged = await this.#ask(lease, true);
       if (judged.answer.status === "held") lease.onRenewed(judged.sent);
       await this.#apply(lease, judged, "expired");
     } catch {
-      this.#lookBy(clock.monoMs() + RETRY_MS); // unknown: the lease keeps its old deadline until the next try
+      lease.retryFromMs = clock.monoMs() + RETRY_MS;
+      this.#lookBy(lease.retryFromMs); // unknown: the lease keeps its old deadline until the next try
     } finally {
       this.#renewing.delete(lease);
     }

@@ -45,6 +45,7 @@ export class Locker implements AsyncDisposable {
   #engine: Promise<Engine> | undefined;
   #running: Engine | undefined;
   #acquiring = 0;
+  readonly #waitForAcquires: (() => void)[] = [];
   #draining: Promise<DrainResult> | undefined;
   #closing: Promise<void> | undefined;
 
@@ -164,6 +165,7 @@ export class Locker implements AsyncDisposable {
       return { engine, lease: await this.#keep(engine, engine.holdings.add(acquired.grant), signal) };
     } finally {
       this.#acquiring -= 1;
+      if (this.#acquiring === 0) for (const resolve of this.#waitForAcquires.splice(0)) resolve();
     }
   }
 
@@ -228,7 +230,7 @@ export class Locker implements AsyncDisposable {
     this.#drain.reason ??= reason;
     this.#stop.abort(reason);
     const engine = await this.#engine?.catch(() => undefined);
-    while (this.#acquiring > 0) await new Promise<void>((resolve) => this.#surroundings.clock.afterInput(resolve));
+    while (this.#acquiring > 0) await new Promise<void>((resolve) => this.#waitForAcquires.push(resolve));
     return engine;
   }
 }

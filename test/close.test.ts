@@ -105,6 +105,25 @@ test("close() while Redis accepts connections and says nothing is prompt", async
   await acquiring;
 });
 
+test("close() leaves the event loop idle while a grant of the very last moment is given back", async () => {
+  await using server = await startRedis();
+  await using locker = openLocker(server.url, prefix, { closeTimeoutMs: 300 });
+  await locker.acquireAndRun(newKey(), () => undefined);
+  using granted = record("granted");
+  let closing: Promise<void> | undefined;
+  let before = performance.eventLoopUtilization();
+  const onGranted = (): void => {
+    process.kill(server.pid!, "SIGSTOP"); // the release will not be answered
+    before = performance.eventLoopUtilization();
+    closing = locker.close();
+  };
+  Object.defineProperty(granted.events, "push", { value: onGranted });
+  await assert.rejects(locker.acquire(newKey()), isClosed);
+  const { utilization } = performance.eventLoopUtilization(before);
+  assert.ok(utilization < 0.5, `busy for ${utilization} of the time`);
+  await closing;
+});
+
 test("close() while the store is silent takes at most closeTimeoutMs twice, a release being unanswered", async () => {
   await using proxy = await startProxy(redis.port);
   const locker = openLocker(proxy.url, prefix, { closeTimeoutMs: 400 });

@@ -102,3 +102,13 @@ test("a release waits for what is under way for its lease, so that it cannot be 
     ["reown", "release"],
   );
 });
+
+test("what is found in place of a lease ends its release: it was not held to the end", async () => {
+  const stage = new HoldingsStage();
+  const lease = stage.lease();
+  stage.store.answers.release = () => ({ status: "error", error: new Error("foreign") });
+  const released = stage.holdings.release(lease);
+  await stage.clock.advance(5_000);
+  assert.deepEqual(await released, { heldToTheEnd: false });
+  assert.equal(stage.store.sent("release").length, 1);
+});

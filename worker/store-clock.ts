@@ -15,17 +15,17 @@ export class StoreClock {
   }
 
   /**
-   * Whether the store's clock certainly stepped forward since the last answer: no delay can explain it, and our own
-   * wall clock did not step against our monotonic one (then a suspended machine woke up, and the store is not to
-   * blame).
+   * Whether the store's clock certainly stepped forward since the last answer: no delay can explain it, nor what our
+   * own wall clock gained on our monotonic one (then a suspended machine woke up; and a lease is believed by both, so
+   * what the wall clock gained has shortened that as well).
    */
   hasStepped(storeMs: number, sentMs: number): boolean {
     const receivedMs = this.#clock.monoMs();
     const ownOffsetMs = this.#clock.wallMs() - receivedMs;
-    const ownStepped = Math.abs(ownOffsetMs - this.#ownOffsetMs) > this.#driftMs;
+    const ownGainMs = Math.max(0, ownOffsetMs - this.#ownOffsetMs);
     const before = this.#offset;
     this.#offset = offsetInterval(storeMs, sentMs, receivedMs);
     this.#ownOffsetMs = ownOffsetMs;
-    return before !== undefined && !ownStepped && steppedForwardMs(before, this.#offset) > this.#driftMs;
+    return before !== undefined && steppedForwardMs(before, this.#offset) - ownGainMs > this.#driftMs;
   }
 }

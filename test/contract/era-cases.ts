@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { systemClock } from "../../src/clock.js";
 import { limits, RECOVERY_MS, SAFE_MS, type Actor, type ContractCases, type ContractStage } from "./contract-stage.js";
 import { renew } from "./lease-cases.js";
 
@@ -38,6 +39,18 @@ export const eraCases: ContractCases = {
     const after = await actor.ping();
     assert.deepEqual([after.status, after.recovering, after.openInMs, after.era], ["alive", false, 0, era]);
     assert.equal((await actor.acquire("key")).status, "granted");
+  },
+
+  "a ping by which the store's clock may have stepped does not close the window; the next one tells": async (stage) => {
+    const shift = { ms: 0 };
+    const actor = await stage.actor({ clock: { ...systemClock, monoMs: () => systemClock.monoMs() + shift.ms } });
+    await actor.begin();
+    await stage.store.age(actor.sessionId, { steadyMs: RECOVERY_MS });
+    shift.ms = -limits.driftMs - 5_000;
+    const { recovering, openInMs } = await actor.ping();
+    assert.deepEqual([recovering, openInMs], [true, 0]);
+    shift.ms = 0; // that ping was only late
+    assert.equal((await actor.ping()).recovering, false);
   },
 
   "a gap within the window begins the count anew": async (stage) => {

@@ -69,6 +69,15 @@ export const judgementCases: ContractCases = {
     assert.deepEqual(answer, alive);
   },
 
+  "the limits are the victim's own: what else a contender's drift would overlook of a step is added": async (stage) => {
+    const [victim, judging] = [await stage.begun(), await stage.begun({}, { driftMs: limits.driftMs + 2 * SAFE_MS })];
+    await stage.store.age(judging.sessionId, { steadyMs: 2 * sessionTtlMs });
+    await stage.store.age(victim.sessionId, { silentMs: sessionTtlMs + SAFE_MS });
+    assert.deepEqual(await judging.condemn(victim.sessionId), alive);
+    await stage.store.age(victim.sessionId, { silentMs: SAFE_MS });
+    assert.deepEqual(await judging.condemn(victim.sessionId), condemned("silent"));
+  },
+
   "b: a session without a connection is condemned after its grace": async (stage) => {
     const { answer } = await judge(stage, { silentMs: disconnectGraceMs, steadyMs: disconnectGraceMs, gone: true });
     assert.deepEqual(answer, stage.store.seesConnections ? condemned("disconnected") : alive);

@@ -1,7 +1,7 @@
 // Redis as the contract wants it: a namespace of its own on a shared server, and a hand in its records.
 
 import { randomUUID } from "node:crypto";
-import type { Redis } from "ioredis";
+import { Redis, type RedisOptions } from "ioredis";
 import { RedisDatabase } from "../../src/databases/redis/redis-database.js";
 import type { ContractStore } from "../contract/contract-stage.js";
 import { sharedRedis, type SharedRedis } from "./redis-server.js";
@@ -14,20 +14,22 @@ export interface ContractRedis extends ContractStore {
 }
 
 /** On the server that the tests share, unless given one of its own: it is disposed of with the store. */
-export async function openContractRedis(redis?: SharedRedis): Promise<ContractRedis> {
-  return onServer(redis ?? (await sharedRedis()));
+export async function openContractRedis(redis?: SharedRedis, keyPrefix = ""): Promise<ContractRedis> {
+  return onServer(redis ?? (await sharedRedis()), keyPrefix);
 }
 
-function onServer(redis: SharedRedis): ContractRedis {
+/** `prefix` is what names really begin with: the client's keyPrefix, then the database's own. */
+function onServer(redis: SharedRedis, keyPrefix: string): ContractRedis {
   const client = redis.client();
-  const prefix = `contract-${randomUUID()}:`;
+  const own = `contract-${randomUUID()}:`;
+  const prefix = keyPrefix + own;
   const session = (id: string): string => `${prefix}s:${id}`;
   const erase = async (): Promise<void> => {
     const names = await keysUnder(client, prefix);
     if (names.length > 0) await client.del(...names);
   };
   return {
-    database: new RedisDatabase(redis.url, { prefix }),
+    database: new RedisDatabase({ ...optionsOf(redis.url), keyPrefix }, { prefix: own }),
     seesConnections: true,
     ...{ prefix, client, url: redis.url },
     loseMemory: erase,
@@ -42,6 +44,10 @@ function onServer(redis: SharedRedis): ContractRedis {
       await redis[Symbol.asyncDispose]();
     },
   };
+}
+
+function optionsOf(url: string): RedisOptions {
+  return new Redis(url, { lazyConnect: true }).options; // parses only
 }
 
 /** Every key of that namespace. */

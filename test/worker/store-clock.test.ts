@@ -86,3 +86,14 @@ test("while this machine was suspended the store's clock went on, which is no st
   store.aheadMs += 60_000;
   assert.equal(ping(), true, "but a step after it is seen");
 });
+
+test("a step of the store's is not hidden by a smaller one of our own wall clock at the same time", () => {
+  const { clock, store, ping } = compare();
+  ping();
+  for (const ownMs of [DRIFT + 50, -3_600_000]) {
+    clock.stepWall(ownMs);
+    store.aheadMs += 30_000;
+    assert.equal(ping(), true, `while ours steps by ${ownMs} ms`);
+    assert.equal(ping(), false);
+  }
+});

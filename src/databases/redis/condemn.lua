@@ -17,7 +17,7 @@ end
 if ns.recovering or ns.era ~= ARGV[3] then
   return { "era" }
 end
-local v = redis.call("HMGET", session, "dead", "era", "last", "ttl", "grace", "channel")
+local v = redis.call("HMGET", session, "dead", "era", "last", "ttl", "grace", "channel", "drift")
 if v[1] then
   return { "condemned", "already" }
 end
@@ -46,11 +46,16 @@ end
 if proof == "1" and (gone or v[6] ~= "1") then
   return condemn("proof")
 end
-local steadyMs = steadyForMs(KEYS[3], nowMs, ARGV[6])
-if silentMs >= tonumber(v[4]) and steadyMs >= tonumber(v[4]) then
+local steadyMs, driftMs = steadyForMs(KEYS[3], nowMs, ARGV[6])
+-- A contender with larger limits overlooks larger steps of the store's clock than the victim's margin allows for.
+local overlookedMs = math.max(0, driftMs - tonumber(v[7]))
+local function outlasts(limitMs)
+  return math.min(silentMs, steadyMs) >= tonumber(limitMs) + overlookedMs
+end
+if outlasts(v[4]) then
   return condemn("silent")
 end
-if gone and silentMs >= tonumber(v[5]) and steadyMs >= tonumber(v[5]) and brokenAgoMs >= tonumber(ARGV[8]) then
+if gone and outlasts(v[5]) and brokenAgoMs >= tonumber(ARGV[8]) then
   return condemn("disconnected")
 end
 return { "alive" }

@@ -98,6 +98,10 @@ export class RedisConnection implements ScriptConnection {
     return this.#watched(() => this.#redis.subscribe(channel));
   }
 
+  unsubscribe(channel: string): Promise<unknown> {
+    return this.#watched(() => this.#redis.unsubscribe(channel));
+  }
+
   close(cause = new StoreError("unreachable", "Redis: the connection was closed by its owner")): void {
     this.#close(cause);
   }

@@ -56,7 +56,7 @@ redis.call("HSET", session, "last", whole(nowMs), "steady", whole(steady), "offs
 local openInMs = 0
 if ns.recovering then
   openInMs = math.max(0, ns.recoveryMs - (nowMs - steady))
-  if openInMs == 0 then
+  if openInMs == 0 and ahead == 0 then -- else the clock may have run ahead, and only the next ping can tell
     ns.recovering = false
     redis.call("HSET", ns.key, "state", "open")
   end

@@ -55,18 +55,19 @@ local function openNamespace(key, freshEra, recoveryMs)
   return ns
 end
 
--- For how long this session has been served without a gap, up to this very moment; 0 when it is not steady now.
+-- For how long this session has been served without a gap, up to this very moment; 0 when it is not steady now. Also
+-- how far the store's clock may have run ahead meanwhile without this session calling it a step, ms.
 local function steadyForMs(session, nowMs, monoMs)
   local v = redis.call("HMGET", session, "dead", "last", "steady", "offset", "interval", "drift")
   if v[1] or not v[2] then
-    return 0
+    return 0, 0
   end
-  local gapMs = nowMs - tonumber(v[2])
+  local gapMs, allowed = nowMs - tonumber(v[2]), tonumber(v[6])
   local drift = (nowMs - tonumber(monoMs)) - tonumber(v[4])
-  if gapMs < 0 or gapMs > 2 * tonumber(v[5]) or math.abs(drift) > tonumber(v[6]) then
-    return 0
+  if gapMs < 0 or gapMs > 2 * tonumber(v[5]) or math.abs(drift) > allowed then
+    return 0, allowed
   end
-  return nowMs - tonumber(v[3])
+  return nowMs - tonumber(v[3]), allowed
 end
 
 -- Why a command of this session is not to be executed, or nil. A connection's generation only grows: what an older,

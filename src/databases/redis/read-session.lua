@@ -9,7 +9,8 @@ local count = redis.pcall("PUBSUB", "NUMSUB", ARGV[1])
 if not count.err then
   gone = count[2] == 0 and "1" or "0"
 end
-local out = { whole(nowMs), gone, whole(steadyForMs(KEYS[2], nowMs, ARGV[2])) }
+local steadyMs = steadyForMs(KEYS[2], nowMs, ARGV[2])
+local out = { whole(nowMs), gone, whole(steadyMs) }
 for _, v in ipairs(redis.call("HGETALL", KEYS[1])) do
   out[#out + 1] = v
 end

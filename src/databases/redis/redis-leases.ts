@@ -27,6 +27,7 @@ import { toStoreError } from "./redis-errors.js";
 const RECONNECT_MS_MAX = 250;
 
 type Element = [status: string, ...rest: string[]];
+type Failed = { status: "error"; error: Error };
 
 /** The main thread's connection: one at a time, opened again with a higher generation whenever it breaks. */
 export class RedisLeases implements LeaseStore {
@@ -86,7 +87,7 @@ export class RedisLeases implements LeaseStore {
     if (reply[0] === "generation") return { status: "generation" };
     const answers = (reply as Element[]).map(([status, a], i): ReleaseAnswer => {
       const { key } = batch[i]!;
-      if (status === "other") return { status, lease: parseLease(key, a!) };
+      if (status === "other") return orError(() => ({ status, lease: parseLease(key, a!) }));
       if (status === "released" || status === "absent") return { status };
       return { status: "error", error: toStoreError(new Error(a), JSON.stringify(key)) };
     });
@@ -183,8 +184,8 @@ export class RedisLeases implements LeaseStore {
     identity: Identity,
     batch: readonly Request[],
     args: (string | number)[],
-    parse: (key: string, element: Element) => Answer,
-  ): Promise<BatchAnswer<Answer>> {
+    parse: (key: string, element: Element) => Answer | Failed,
+  ): Promise<BatchAnswer<Answer | Failed>> {
     const keys = [
       this.#keys.namespace,
       this.#keys.session(identity.sessionId),
@@ -198,7 +199,7 @@ export class RedisLeases implements LeaseStore {
       ...Element[],
     ];
     if (status !== "ok") return { status: status as "condemned" | "era" | "generation" };
-    return { status, answers: elements.map((element, i) => parse(batch[i]!.key, element)) };
+    return { status, answers: elements.map((element, i) => orError(() => parse(batch[i]!.key, element))) };
   }
 
   async #run(name: ScriptName, keys: readonly string[], args: readonly (string | number)[]): Promise<string[]> {
@@ -219,4 +220,14 @@ function leaseAnswer(key: string, [status, a]: Element): LeaseAnswer {
   if (status === "held") return { status };
   if (status === "lost") return { status, lease: a ? parseLease(key, a) : undefined };
   return { status: "error", error: toStoreError(new Error(a), JSON.stringify(key)) };
+}
+
+/** A record that cannot be read is the answer for its own key, and none of the other keys of the batch. */
+function orError<Answer>(read: () => Answer): Answer | Failed {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof StoreError) return { status: "error", error };
+    throw error;
+  }
 }

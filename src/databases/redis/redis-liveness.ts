@@ -22,6 +22,8 @@ export class RedisLiveness implements LivenessConnection {
   readonly #keys: RedisKeys;
   readonly #context: StoreContext;
   #listens = false;
+  /** The channel of the session before. */
+  #channel: string | undefined;
 
   constructor(
     open: OpenConnection,
@@ -41,14 +43,25 @@ export class RedisLiveness implements LivenessConnection {
   }
 
   async listen(sessionId: string): Promise<boolean> {
+    const channel = this.#keys.channel(sessionId);
     try {
-      await this.#connection.subscribe(this.#keys.channel(sessionId));
+      await this.#connection.subscribe(channel);
       this.#listens = true;
+      if (this.#channel !== undefined && this.#channel !== channel) this.#leave(this.#channel);
+      this.#channel = channel;
     } catch (cause) {
       if (toStoreError(cause).code !== "denied") throw cause;
       this.#listens = false;
     }
     return this.#listens;
+  }
+
+  /**
+   * Nobody waits for the answer: what follows does not depend on it. A failure of the connection is told by its end,
+   * and without the right to it the subscription stays, to no harm, until the connection closes.
+   */
+  #leave(channel: string): void {
+    this.#connection.unsubscribe(channel).catch(() => {});
   }
 
   async begin(r: BeginRequest): Promise<PingAnswer> {

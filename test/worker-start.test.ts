@@ -1,0 +1,37 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { systemClock } from "../src/clock.js";
+import type { LivenessTask } from "../src/liveness-protocol.js";
+import { SharedCells } from "../src/shared-cells.js";
+import { WorkerHost } from "../src/worker-host.js";
+import { LOAD_MS } from "./support/fixtures/slow-worker.js";
+import { record } from "./support/lockers.js";
+import { waitUntil } from "./support/wait.js";
+
+/** Ten times as fast: a worker that stands still for half a second is replaced, before its first step for three. */
+const clock = { ...systemClock, timer: (ms: number, fn: () => void) => systemClock.timer(ms / 10, fn) };
+
+test("a worker whose database takes long to load is not taken for one that stands still", async () => {
+  using worker = record("worker");
+  const cells = new SharedCells(1_000);
+  const host = new WorkerHost({
+    clock,
+    cells,
+    workerPath: fileURLToPath(new URL("./support/fixtures/slow-worker.js", import.meta.url)),
+    task: () => ({}) as Omit<LivenessTask, "port" | "cells">,
+    onMessage: () => undefined,
+  });
+  const startedMs = performance.now();
+  host.start();
+  try {
+    await waitUntil(() => cells.readWorkerTick() > 0, true, { deadlineMs: 8_000, what: "the worker's first step" });
+    assert.ok(performance.now() - startedMs > LOAD_MS - 50);
+  } finally {
+    await host.stop(false, 20_000);
+  }
+  assert.deepEqual(
+    worker.events.map(({ state }) => state),
+    ["started", "stopped"],
+  );
+});
