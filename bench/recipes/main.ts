@@ -6,11 +6,11 @@ import { parseArgs } from "node:util";
 import { mulberry32, seed } from "../../test/support/wait.js";
 import { describeMachine } from "../support/machine.js";
 import { printMachine } from "../support/report.js";
-import { recipe, runSubject, type PauseWhom, type RunResult } from "./recipe.js";
+import { pauses, recipe, runSubject, type Pause, type RunResult } from "./recipe.js";
 import { subjects, type SubjectName } from "./subject.js";
 import { row, tableHead } from "./table.js";
 
-const usage = "npm run recipe -- [--minutes M] [--peers] [--pause anyone|holder] [--only NAME]";
+const usage = `npm run recipe -- [--minutes M] [--peers] [--pause ${pauses.join("|")}] [--only NAME]`;
 
 const { values } = parseArgs({
   options: {
@@ -21,8 +21,8 @@ const { values } = parseArgs({
   },
 });
 const runs = Number(values.minutes);
-const pause = values.pause as PauseWhom;
-if (!Number.isInteger(runs) || runs < 1 || !["anyone", "holder"].includes(pause)) throw new Error(usage);
+const pause = values.pause as Pause;
+if (!Number.isInteger(runs) || runs < 1 || !pauses.includes(pause)) throw new Error(usage);
 
 const chosen = subjects.filter(
   ({ name, is }) => (is === "ours" || values.peers !== undefined) && (values.only?.includes(name) ?? true),

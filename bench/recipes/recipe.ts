@@ -1,9 +1,10 @@
 // The recipe itself: five updaters, a pause every five seconds, and what became of their acknowledged updates.
 
+import { readFile } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { spawnChild, type Child } from "../../test/support/child.js";
 import { startRedis } from "../../test/support/redis-server.js";
-import { withDeadline } from "../../test/support/wait.js";
+import { waitUntil, withDeadline } from "../../test/support/wait.js";
 import { Register } from "./register.js";
 import type { SubjectName } from "./subject.js";
 import type { Updates, UpdaterSetup } from "./updater.js";
@@ -13,7 +14,9 @@ export const recipe = { ttlMs: 2_000, processes: 5, pauseEveryMs: 5_000, pauseMs
 /** A waiter's pause between two looks, ms, where a locker lets it be chosen. Ours polls every 25 to 50. */
 const retryMs = 50;
 
-export type PauseWhom = "anyone" | "holder";
+/** Whom a pause hits. "window": the holder, after it has asked and before it writes. */
+export const pauses = ["anyone", "holder", "window"] as const;
+export type Pause = (typeof pauses)[number];
 
 export type RunSetup = {
   readonly subject: SubjectName;
@@ -21,7 +24,7 @@ export type RunSetup = {
   readonly module: string;
   readonly runs: number;
   readonly runMs: number;
-  readonly pause: PauseWhom;
+  readonly pause: Pause;
   readonly random: () => number;
 };
 
@@ -97,19 +100,39 @@ async function runOnce(setup: RunSetup, updaters: Child[], registerUrl: string, 
 
 /** Stops one process at a time, for longer than the TTL. Returns how many times. */
 async function pauseUntil(endMs: number, setup: RunSetup, updaters: Child[], register: Register): Promise<number> {
-  let pauses = 0;
+  let count = 0;
   for (let nextMs = performance.now() + recipe.pauseEveryMs; nextMs < endMs; nextMs += recipe.pauseEveryMs) {
-    await delay(nextMs - performance.now());
-    const anyone = Math.floor(setup.random() * updaters.length);
-    const holder = setup.pause === "holder" ? await register.lastReader() : undefined;
-    const victim = updaters[holder === undefined ? anyone : holder - 1];
-    await victim?.kill("SIGSTOP");
+    await delay(Math.max(0, nextMs - performance.now()));
+    const victim = await stopOne(setup, updaters, register);
     await delay(recipe.pauseMs);
     await victim?.kill("SIGCONT");
-    pauses += 1;
+    count += 1;
   }
   await delay(Math.max(0, endMs - performance.now()));
-  return pauses;
+  return count;
+}
+
+async function stopOne({ pause, random }: RunSetup, updaters: Child[], register: Register): Promise<Child | undefined> {
+  if (pause === "window") return stopInWindow(updaters);
+  const anyone = Math.floor(random() * updaters.length);
+  const holder = pause === "holder" ? await register.lastReader() : undefined;
+  const victim = updaters[holder === undefined ? anyone : holder - 1];
+  await victim?.kill("SIGSTOP");
+  return victim;
+}
+
+/** Whoever gets there first stops itself. */
+async function stopInWindow(updaters: Child[]): Promise<Child | undefined> {
+  await Promise.all(updaters.map((updater) => updater.request("stopInWindow", true)));
+  const stopped = async (): Promise<Child | undefined> => {
+    const states = await Promise.all(updaters.map(({ pid }) => readFile(`/proc/${pid}/stat`, "utf8")));
+    return updaters[states.findIndex((stat) => stat.slice(stat.lastIndexOf(")")).startsWith(") T"))];
+  };
+  const what = "an updater that stops itself";
+  const victim = await waitUntil(stopped, (child) => child !== undefined, { deadlineMs: 30_000, what });
+  const others = updaters.filter((updater) => updater !== victim);
+  await Promise.all(others.map((updater) => updater.request("stopInWindow", false)));
+  return victim;
 }
 
 function tally(acked: readonly number[], final: readonly number[]): Tally {

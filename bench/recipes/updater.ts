@@ -37,6 +37,7 @@ let random: () => number;
 let register: Register;
 let updates: Updates;
 let stopped = false;
+let stopsInWindow = false;
 let running = Promise.resolve();
 let sections = 0;
 
@@ -61,11 +62,18 @@ async function update(guard: Guard): Promise<void> {
       return;
     }
   }
+  if (stopsInWindow) stopInWindow();
   await register.write([...plain, element]);
   updates.plain.push(element);
   if (guard.token === undefined) return;
   if (fenced && (await register.writeFenced(token, [...fenced, element]))) updates.fenced.push(element);
   else updates.refused += 1;
+}
+
+/** Once; the nemesis has it go on. */
+function stopInWindow(): void {
+  stopsInWindow = false;
+  process.kill(process.pid, "SIGSTOP");
 }
 
 function note(error: unknown): void {
@@ -86,6 +94,8 @@ serveChild({
     register = new Register(setup.registerUrl, key);
     running = updateUntilStopped(key);
   },
+  /** Whether the next section is stopped after its check and before its write. */
+  stopInWindow: (will: boolean) => void (stopsInWindow = will),
   stop: async () => {
     stopped = true;
     await running;
