@@ -103,7 +103,7 @@ async function openCrowd(setup: CrowdSetup, port: number, ledgerUrl: string) {
     await member.request("open", { ...own, turns, sectionMs, limits, settings } satisfies MembersSetup);
   };
   try {
-    await Promise.all(Array.from({ length: processes }, (_, i) => add(i)));
+    for (let i = 0; i < processes; i++) await add(i);
   } catch (error) {
     await dispose();
     throw error;
