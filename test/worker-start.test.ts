@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { systemClock } from "../src/clock.js";
-import type { LivenessTask } from "../src/liveness-protocol.js";
+import type { WorkerTask } from "../src/liveness-protocol.js";
 import { SharedCells } from "../src/shared-cells.js";
 import { WorkerHost } from "../src/worker-host.js";
+import { startWorkerThread } from "../src/worker-thread.js";
 import { LOAD_MS } from "./support/fixtures/slow-worker.js";
 import { record } from "./support/lockers.js";
 import { waitUntil } from "./support/wait.js";
@@ -18,8 +19,9 @@ test("a worker whose database takes long to load is not taken for one that stand
   const host = new WorkerHost({
     clock,
     cells,
+    startWorker: startWorkerThread,
     workerPath: fileURLToPath(new URL("./support/fixtures/slow-worker.js", import.meta.url)),
-    task: () => ({}) as Omit<LivenessTask, "port" | "cells">,
+    task: () => ({}) as Omit<WorkerTask, "cells">,
     onMessage: () => undefined,
   });
   const startedMs = performance.now();

@@ -143,6 +143,9 @@ export class SimConnection implements ScriptConnection {
   subscribe(channel: string): Promise<unknown> {
     return this.#ask(() => this.#server.subscribe(this, channel));
   }
+  unsubscribe(channel: string): Promise<unknown> {
+    return this.#ask(() => this.#server.redis.unsubscribe(channel, this.id));
+  }
   close(cause?: StoreError): void {
     this.#close(cause ?? new Error("the connection was closed by its owner"));
   }

@@ -18,6 +18,7 @@ export interface ScriptConnection {
   get(key: string): Promise<string | null>;
   info(section: string): Promise<string>;
   subscribe(channel: string): Promise<unknown>;
+  unsubscribe(channel: string): Promise<unknown>;
   close(cause?: StoreError): void;
 }
 

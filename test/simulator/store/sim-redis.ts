@@ -104,6 +104,13 @@ export class SimRedis {
     else this.#subscribers.set(name, new Set([subscriberId]));
   }
 
+  unsubscribe(channel: string, subscriberId: string): void {
+    const name = toBytes(channel);
+    const subscribers = this.#subscribers.get(name);
+    subscribers?.delete(subscriberId);
+    if (subscribers?.size === 0) this.#subscribers.delete(name);
+  }
+
   /** Its connection is gone. */
   unsubscribeAll(subscriberId: string): void {
     for (const [channel, subscribers] of this.#subscribers) {
