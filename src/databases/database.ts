@@ -23,7 +23,13 @@ export type DatabaseDescription =
   | { type: "redis"; options: Record<string, unknown>; settings: Record<string, unknown> }
   | { type: "module"; moduleName: string; exportName: string };
 
-export type StoreContext = { clock: Clock; onUp?(): void; onDown?(cause: Error): void };
+export type StoreContext = {
+  clock: Clock;
+  onUp?(): void;
+  onDown?(cause: Error): void;
+  /** Somebody gave back what this locker waits for. Comes in order with the answers to what it asked. */
+  onGrant?(grant: GrantPush): void;
+};
 
 /** Who asks, and in which era. An answer counts only while these are still true. */
 export type Identity = {
@@ -42,11 +48,38 @@ export type AcquireRequest = {
   trace: string;
   /** Take the key from this condemned session, if it still holds it under this token. */
   replace?: { sessionId: string; fencingToken: number } | undefined;
+  /** Queue for it when it is held. */
+  wait?: WaitRequest | undefined;
+  /** How many tokens in a row it would like, for leases handed on within this process. Default 1. */
+  tokens?: number;
 };
 
+export type WaitRequest = {
+  /** For how long it counts as one that may be granted the key, unless it asks again, ms. */
+  fitForMs: number;
+  /** Waiters that were found dead: their places are given up. */
+  dead: readonly Waiter[];
+};
+
+/** A waiter is granted the key the instant it becomes free. A hint: asking again finds the lease as well. */
+export type GrantPush = {
+  leaseNumber: number;
+  fencingToken: number;
+  lastToken: number;
+  acquiredAtMs: number;
+  era: string;
+  sessionId: string;
+};
+
+/** One who queues: the id of the lease it would have, and its session. */
+export type Waiter = { leaseId: string; sessionId: string };
+
 export type AcquireAnswer =
-  | { status: "granted"; fencingToken: number; acquiredAtMs: number }
+  /** `lastToken`: the end of the block that begins with the token. */
+  | { status: "granted"; fencingToken: number; lastToken: number; acquiredAtMs: number }
   | { status: "held"; lease: LeaseRecord }
+  /** `isFirst`: nobody before it can be granted the key just now; `unfit`: some of those who cannot. */
+  | { status: "queued"; lease: LeaseRecord; isFirst: boolean; unfit: readonly Waiter[] }
   | { status: "recovering" }
   | { status: "error"; error: Error };
 

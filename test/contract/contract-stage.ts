@@ -9,6 +9,7 @@ import type {
   CondemnAnswer,
   CondemnRequest,
   Database,
+  GrantPush,
   Identity,
   LeaseStore,
   LivenessConnection,
@@ -62,13 +63,15 @@ export class Actor implements AsyncDisposable {
   readonly sessionId: string;
   era = "";
   pushes = 0;
+  /** What its main thread was told of grants. */
+  readonly grants: GrantPush[] = [];
   readonly leases: LeaseStore;
   readonly liveness: LivenessConnection;
 
   constructor(database: Database, { lockerId = nanoid(), number = 1, clock = systemClock }: ActorOptions) {
     this.lockerId = lockerId;
     this.sessionId = `${lockerId}.${number}`;
-    this.leases = database.openLeases({ clock });
+    this.leases = database.openLeases({ clock, onGrant: (grant) => void this.grants.push(grant) });
     const events = { onPush: () => void (this.pushes += 1), onClose: () => undefined };
     this.liveness = database.openLiveness({ clock }, events);
   }
@@ -98,6 +101,11 @@ export class Actor implements AsyncDisposable {
     const request = { key, leaseNumber: 1, lockTtlMs: 60_000, trace: "", ...more };
     const result = await this.leases.acquire(this.identity, [request]);
     return result.status === "ok" ? first(result.answers) : { status: result.status };
+  }
+
+  /** Queues for a key that is held, or asks again from its place in the queue. */
+  queue(key: string, more: Partial<AcquireRequest> = {}): Promise<AcquireAnswer | { status: string }> {
+    return this.acquire(key, { wait: { fitForMs: 60_000, dead: [] }, ...more });
   }
 
   /** What must be granted: its token. */

@@ -6,11 +6,14 @@ import { ContractStage, type OpenContractStore } from "./contract-stage.js";
 import { eraCases } from "./era-cases.js";
 import { judgementCases } from "./judgement-cases.js";
 import { leaseCases } from "./lease-cases.js";
+import { queueCases } from "./queue-cases.js";
 import { reassertCases } from "./reassert-cases.js";
 import { sessionCases } from "./session-cases.js";
 import { takeoverCases } from "./takeover-cases.js";
 
-const suites = { sessionCases, leaseCases, batchCases, takeoverCases, judgementCases, eraCases, reassertCases };
+const suites = {
+  ...{ sessionCases, leaseCases, batchCases, queueCases, takeoverCases, judgementCases, eraCases, reassertCases },
+};
 
 /** Each case in a namespace of its own. */
 export function databaseContract(name: string, open: OpenContractStore): void {

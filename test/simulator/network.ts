@@ -161,8 +161,8 @@ export class SimConnection implements ScriptConnection {
       else waiting?.resolve(reply.value);
     });
   }
-  onMessage(channel: string): void {
-    this.thread.input(() => this.#closed || this.#events.onMessage?.(channel));
+  onMessage(channel: string, message: string): void {
+    this.thread.input(() => this.#closed || this.#events.onMessage?.(channel, message));
   }
   onReset(cause: string): void {
     this.thread.input(() => this.#close(new Error(cause)));

@@ -92,9 +92,9 @@ export class Oracle {
 
   #onAcquire(keys: readonly string[], args: readonly string[], reply: unknown[]): void {
     if (reply[0] !== "ok") return;
-    for (let i = 2; i < keys.length; i++) {
-      const [status, token] = reply[i] as string[];
-      const lease = `${args[5]}#${args[6 + (i - 2) * 5]}`;
+    for (let i = 2; i < keys.length; i += 2) {
+      const [status, token] = reply[1 + i / 2] as string[];
+      const lease = `${args[5]}#${args[7 + (i - 2) * 4]}`;
       if (status === "granted") this.#onGrant(keyOf(keys[i]!), lease, Number(token));
     }
   }

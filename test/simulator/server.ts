@@ -26,7 +26,7 @@ export class SimServer {
     this.redis = new SimRedis({
       nowUs: () => Math.floor((1_700_000_000_000 + world.nowMs + this.clockOffsetMs) * 1_000),
       runId: this.#freshRunId(),
-      deliver: (id, channel) => this.#deliver(id, channel),
+      deliver: (id, channel, message) => this.#deliver(id, channel, message),
     });
   }
 
@@ -53,8 +53,8 @@ export class SimServer {
     this.redis.subscribe(channel, from.id);
   }
 
-  #deliver(id: string, channel: string): void {
-    for (const from of this.#accepted) if (from.id === id) from.down.send(() => from.onMessage(channel));
+  #deliver(id: string, channel: string, message: string): void {
+    for (const from of this.#accepted) if (from.id === id) from.down.send(() => from.onMessage(channel, message));
   }
 
   /** What a hash holds, for who looks from outside. */

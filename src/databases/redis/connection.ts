@@ -8,7 +8,7 @@ import { scripts } from "./scripts.generated.js";
 export type ScriptName = keyof typeof scripts;
 type Runner = (numberOfKeys: number, ...args: (string | number)[]) => Promise<unknown>;
 
-export type ConnectionEvents = { onMessage?(channel: string): void; onClose(cause: StoreError): void };
+export type ConnectionEvents = { onMessage?(channel: string, message: string): void; onClose(cause: StoreError): void };
 
 /** What the two doors need of a connection to Redis. Every rejection is a StoreError. */
 export interface ScriptConnection {
@@ -75,7 +75,7 @@ export class RedisConnection implements ScriptConnection {
     this.#redis = new Redis(safe as RedisOptions & { replyMapping?: "legacy" });
     this.#redis.on("error", (error: unknown) => (this.#lastError = error));
     this.#redis.on("end", () => this.#close(this.#lastError ?? new Error("the connection was closed")));
-    if (events.onMessage) this.#redis.on("message", (channel: string) => events.onMessage?.(channel));
+    if (events.onMessage) this.#redis.on("message", (...heard: [string, string]) => events.onMessage?.(...heard));
     this.ready = this.#connect();
     this.ready.catch(() => {}); // told by onClose as well; nobody need await it
   }

@@ -15,11 +15,19 @@ export class RedisKeys {
   lease(key: string): string {
     return `${this.#prefix}l:${key}`;
   }
+  /** Who waits for the key. */
+  queue(key: string): string {
+    return `${this.#prefix}q:${key}`;
+  }
   session(sessionId: string): string {
     return `${this.#prefix}s:${sessionId}`;
   }
   /** Where a session's worker listens. Its number of subscribers tells peers whether the connection is there. */
   channel(sessionId: string): string {
     return `${this.#prefix}c:${sessionId}`;
+  }
+  /** Where a locker's main thread hears that it was granted what it waits for. */
+  grants(lockerId: string): string {
+    return `${this.#prefix}g:${lockerId}`;
   }
 }

@@ -20,6 +20,7 @@ import type { OpenConnection, ScriptConnection, ScriptName } from "./connection.
 import type { RedisKeys } from "./keys.js";
 import { parseLease, parseSession } from "./records.js";
 import { toStoreError } from "./redis-errors.js";
+import { acquireAnswer, acquireArguments, GrantChannel, parseGrant } from "./redis-waiting.js";
 
 /**
  * The longest pause before the next try to connect, ms: who comes back late is taken for dead by who came back first.
@@ -38,6 +39,7 @@ export class RedisLeases implements LeaseStore {
   #generation = 0;
   #lastError = new StoreError("unreachable", "Redis: not connected yet");
   #waiters = new Set<{ resolve(): void; reject(error: Error): void }>();
+  #grants: GrantChannel | undefined;
   #isUp = false;
   #closed = false;
 
@@ -49,19 +51,9 @@ export class RedisLeases implements LeaseStore {
   }
 
   async acquire(identity: Identity, batch: readonly AcquireRequest[]): Promise<BatchAnswer<AcquireAnswer>> {
-    const args = batch.flatMap((r) => [
-      r.leaseNumber,
-      r.lockTtlMs,
-      r.replace?.sessionId ?? "",
-      r.replace?.fencingToken ?? "",
-      r.trace,
-    ]);
-    return this.#batch("acquire", identity, batch, args, (key, [status, a, b]) => {
-      if (status === "granted") return { status, fencingToken: Number(a), acquiredAtMs: Number(b) };
-      if (status === "held") return { status, lease: parseLease(key, a!) };
-      if (status === "recovering") return { status };
-      return { status: "error", error: toStoreError(new Error(a), JSON.stringify(key)) };
-    });
+    const channel = batch.some(({ wait }) => wait) ? this.#listen(identity.lockerId) : "";
+    const args = [channel, ...batch.flatMap(acquireArguments)];
+    return this.#batch("acquire", identity, batch, args, acquireAnswer, (key) => [this.#keys.queue(key)]);
   }
 
   renew(identity: Identity, batch: readonly RenewRequest[]): Promise<BatchAnswer<LeaseAnswer>> {
@@ -80,9 +72,12 @@ export class RedisLeases implements LeaseStore {
   }
 
   async release(identity: Identity, batch: readonly ReleaseRequest[]): Promise<BatchAnswer<ReleaseAnswer>> {
-    const keys = [this.#keys.session(identity.sessionId), ...batch.map((r) => this.#keys.lease(r.key))];
-    const generation = this.#generation;
-    const args = [generation, identity.lockerId, ...batch.map((r) => r.leaseNumber)];
+    const names = this.#keys;
+    const elements = batch.flatMap(({ key }) => [names.lease(key), names.queue(key)]);
+    const keys = [names.namespace, names.session(identity.sessionId), ...elements];
+    const { recoveryMs, lockerId } = identity;
+    const head = [this.#context.clock.freshId(10), recoveryMs, this.#generation, lockerId];
+    const args = [...head, ...batch.map((r) => r.leaseNumber)];
     const reply = (await this.#run("release", keys, args)) as unknown as (Element | string)[];
     if (reply[0] === "generation") return { status: "generation" };
     const answers = (reply as Element[]).map(([status, a], i): ReleaseAnswer => {
@@ -152,7 +147,9 @@ export class RedisLeases implements LeaseStore {
     this.#generation += 1;
     const connection = this.#openConnection(this.#context.clock, {
       onClose: (cause) => this.#onClose(cause),
+      onMessage: (_channel, message) => this.#onGrant(message),
     });
+    this.#grants = undefined;
     this.#connection = connection;
     connection.ready.then(
       () => {
@@ -163,6 +160,18 @@ export class RedisLeases implements LeaseStore {
       },
       () => {}, // onClose tells it
     );
+  }
+
+  /** The channel of this locker, heard on this connection from now on; a caller that hears nothing has none. */
+  #listen(lockerId: string): string {
+    if (!this.#context.onGrant || !this.#connection || !this.#isUp) return "";
+    this.#grants ??= new GrantChannel(this.#keys.grants(lockerId));
+    return this.#grants.use(this.#connection);
+  }
+
+  #onGrant(message: string): void {
+    const grant = parseGrant(message);
+    if (grant) this.#context.onGrant?.(grant);
   }
 
   #onClose(cause: StoreError): void {
@@ -185,11 +194,12 @@ export class RedisLeases implements LeaseStore {
     batch: readonly Request[],
     args: (string | number)[],
     parse: (key: string, element: Element) => Answer | Failed,
+    more: (key: string) => string[] = () => [],
   ): Promise<BatchAnswer<Answer | Failed>> {
     const keys = [
       this.#keys.namespace,
       this.#keys.session(identity.sessionId),
-      ...batch.map((r) => this.#keys.lease(r.key)),
+      ...batch.flatMap(({ key }) => [this.#keys.lease(key), ...more(key)]),
     ];
     const { era, sessionId, lockerId, recoveryMs } = identity;
     const head = [this.#context.clock.freshId(10), recoveryMs, this.#generation, era, sessionId, lockerId];

@@ -7,7 +7,22 @@ import { startRedis, type RedisServer } from "../../support/redis-server.js";
 import { waitUntil } from "../../support/wait.js";
 
 /** The rule in the README. Without one of `needed` something fails; without one of `useful` it works less well. */
-const needed = ["del", "eval", "evalsha", "get", "hgetall", "hlen", "hmget", "hset", "info", "pexpire", "set", "time"];
+const needed = [
+  "del",
+  "eval",
+  "evalsha",
+  "get",
+  "hdel",
+  "hget",
+  "hgetall",
+  "hlen",
+  "hmget",
+  "hset",
+  "info",
+  "pexpire",
+  "set",
+  "time",
+];
 const useful = ["publish", "pubsub|numsub", "subscribe", "unsubscribe"];
 const prefix = "locks:";
 const names = ["~locks:*", "&locks:*"];

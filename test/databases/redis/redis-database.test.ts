@@ -23,9 +23,9 @@ async function openStage(server?: SharedRedis) {
 function acquireAs(store: ContractRedis, actor: Actor, generation: number, key: string): Promise<unknown> {
   const { prefix, client } = store;
   const { lockerId, sessionId, era } = actor;
-  const keys = [`${prefix}n`, `${prefix}s:${sessionId}`, `${prefix}l:${key}`];
-  const head = ["unused", RECOVERY_MS, generation, era, sessionId, lockerId];
-  return client.eval(scripts.acquire, keys.length, ...keys, ...head, 9, 60_000, "", "", "late");
+  const keys = [`${prefix}n`, `${prefix}s:${sessionId}`, `${prefix}l:${key}`, `${prefix}q:${key}`];
+  const head = ["unused", RECOVERY_MS, generation, era, sessionId, lockerId, ""];
+  return client.eval(scripts.acquire, keys.length, ...keys, ...head, 9, 60_000, "", "", 1, 0, "", "late");
 }
 
 test("what an older connection still delivers is refused once a newer one was heard, whatever the verb", async () => {
@@ -213,7 +213,8 @@ async function grantOf(actor: Actor, key: string) {
       ...{ deadlineMs: 10_000, what: `the lease of ${key}` },
     },
   );
-  return ["granted", String(answer?.fencingToken), String(answer?.acquiredAtMs)];
+  const token = String(answer?.fencingToken);
+  return ["granted", token, String(answer?.acquiredAtMs), token];
 }
 
 /** Kills every other connection, and waits until that command is answered on a new one. */

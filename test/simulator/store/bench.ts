@@ -25,8 +25,8 @@ const verbs: Record<string, (i: number) => unknown> = {
   acquire: (i) =>
     redis.eval(
       "acquire",
-      [ns, session, `pulselock:l:${i % 50}`],
-      [...head, 1, era, sessionId, sessionId.slice(0, -2), i, 300_000, "", "", ""],
+      [ns, session, `pulselock:l:${i % 50}`, `pulselock:q:${i % 50}`],
+      [...head, 1, era, sessionId, sessionId.slice(0, -2), "", i, 300_000, "", "", 1, 0, "", ""],
     ),
   renew: (i) =>
     redis.eval(
@@ -35,7 +35,12 @@ const verbs: Record<string, (i: number) => unknown> = {
       [...head, 1, era, sessionId, sessionId.slice(0, -2), i, 5, 300_000],
     ),
   read: () => redis.eval("read-session", [session, session], ["pulselock:c:x", monoMs()]),
-  release: (i) => redis.eval("release", [session, `pulselock:l:${i % 50}`], [1, sessionId.slice(0, -2), i]),
+  release: (i) =>
+    redis.eval(
+      "release",
+      [ns, session, `pulselock:l:${i % 50}`, `pulselock:q:${i % 50}`],
+      [...head, 1, sessionId.slice(0, -2), i],
+    ),
 };
 const names = Object.keys(verbs);
 const measure = (label: string, one: (i: number) => unknown, count: number): void => {

@@ -38,6 +38,7 @@ export const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
   ["PEXPIRE", { arity: -3, isWrite: true, execute: pexpire }],
   ["PTTL", { arity: 2, execute: pttl }],
   ["HSET", { arity: -4, isWrite: true, needsMemory: true, execute: hset }],
+  ["HDEL", { arity: -3, isWrite: true, execute: hdel }],
   ["HGET", { arity: 3, execute: (server, [, key, field]) => onHash(server, key!, (h) => h?.get(field!) ?? null) }],
   ["HLEN", { arity: 2, execute: (server, [, key]) => onHash(server, key!, (hash) => hash?.size ?? 0) }],
   ["HGETALL", { arity: 2, execute: (server, [, key]) => onHash(server, key!, (h) => (h ? [...h].flat() : [])) }],
@@ -101,6 +102,16 @@ function hset({ keyspace }: ServerView, args: readonly string[]): Reply {
   const before = hash.size;
   for (let i = 2; i < args.length; i += 2) hash.set(args[i]!, args[i + 1]!);
   return hash.size - before;
+}
+
+/** A hash without fields is none. */
+function hdel({ keyspace }: ServerView, [, key, ...fields]: readonly string[]): Reply {
+  const hash = keyspace.read(key!);
+  if (hash === undefined) return 0;
+  if (!(hash instanceof Map)) return WRONG_TYPE;
+  const count = fields.filter((field) => hash.delete(field)).length;
+  if (hash.size === 0) keyspace.remove(key!);
+  return count;
 }
 
 function hmget(server: ServerView, args: readonly string[]): Reply {

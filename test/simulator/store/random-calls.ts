@@ -11,6 +11,8 @@ const prefix = "p:";
 const namespace = `${prefix}n`;
 const channelOf = (id: string): string => `${prefix}c:${id}`;
 const sessionOf = (id: string): string => `${prefix}s:${id}`;
+const grantsOf = (id: string): string => `${prefix}g:${id.slice(0, id.lastIndexOf("."))}`;
+const queueOf = (lease: string): string => lease.replace("l:", "q:");
 
 export class RandomCalls {
   readonly #twins: Twins;
@@ -29,7 +31,8 @@ export class RandomCalls {
 
   /** A session's worker begins or ends to listen. Not part of next(): it waits for the real server. */
   listen(): Promise<void> {
-    return this.#twins.listen(channelOf(this.#pick(sessions)), this.#random() < 0.6);
+    const id = this.#pick(sessions);
+    return this.#twins.listen(this.#random() < 0.5 ? channelOf(id) : grantsOf(id), this.#random() < 0.6);
   }
 
   /** One thing that happens to both stores. */
@@ -76,7 +79,8 @@ export class RandomCalls {
     const kind = randomInteger(this.#random, 6);
     this.#withMemory(() => {
       if (kind === 0) this.#raw("SET", key, `2 x ${sessions[0]} 1 1 1 ${this.#currentEra()} t`);
-      else if (kind === 1) this.#raw("SET", key, randomText(this.#random, 20), "PX", 60_000);
+      else if (kind === 1)
+        this.#raw("SET", this.#pick([key, queueOf(key)]), randomText(this.#random, 20), "PX", 60_000);
       else if (kind === 2) this.#raw("HSET", this.#pick([key, session]), "last", this.#pick(weird));
       else if (kind === 3) this.#raw("HSET", namespace, "run", "f".repeat(40));
       else if (kind === 4) this.#raw("HSET", namespace, "v", this.#pick(["1", "2", "x\ny"]));
@@ -111,15 +115,19 @@ export class RandomCalls {
     const common = [this.#era(), this.#recoveryMs()];
     const replaced = (key: string): ScriptArgument[] =>
       this.#random() < 0.5 ? ["", ""] : [this.#holder(key)[0], this.#holder(key)[1]];
+    const queued = leases.flatMap((key) => [key, queueOf(key)]);
+    const wanted = (key: string): ScriptArgument[] => {
+      const [old, token] = replaced(key);
+      return [number(), this.#ttl(), old!, token!, this.#pick([1, 1, 50, 1e7]), ...this.#waits(), this.#trace()];
+    };
     const acts = [
       () => run("begin", keys, this.#beginArgs(this.#pick(["new", "new", "trusted", "provisional"]))),
       () => run("ping", keys, [...common, this.#currentEra(), this.#monoMs(), this.#rarely(1, 0), 3_600_000]),
-      () =>
-        run("acquire", batch, [...head, ...each((key) => [number(), this.#ttl(), ...replaced(key), this.#trace()])]),
+      () => run("acquire", [...keys, ...queued], [...head, this.#grants(id), ...each((key) => wanted(key))]),
       () => run("renew", batch, [...head, ...each((key) => [...this.#held(key), this.#rarely(this.#ttl(), 0)])]),
       () => run("reown", batch, [...head, ...each((key) => [...this.#held(key), this.#ttl()])]),
       () => run("reassert", batch, [...head, ...each((key) => [...this.#held(key), this.#ttl(), 5, this.#trace()])]),
-      () => run("release", [keys[1]!, ...leases], [head[2]!, head[5]!, ...each((key) => [this.#held(key)[0]!])]),
+      () => run("release", [...keys, ...queued], [...head.slice(0, 3), head[5]!, ...each((key) => [this.#given(key)])]),
       () => run("read-session", [sessionOf(other), keys[1]!], [channelOf(other), this.#monoMs()]),
       () => run("condemn", [keys[0]!, sessionOf(other), keys[1]!], [...common, ...this.#condemnArgs(other)]),
       () => run("tombstone", [...keys, sessionOf(other)], [...common, this.#currentEra(), 600_000]),
@@ -128,6 +136,22 @@ export class RandomCalls {
     // Tombstones and goodbyes, the last two, as often as the others would leave hardly a session.
     const last = acts.length - (this.#random() < 0.2 && !this.#careful ? 1 : 3);
     acts[randomInteger(this.#random, last)]!();
+  }
+
+  /** For how long it is fit, and whom it found dead. */
+  #waits(): ScriptArgument[] {
+    const [locker, of] = [this.#pick(lockers), this.#pick(sessions)];
+    const dead = this.#random() < 0.2 ? `${locker}#${1 + randomInteger(this.#random, 3)} ${of}` : "";
+    return [this.#pick([0, 0, 2_500, 60_000, 400_000]), dead];
+  }
+
+  /** Its lease, or its place in the queue. */
+  #given(key: string): ScriptArgument {
+    return this.#random() < 0.5 ? this.#held(key)[0]! : 1 + randomInteger(this.#random, 3);
+  }
+
+  #grants(id: string): string {
+    return this.#rarely("", grantsOf(id));
   }
 
   #head(id: string): ScriptArgument[] {
@@ -209,7 +233,8 @@ export class RandomCalls {
   }
 
   #anyKey(): string {
-    return this.#pick([...this.#leases, ...this.#namespaces, ...sessions.map(sessionOf)]);
+    const queues = this.#leases.map(queueOf);
+    return this.#pick([...this.#leases, ...queues, ...this.#namespaces, ...sessions.map(sessionOf)]);
   }
 
   #rarely<T>(odd: T, usual: T): T {

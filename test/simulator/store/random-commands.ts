@@ -37,6 +37,11 @@ export function commandsOn(
     ],
     ...[["HGET", key, text()], ["HGET", key, "f"], ["HGET", key], ["HLEN", key], ["HGETALL", key], ["HLEN"]],
     ...[
+      ["HDEL", key, "f"],
+      ["HDEL", key, "v", text(), "v"],
+      ["HDEL", key],
+    ],
+    ...[
       ["HMGET", key, "v", text(), "v"],
       ["HMGET", key],
     ],

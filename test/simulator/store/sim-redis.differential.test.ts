@@ -36,7 +36,17 @@ test("the simulated store answers every script as a real one does, and holds the
   }
   if (process.env["STEPS"]) console.log(new Map([...outcomes].sort()));
   // A run in which nothing was ever granted or condemned would compare refusals only.
-  for (const outcome of ["granted", "held", "condemned", "recovering", "released", "OOM", "WRONGTYPE", "ERR"]) {
+  for (const outcome of [
+    "granted",
+    "held",
+    "queued",
+    "condemned",
+    "recovering",
+    "released",
+    "OOM",
+    "WRONGTYPE",
+    "ERR",
+  ]) {
     assert.ok((outcomes.get(outcome) ?? 0) > 0, `${outcome} came up`);
   }
   assert.ok(messages > 0, "subscribers were told something");

@@ -13,6 +13,8 @@ const [namespace, session, sessionId, lockerId] = ["p:n", "p:s:locker.1", "locke
 const limits = { ttl: 10_000, grace: 1_500, interval: 500, drift: 94, channel: 1 };
 
 /** A store, its clock, and one session that may be granted leases. */
+const queueOf = (lease: string): string => lease.replace("l:", "q:");
+
 class Stage {
   nowMs = 1_800_000_000_000;
   readonly told: string[] = [];
@@ -36,7 +38,12 @@ class Stage {
 
   acquire(era: string, key: string, trace = "t", ttlMs = 60_000): unknown {
     const head = [era, 2_500, 1, era, sessionId, lockerId];
-    return this.redis.eval("acquire", [namespace, session, key], [...head, 1, ttlMs, "", "", trace]);
+    const keys = [namespace, session, key, queueOf(key)];
+    return this.redis.eval("acquire", keys, [...head, "", 1, ttlMs, "", "", 1, 0, "", trace]);
+  }
+
+  release(key: string): unknown {
+    return this.redis.eval("release", [namespace, session, key, queueOf(key)], ["e9", 2_500, 1, lockerId, 1]);
   }
 
   #args(era: string, mode: string, entered: string, ...fields: (string | number)[]): (string | number)[] {
@@ -61,7 +68,7 @@ test("a server that restarts has another run id, nobody subscribed, and the data
   stage.open("e1");
   stage.acquire("e1", "p:l:a");
   const old = stage.redis.snapshot();
-  stage.redis.eval("release", [session, "p:l:a"], [1, lockerId, 1]);
+  stage.release("p:l:a");
   stage.acquire("e1", "p:l:b");
   stage.redis.subscribe("p:c:locker.1", "worker");
 
@@ -195,7 +202,7 @@ test("a lease record comes back as it was packed, whatever the key and the trace
   const odd = integer().map((n) => ({ key: randomKey(mulberry32(n), 60), trace: randomText(mulberry32(n + 1), 60) }));
   const any = record({ key: string({ unit: "binary", maxLength: 128 }), trace: string({ unit: "binary" }) });
   const roundTrip = property(oneof(odd, any), ({ key, trace }) => {
-    stage.redis.eval("release", [session, `p:l:${key}`], [1, lockerId, 1]);
+    stage.release(`p:l:${key}`);
     const [status, , [granted, token, atMs]] = stage.acquire("e1", `p:l:${key}`, trace) as [string, string, string[]];
     assert.deepEqual([status, granted], ["ok", "granted"]);
     const lease = parseLease(key, stage.redis.get(`p:l:${key}`) ?? "");
