@@ -24,6 +24,11 @@ const untilFirst = (actor: Actor) => {
   return waitUntil(async () => isFirst(await actor.queue("key")), true, limits);
 };
 
+async function enterAgain(actor: Actor): Promise<void> {
+  const { era } = await actor.ping();
+  await actor.begin({ mode: "trusted", era });
+}
+
 const told = (actor: Actor, count = 1) =>
   waitUntil(() => actor.grants.length, count, { deadlineMs: 10_000, what: "the number of grants it was told of" });
 
@@ -161,6 +166,33 @@ export const queueCases: ContractCases = {
     assert.equal(isFirst(await second!.queue("key")), false);
     await release(holder, "key");
     assert.equal(await holderOf(holder), next.sessionId);
+  },
+
+  "nobody's place outlives its era": async (stage) => {
+    const [holder, waiter] = await line(stage, 1);
+    await stage.store.interrupt();
+    assert.deepEqual(await release(holder, "key"), { status: "released" });
+    for (const actor of [holder, waiter!]) await enterAgain(actor);
+    await stage.closeWindow(holder);
+    await holder.take("key", { leaseNumber: 2 });
+    await release(holder, "key", 2);
+    assert.equal(await holderOf(holder), undefined);
+    await waiter!.take("key");
+  },
+
+  "nothing is handed on while the recovery window is open; who asks after it is granted the key": async (stage) => {
+    const [holder, waiter] = await line(stage, 1);
+    const { fencingToken } = (await holder.leases.readLease("key"))!;
+    await stage.store.interrupt();
+    for (const actor of [holder, waiter!]) await enterAgain(actor);
+    const held = { key: "key", leaseNumber: 1, fencingToken, lockTtlMs: 60_000, acquiredAtMs: 1, trace: "" };
+    await holder.leases.reassert(holder.identity, [held]);
+    assert.equal((await waiter!.queue("key", { leaseNumber: 2 })).status, "queued");
+    assert.deepEqual(await release(holder, "key"), { status: "released" });
+    assert.equal(await holderOf(holder), undefined);
+    assert.deepEqual(await waiter!.queue("key", { leaseNumber: 2 }), { status: "recovering" });
+    await stage.closeWindow(holder);
+    assert.equal((await waiter!.queue("key", { leaseNumber: 2 })).status, "granted");
   },
 
   "a block of tokens is granted at once, and what is granted after it is larger than its end": async (stage) => {

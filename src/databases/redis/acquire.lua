@@ -50,7 +50,7 @@ end
 local function dropDead(queue, dead)
   for id, deadSession in string.gmatch(dead, "(%S+) (%S+)") do
     local n = findEntry(queue, id)
-    local raw = n and redis.call("HGET", queue.key, whole(n))
+    local raw = n and readField(queue, whole(n))
     local entry = raw and readEntry(raw)
     if entry and entry.sessionId == deadSession then
       drop(queue, n, id)
@@ -60,7 +60,7 @@ end
 
 local function enqueue(queue, want)
   local n = findEntry(queue, want.id)
-  local raw = n and redis.call("HGET", queue.key, whole(n))
+  local raw = n and readField(queue, whole(n))
   local known = raw and readEntry(raw)
   if not known then
     queue.tail, queue.exists = queue.tail + 1, true

@@ -76,12 +76,16 @@ local function firstFit(queue, era, nowMs, askerId)
   return nil, nil, unfit
 end
 
+local function readField(queue, field)
+  return redis.call("HMGET", queue.key, field)[1]
+end
+
 -- Takes an entry out. Where it stood is a hole; holes at the front are left behind, and an empty queue is removed.
 local function dropEntry(queue, n, id)
   queue.dropped[id] = true
   redis.call("HDEL", queue.key, whole(n), id)
   local head = queue.head
-  while queue.head <= queue.tail and not redis.call("HGET", queue.key, whole(queue.head)) do
+  while queue.head <= queue.tail and not readField(queue, whole(queue.head)) do
     queue.head = queue.head + 1
   end
   if queue.head > queue.tail then
@@ -94,7 +98,7 @@ end
 
 -- The n of a waiter's entry, or nil.
 local function findEntry(queue, id)
-  local n = queue.exists and redis.call("HGET", queue.key, id)
+  local n = queue.exists and readField(queue, id)
   return n and tonumber(n)
 end
 

@@ -13,7 +13,6 @@ const needed = [
   "evalsha",
   "get",
   "hdel",
-  "hget",
   "hgetall",
   "hlen",
   "hmget",
@@ -108,7 +107,8 @@ test("a user with the rule takes a killed process's key over by its silence on t
   await lease.release();
 });
 
-for (const missing of needed) {
+// Nobody waits here, so nothing leaves a queue.
+for (const missing of needed.filter((command) => command !== "hdel")) {
   test(`a user without ${missing} is told so by a StoreError that names it`, async () => {
     await assert.rejects(live(await userWith(without(missing))), (error) => {
       assert.ok(error instanceof StoreError, String(error));
