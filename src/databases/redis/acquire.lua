@@ -63,7 +63,7 @@ local function enqueue(queue, want)
   local raw = n and readField(queue, whole(n))
   local known = raw and readEntry(raw)
   if not known then
-    queue.tail, queue.exists = queue.tail + 1, true
+    queue.tail, queue.exists, queue.dropped = queue.tail + 1, true, queue.dropped or {}
     n = queue.tail
   end
   later[#later + 1] = function()
@@ -115,8 +115,11 @@ local function element(key, queueKey, want)
     end
     queues[queueKey] = queue
   end
-  dropDead(queue, want.dead)
-  local first, n, unfit = firstFit(queue, ns.era, nowMs, want.id)
+  local first, n, unfit
+  if queue.exists then
+    dropDead(queue, want.dead)
+    first, n, unfit = firstFit(queue, ns.era, nowMs, want.id)
+  end
   if not isHeld then
     local own = { sessionId = sessionId, number = want.number, trace = want.trace }
     if not first or first.id == want.id then
@@ -138,7 +141,7 @@ local function element(key, queueKey, want)
   end
   enqueue(queue, want)
   local isFirst = not first or first.id == want.id
-  return { "queued", lease.raw, isFirst and "first" or "", unpack(unfit) }
+  return { "queued", lease.raw, isFirst and "first" or "", unpack(unfit or {}) }
 end
 
 for i = 3, #KEYS, 2 do

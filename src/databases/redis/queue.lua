@@ -29,7 +29,10 @@ local function openQueue(key)
   if v.err then
     return nil, v.err .. " (HMGET, queue)"
   end
-  local queue = { key = key, head = tonumber(v[1] or "1"), tail = tonumber(v[2] or "0"), exists = v[1], dropped = {} }
+  if not v[1] then
+    return { key = key, head = 1, tail = 0 }
+  end
+  local queue = { key = key, head = tonumber(v[1]), tail = tonumber(v[2] or ""), exists = true, dropped = {} }
   if not queue.head or not queue.tail then
     return nil, "PULSELOCK_FOREIGN the value is not a queue"
   end
