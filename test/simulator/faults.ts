@@ -16,6 +16,7 @@ const KINDS = {
   "crash-worker": { of: "process" },
   "block-worker": { of: "process" },
   "step-wall": { of: "process" },
+  "hold-acquire": { of: "process" },
   "hold-up": { of: "process" },
   "hold-down": { of: "process" },
   "hold-both": { of: "process" },
@@ -76,7 +77,7 @@ export function makeScenario(seed: number): Scenario {
   let atMs = between(700, 2_000);
   for (let left = Math.floor(between(2, 9)); left > 0 && atMs < durationMs; left--) {
     const kind = kinds[Math.floor(random() * kinds.length)]!;
-    const some = random() < 0.5 ? HOLDER : `p${Math.floor(random() * processes)}`;
+    const some = kind !== "hold-acquire" && random() < 0.5 ? HOLDER : `p${Math.floor(random() * processes)}`;
     const target = KINDS[kind].of === "store" ? "store" : some;
     const fault = { atMs: Math.round(atMs), kind, target, durationMs: chooseDurationMs(random), value: random() };
     // Faults come in pairs more often than alone: one at a time finds little.
@@ -150,6 +151,9 @@ function beginOfProcess(fault: Fault, process: SimProcess, stage: Stage): () => 
     case "lost-replies":
       path.lostReplies = 1 + Math.floor(value * 3);
       return () => void (path.lostReplies = 0);
+    case "hold-acquire":
+      path.holdFromAcquire();
+      return () => path.heal(value < 0.2);
     default:
       path.hold(fault.kind === "hold-up" ? ["up"] : fault.kind === "hold-down" ? ["down"] : ["up", "down"]);
       return () => path.heal(value < 0.5);
