@@ -13,11 +13,11 @@
  *             main thread's stamp) and `cur` (so is the stamp of the request under way) are taken away.
  *
  * Checks      S1 no yes after a later grant; no two yes at once. S2 tokens grow. S4 nobody trusted is condemned, nobody
- *             condemned is trusted again. S5 nothing held that its owner does not know. With CALM: no stuck state.
+ *             condemned is trusted again. S5 nothing held that its owner does not know.
  *
  * Worlds      DEATHS0 DEATHS1 (connections that die), ATT0 ATT1 (attempts), IDS0 IDS1 (sessions), LOSS (all is gone),
  *             LOSS SNAP (an old snapshot is back), TWOPINGS, FLUSH (scripts forgotten), EXPIRY (lock TTL), PARK (a main
- *             thread that stood still says goodbye), RESTART (the worker dies and resumes), CALM (faults stop for good).
+ *             thread that stood still says goodbye), RESTART (the worker dies and resumes).
  * Mutants     Each takes one protection away: the switches that begin with M_.
  */
 #ifndef DEATHS0
@@ -119,19 +119,14 @@ bit expired, lb[2], lf[2];                    /* the lease is believed to be in 
 byte ids[2], stage[2], we[2], trust[2];
 bit wprov[2], wrec[2], wrefused[2], pend[2], mrec[2];
 byte ph[4], pk[4], ps[4], pa[4], pe[4];  /* pings: where, what, for which session (its id), answer, era of the answer */
-bit prc[4], fresh[4], newer[2];
+bit prc[4], fresh[4], newer[2], foreign[2];
 
 chan q[4] = [3] of { byte, byte, byte, byte, byte, byte, byte };  /* kind, session, era, lease, gen, token, replaced */
 #ifdef FLUSH
 chan again[2] = [1] of { byte, byte, byte, byte, byte, byte, byte };
 bit flushed;
 #endif
-#ifdef CALM
-bit calm;
-#define FAULTS (!calm)
-#else
 #define FAULTS true
-#endif
 hidden byte k, s, e, l, gn, t, r, i, j, z, ok, T;
 
 #define VALID (lo != 0 && LEASEERA)
@@ -348,7 +343,7 @@ inline stop(c, how) {
 #ifdef M_LAPSED
 #define MAYTRUST true                /* a session whose trust lapsed enters as if it had not */
 #else
-#define MAYTRUST (trust[c] > 0)
+#define MAYTRUST (trust[c] > 0 && !foreign[c])
 #endif
 #ifdef M_NOREFUSED
 #define LOSTMEMORY 0
@@ -398,6 +393,7 @@ inline hear(c) {                     /* Pinger.#handle */
         if :: k == 1 -> announce(c) :: else fi;
         if
         :: fresh[i] ->
+           foreign[c] = 0;
            assert(!gone[SID(c)]);    /* S4: nobody condemned is trusted again */
            if :: trust[c] < pe[i] -> trust[c] = pe[i] :: else fi
         :: else
@@ -594,7 +590,7 @@ inline restart(c) {
   i = 2 * c; outrun(); i = 2 * c + 1; outrun(); i = 0;
   ids[c] = (ms[c] - 1) % 3; stage[c] = BEGUN; we[c] = me[c]; wrec[c] = mrec[c]; wprov[c] = mrec[c]; wrefused[c] = 0;
 #ifndef M_RESUMETRUST
-  trust[c] = 0;                      /* it may have been earned by a session that the main thread was never told of */
+  foreign[c] = 1;                    /* trust may be that of a session which the main thread was never told of */
 #endif
   tell(c)
 }
@@ -698,7 +694,7 @@ end:
   /* ---- in every state ---- */
   :: SAYSYES(c) && tok[c] != maxtok -> assert(false)                   /* S1 */
   :: SAYSYES(0) && SAYSYES(1) -> assert(false)                         /* S1, whatever the tokens */
-  :: VALID && lo == SID(c) && sera[lo] == era && !dead[lo] && m[c] != FIN && len(q[c]) == 0 && len(q[c + 2]) == 0 &&
+  :: !changed && VALID && lo == SID(c) && sera[lo] == era && !dead[lo] && m[c] != FIN && len(q[c]) == 0 && len(q[c + 2]) == 0 &&
      rq[c] == 0 && !KNOWS(c) -> assert(false)                          /* S5 */
   od
 }
