@@ -41,7 +41,10 @@ main(async (args) => {
   return bad === 0 && runs.length > 0 ? 0 : 1;
 });
 
-/** Builds the verifier of one run in a folder of its own and runs it (`quick`: compiled in less time). A failed run's folder keeps its counterexample. */
+/**
+ * Builds the verifier of one run in a folder of its own (`quick`: compiled in less time) and runs it. A failed run's
+ * folder keeps its counterexample.
+ */
 async function search({ switches, search: kind, reverse, expected }, quick) {
   const folder = join(root, ".cache", "model", switches.join("-"));
   rmSync(folder, { recursive: true, force: true });

@@ -34,8 +34,8 @@ export class ServiceRecord {
   }
 
   /**
-   * Whether a ping of this run was ever good. If not, the trust in the cells was earned by an earlier run, perhaps for a
-   * session after the one that this run resumed.
+   * Whether a ping of this run was ever good. If not, the trust in the cells was earned by an earlier run, perhaps for
+   * a session after the one that this run resumed.
    */
   get hasServed(): boolean {
     return this.#lastGood.monoMs > -Infinity;
