@@ -174,7 +174,7 @@ export class Pinger {
     if (taken) session.cause = "taken";
     const { era, lostCounter, recovering } = answer;
     Object.assign(session, { stage: "begun", era, lostCounter, recovering });
-    if (windowClosed) session.mode = "trusted";
+    if (windowClosed || answer.status === "recovering") session.mode = windowClosed ? "trusted" : "provisional";
     const isNews = changed || settled || taken;
     if (isNews) cells.raiseEpoch(); // before any later trust
     const wasTrusted = cells.isTrusted(clock.monoMs(), clock.wallMs());
@@ -204,7 +204,7 @@ export class Pinger {
     const session = this.#session;
     if (session.stage === "new") return this.hurry(); // never was anything; ask again
     const reentry = decideReentry({
-      isTrusted: cells.isTrusted(clock.monoMs(), clock.wallMs()),
+      isTrusted: this.#served.hasServed && cells.isTrusted(clock.monoMs(), clock.wallMs()),
       servedGapMs: this.#served.servedGapMs,
       ranWithoutGap: this.#served.ranWithoutGap,
       trustMs: this.#trustMs,

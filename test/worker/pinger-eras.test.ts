@@ -178,3 +178,25 @@ test("a worker that was started again in the window has every lease judged anew 
   assert.deepEqual(stage.cells.log, ["epoch", "trust"]);
   assert.equal(stage.changes.at(-1)?.cause, "settled");
 });
+
+test("a worker that was started again does not enter by a trust that it did not earn", async () => {
+  // The last run may have had a later session trusted, and died before the main thread was told of it.
+  const stage = new PingerStage({ resume: resumed });
+  stage.cells.writeTrust(stage.clock.monoMs(), stage.clock.wallMs(), TRUST);
+  await stage.clock.settle();
+  loseMemory(stage);
+  await stage.answerPing(stage.store.answer("reenter"));
+  const { request } = stage.connection.asked("begin");
+  assert.deepEqual([request.sessionId, request.mode], ["locker.5", "new"]);
+});
+
+test("a worker that was started again hears from the store that its session is there provisionally", async () => {
+  // The last run entered, and died before the main thread was told.
+  const stage = new PingerStage({ resume: resumed });
+  await stage.clock.settle();
+  loseMemory(stage);
+  await stage.answerPing(stage.store.answer("recovering"));
+  await stage.pings(1, () => stage.store.answer("condemned"));
+  await stage.answerBegin();
+  assert.equal(stage.changes.at(-1)?.cause, "refused", "what it held may have been taken before the loss");
+});
