@@ -1,4 +1,4 @@
-import type { BeginRequest, HostProofs } from "../src/databases/database.js";
+import type { BeginRequest, HostProofs, PingAnswer } from "../src/databases/database.js";
 import type { LivenessLimits, SessionCause, SessionState } from "../src/liveness-protocol.js";
 import { driftMs } from "../src/trust.js";
 
@@ -9,6 +9,8 @@ export type CurrentSession = SessionState & {
   mode: BeginRequest["mode"];
   enterEra: string;
   cause: SessionCause;
+  /** It lives in an era that this run of the worker has not entered, and the window is open. */
+  isStray: boolean;
 };
 
 /** The next session of this locker: an id is used once. */
@@ -20,7 +22,7 @@ export function nextSession(
   const sessionsUsed = last.sessionsUsed + 1;
   const sessionId = `${lockerId}.${sessionsUsed.toString(36)}`;
   const state = { sessionId, sessionsUsed, era: "", lostCounter: 0, recoveryMs: last.recoveryMs, recovering: false };
-  return { ...state, stage: "new", mode: "new", enterEra: "", cause };
+  return { ...state, stage: "new", mode: "new", enterEra: "", cause, isStray: false };
 }
 
 /**
@@ -29,7 +31,31 @@ export function nextSession(
  */
 export function resumedSession(state: SessionState): CurrentSession {
   const mode = state.recovering ? "provisional" : "trusted";
-  return { ...state, stage: "begun", mode, enterEra: "", cause: "resumed" };
+  return { ...state, stage: "begun", mode, enterEra: "", cause: "resumed", isStray: false };
+}
+
+/** Notes in the session what an answer that finds it alive says. `isNews`: its leases have to be looked at again. */
+export function hearAlive(
+  session: CurrentSession,
+  answer: PingAnswer,
+): { isNews: boolean; windowClosed: boolean; mayTrust: boolean } {
+  const windowClosed = session.recovering && !answer.recovering;
+  const changed = session.stage !== "begun" || answer.era !== session.era;
+  const settled = windowClosed && session.mode === "provisional" && !changed;
+  const taken = !changed && answer.lostCounter !== session.lostCounter;
+  const hasStrayed = changed && session.stage === "begun";
+  if (changed && session.stage !== "new") session.cause = "reentered";
+  if (settled) session.cause = "settled";
+  if (taken) session.cause = "taken";
+  const { era, lostCounter, recovering } = answer;
+  Object.assign(session, { stage: "begun", era, lostCounter, recovering });
+  // Alive in an era that this run has not entered: an earlier run did, or a begin that came very late. It may have been
+  // condemned before the loss, so it waits for the end of the window like one that is there provisionally.
+  session.isStray = recovering && (hasStrayed || session.isStray);
+  if (session.isStray || answer.status === "recovering") session.mode = "provisional";
+  else if (windowClosed) session.mode = "trusted";
+  const mayTrust = answer.status === "alive" && !session.isStray;
+  return { isNews: changed || settled || taken, windowClosed, mayTrust };
 }
 
 export function stateOf(session: CurrentSession): SessionState {

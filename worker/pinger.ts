@@ -4,7 +4,14 @@ import { StoreError } from "../src/errors.js";
 import type { FromWorker, LivenessLimits, SessionCause, SessionState } from "../src/liveness-protocol.js";
 import type { SharedCells } from "../src/shared-cells.js";
 import { decideReentry, driftMs, trustMs } from "../src/trust.js";
-import { beginRequest, nextSession, resumedSession, stateOf, type CurrentSession } from "./current-session.js";
+import {
+  beginRequest,
+  hearAlive,
+  nextSession,
+  resumedSession,
+  stateOf,
+  type CurrentSession,
+} from "./current-session.js";
 import { CANNOT_LISTEN, Links, type Link } from "./links.js";
 import { ServiceRecord } from "./service-record.js";
 import { StoreClock } from "./store-clock.js";
@@ -165,26 +172,16 @@ export class Pinger {
   #onAlive(sent: Sent, answer: PingAnswer): void {
     const { cells, clock, notify } = this.#deps;
     const session = this.#session;
-    const windowClosed = session.recovering && !answer.recovering;
-    const changed = session.stage !== "begun" || answer.era !== session.era;
-    const settled = windowClosed && session.mode === "provisional" && !changed;
-    const taken = !changed && answer.lostCounter !== session.lostCounter;
-    if (changed && session.stage !== "new") session.cause = "reentered";
-    if (settled) session.cause = "settled";
-    if (taken) session.cause = "taken";
-    const { era, lostCounter, recovering } = answer;
-    Object.assign(session, { stage: "begun", era, lostCounter, recovering });
-    if (windowClosed || answer.status === "recovering") session.mode = windowClosed ? "trusted" : "provisional";
-    const isNews = changed || settled || taken;
+    const { isNews, windowClosed, mayTrust } = hearAlive(session, answer);
     if (isNews) cells.raiseEpoch(); // before any later trust
     const wasTrusted = cells.isTrusted(clock.monoMs(), clock.wallMs());
-    if (answer.status === "alive") {
+    if (mayTrust) {
       cells.writeTrust(sent.monoMs, sent.wallMs, this.#trustMs);
       this.#served.onGood(sent);
     }
     if (isNews) this.#announce();
     else if (!wasTrusted || windowClosed || this.#hasFailed)
-      notify({ type: "trusted", recovering, recoveryMs: session.recoveryMs });
+      notify({ type: "trusted", recovering: answer.recovering, recoveryMs: session.recoveryMs });
     this.#hasFailed = false;
     if (answer.recovering && answer.openInMs < this.#deps.limits.pingIntervalMs) this.#schedule(answer.openInMs + 1);
   }

@@ -200,3 +200,17 @@ test("a worker that was started again hears from the store that its session is t
   await stage.answerBegin();
   assert.equal(stage.changes.at(-1)?.cause, "refused", "what it held may have been taken before the loss");
 });
+
+test("a session that lives in an era which it has not entered waits for the end of the window", async () => {
+  const stage = await PingerStage.begun();
+  loseMemory(stage);
+  await stage.pings(1); // a begin that had come very late made its record there
+  assert.equal(stage.changes.at(-1)?.cause, "reentered");
+  await stage.clock.advance(TRUST);
+  assert.equal(stage.isTrusted, false, "it may have been condemned before the loss");
+  stage.cells.log.length = 0;
+  stage.store.recovering = false;
+  await stage.answerPing();
+  assert.deepEqual(stage.cells.log, ["epoch", "trust"]);
+  assert.equal(stage.changes.at(-1)?.cause, "settled");
+});
