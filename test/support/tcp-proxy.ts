@@ -25,13 +25,16 @@ export async function startProxy(targetPort: number): Promise<TcpProxy> {
   }
 }
 
+/** The least retransmission timeout of Linux, ms. */
+const rtoMs = 200;
+
 type RequestTrap = { match: (bytes: Buffer) => boolean; spring: (done: Promise<void>) => void };
 type ReplyTrap = { bytes: number; passed: WeakMap<Link, number>; spring: (done: Promise<void>) => void };
 
 export class TcpProxy {
   readonly port: number;
   readonly url: string;
-  readonly #targetPort: number;
+  #targetPort: number;
   readonly #links = new Set<Link>();
   /** Cut from the client but not yet done with the server. Faults and heal() pass them by. */
   readonly #severed = new Set<Link>();
@@ -41,7 +44,9 @@ export class TcpProxy {
   #downMode: LaneMode = "flow";
   #latencyMs = 0;
   #jitterMs = 0;
+  #lossRate = 0;
   #random: (() => number) | undefined;
+  #intercept: ((link: Link, bytes: Buffer) => boolean) | undefined;
   #requestTrap: RequestTrap | undefined;
   #replyTrap: ReplyTrap | undefined;
 
@@ -113,10 +118,32 @@ export class TcpProxy {
   }
 
   /** Every chunk takes `ms`, and up to `jitterMs` more, in each direction, in order. 0 ends it. Survives heal(). */
-  latency(ms: number, jitterMs = 0): void {
+  latency(ms: number, jitterMs = 0, random?: () => number): void {
     this.#latencyMs = ms;
     this.#jitterMs = jitterMs;
-    if (jitterMs > 0) this.#random ??= mulberry32(seed());
+    if (jitterMs > 0) this.#random ??= random ?? mulberry32(seed());
+  }
+
+  /**
+   * Chunks are lost at that rate, as a TCP connection shows it: nothing is missing, but the chunk arrives after a
+   * retransmission timeout, 200 ms and twice as long each time, and all behind it waits. 0 ends it. Survives heal().
+   */
+  lose(rate: number, random?: () => number): void {
+    this.#lossRate = rate;
+    if (rate > 0) this.#random ??= random ?? mulberry32(seed());
+  }
+
+  /** New connections lead there. Open ones stay where they are. */
+  set targetPort(port: number) {
+    this.#targetPort = port;
+  }
+  get targetPort(): number {
+    return this.#targetPort;
+  }
+
+  /** Sees every chunk that a client sends, before anything is done with it; true: it has dealt with it. */
+  intercept(hook: ((link: Link, bytes: Buffer) => boolean) | undefined): void {
+    this.#intercept = hook;
   }
 
   /**
@@ -152,6 +179,12 @@ export class TcpProxy {
     return new Promise((spring) => (this.#replyTrap = { bytes, passed: new WeakMap(), spring }));
   }
 
+  /** Takes back traps that have not sprung. */
+  disarm(): void {
+    this.#requestTrap = undefined;
+    this.#replyTrap = undefined;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.refuse();
     for (const link of [...this.#links, ...this.#severed, ...this.#detached]) link.reset();
@@ -160,14 +193,20 @@ export class TcpProxy {
   #connect(client: Socket): void {
     const link = new Link(client, {
       dial: () => connect({ port: this.#targetPort, host: "127.0.0.1", allowHalfOpen: true }),
-      delayMs: () => this.#latencyMs + (this.#random?.() ?? 0) * this.#jitterMs,
-      onRequest: (from, bytes) => this.#trapRequest(from, bytes),
+      delayMs: () => this.#latencyMs + (this.#random?.() ?? 0) * this.#jitterMs + this.#retransmissionMs(),
+      onRequest: (from, bytes) => this.#trapRequest(from, bytes) || (this.#intercept?.(from, bytes) ?? false),
       onReply: (from, bytes) => this.#trapReply(from, bytes),
       onClosed: (closed) => this.#forget(closed),
       upMode: this.#upMode,
       downMode: this.#downMode,
     });
     this.#links.add(link);
+  }
+
+  #retransmissionMs(): number {
+    let tries = 0;
+    while (this.#lossRate > 0 && this.#random!() < this.#lossRate) tries += 1;
+    return rtoMs * (2 ** tries - 1);
   }
 
   #forget(link: Link): void {

@@ -1,0 +1,101 @@
+// Runs schedules, two at a time, and tells of each.
+
+import { randomInt } from "node:crypto";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { startRedis } from "../support/redis-server.js";
+import type { Arguments } from "./arguments.js";
+import type { Backend } from "./backend.js";
+import { ClockShim } from "./clock-shim.js";
+import { nowMs } from "./journal.js";
+import { faultKinds, specOf, type FaultKind } from "./kinds.js";
+import { redisBackend } from "./redis-backend.js";
+import { explain, showViolation, summarize } from "./report.js";
+import { runSchedule, type Outcome } from "./run-schedule.js";
+import { makeSchedule, parseSchedule, printSchedule, type Schedule } from "./schedule.js";
+
+const backends: readonly Backend[] = [redisBackend];
+const failuresFolder = fileURLToPath(new URL("../../../.cache/chaos/", import.meta.url));
+
+export type Totals = {
+  schedules: number;
+  faults: number;
+  violations: number;
+  worstTakeoverMs: number;
+  failedSeeds: number[];
+};
+
+/** Resolves with what all schedules came to. Told on standard output as they end. */
+export async function runMany(args: Arguments): Promise<Totals> {
+  const totals: Totals = { schedules: 0, faults: 0, violations: 0, worstTakeoverMs: 0, failedSeeds: [] };
+  const backend = backends.find(({ name }) => name === args.backend);
+  if (!backend) throw new RangeError(`--backend ${args.backend}: there are ${backends.map(({ name }) => name).join()}`);
+  const opened = await ClockShim.open();
+  await using shim = typeof opened === "string" ? undefined : opened;
+  const kinds = availableKinds(backend, shim, typeof opened === "string" ? opened : "");
+  await using register = await startRedis();
+  const next = scheduleSource(args, kinds);
+  const endMs = nowMs() + args.durationMs;
+  const lane = async (): Promise<void> => {
+    for (let schedule = next(); schedule && nowMs() < endMs; schedule = next()) {
+      const outcome = await runSchedule(schedule, { backend, shim, registerUrl: register.url });
+      add(totals, outcome);
+      tell(outcome, args);
+    }
+  };
+  await Promise.all(Array.from({ length: args.atOnce }, lane));
+  const { schedules, faults, violations, worstTakeoverMs } = totals;
+  say(`${schedules} schedules · ${faults} faults · ${violations} violations · worst takeover ${worstTakeoverMs} ms`);
+  return totals;
+}
+
+/** What this machine cannot do is said, not passed over. */
+function availableKinds(backend: Backend, shim: ClockShim | undefined, whyNot: string): FaultKind[] {
+  const notRun = new Map<FaultKind, string>(backend.notRun(shim));
+  if (!shim) notRun.set("client-clock", whyNot);
+  for (const [kind, why] of notRun) say(`not run: ${kind} (${why})`);
+  say("not run: packet loss in the kernel; 20 % loss is the proxy's: a lost chunk arrives one retransmission late");
+  const has = (kind: FaultKind): boolean => specOf(kind).on !== "store" || backend.kinds.includes(kind);
+  return faultKinds.filter((kind) => has(kind) && !notRun.has(kind));
+}
+
+/** One schedule after the other, until there are enough. */
+function scheduleSource(args: Arguments, kinds: readonly FaultKind[]): () => Schedule | undefined {
+  const firstSeed = args.seed ?? randomInt(2 ** 32 - 1_000_000);
+  let given = 0;
+  const { backend, processes, only } = args;
+  const plan = { backend, processes, kinds: only ? kinds.filter((kind) => only.includes(kind)) : kinds };
+  say(`first seed ${firstSeed}`);
+  return () => {
+    if (given >= args.schedules) return undefined;
+    const seed = firstSeed + given++;
+    return args.schedule ? parseSchedule(readFileSync(args.schedule, "utf8")) : makeSchedule(seed, plan);
+  };
+}
+
+function add(totals: Totals, outcome: Outcome): void {
+  totals.schedules += 1;
+  totals.faults += outcome.faults;
+  totals.violations += outcome.violations.length;
+  totals.worstTakeoverMs = Math.max(totals.worstTakeoverMs, Math.round(outcome.worstTakeoverMs));
+  if (outcome.violations.length > 0) totals.failedSeeds.push(outcome.schedule.seed);
+}
+
+function tell(outcome: Outcome, { quiet }: Arguments): void {
+  const hasFailed = outcome.violations.length > 0;
+  if (!quiet || hasFailed) say(printSchedule(outcome.schedule));
+  if (!quiet || hasFailed) explain(outcome).forEach(say);
+  say(summarize(outcome));
+  if (!hasFailed) return;
+  say(showViolation(outcome));
+  mkdirSync(failuresFolder, { recursive: true });
+  const path = join(failuresFolder, `${outcome.schedule.backend}-${outcome.schedule.seed}`);
+  writeFileSync(`${path}.json`, JSON.stringify(outcome.schedule, null, 1));
+  writeFileSync(`${path}.jsonl`, outcome.history.map((event) => `${JSON.stringify(event)}\n`).join(""));
+  say(`kept: ${path}.json (the schedule, for --schedule) and .jsonl (the history)`);
+}
+
+function say(line: string): void {
+  console.log(line);
+}

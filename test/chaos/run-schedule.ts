@@ -1,0 +1,124 @@
+// One schedule from its first process to its verdict.
+
+import type { HistoryEvent, Violation } from "../history/history.js";
+import { waitUntil } from "../support/wait.js";
+import { slowestLimits } from "./fleets.js";
+import { nowMs } from "./journal.js";
+import { runFaults, type Missed } from "./nemesis.js";
+import { Register } from "./register.js";
+import type { Schedule } from "./schedule.js";
+import { judge, type Relaxed } from "./verdict.js";
+import { World, type WorldDeps } from "./world.js";
+
+export type Outcome = {
+  readonly schedule: Schedule;
+  readonly violations: readonly Violation[];
+  readonly relaxed: readonly Relaxed[];
+  readonly history: readonly HistoryEvent[];
+  readonly faults: number;
+  readonly missed: readonly Missed[];
+  readonly grants: number;
+  /** Checks that said yes. */
+  readonly yes: number;
+  readonly writes: number;
+  readonly lostUnfenced: number;
+  readonly worstTakeoverMs: number;
+  readonly healMs: number;
+  readonly tookMs: number;
+};
+
+export async function runSchedule(schedule: Schedule, deps: WorldDeps): Promise<Outcome> {
+  const startedMs = nowMs();
+  const found: Violation[] = [];
+  const world = await World.open(schedule, deps);
+  try {
+    const injected = await runFaults(world);
+    const healMs = await recover(world, found);
+    await close(world, found);
+    await checkLeftovers(world, found);
+    const history = world.history();
+    const totals = await readTotals(world, deps.registerUrl, found);
+    const { violations, relaxed, worstTakeoverMs } = judge(schedule, history, found);
+    const { faults, missed } = injected;
+    const counts = { faults, missed, ...countEvents(history), ...totals, worstTakeoverMs, healMs };
+    return { schedule, violations, relaxed, history, ...counts, tookMs: nowMs() - startedMs };
+  } finally {
+    await world[Symbol.asyncDispose]();
+  }
+}
+
+/** After the faults every key must come to somebody again, and every process must get something done. */
+async function recover(world: World, found: Violation[]): Promise<number> {
+  const healedMs = nowMs();
+  const deadlineMs = recoveryDeadlineMs(world.schedule);
+  await Promise.all(world.seats.map(({ place }) => place.calm().catch(() => undefined)));
+  const missing = (): string[] => {
+    const since = world.history().filter(({ atMs }) => atMs > healedMs);
+    const granted = new Set(since.flatMap((event) => (event.kind === "acquired" ? [event.key] : [])));
+    const served = new Set(
+      since.flatMap((event) => (event.kind === "acquired" || event.kind === "busy" ? [event.process] : [])),
+    );
+    const keys = world.keys.filter((key) => !granted.has(key)).map((key) => `nobody was granted ${key}`);
+    const idle = world.seats.filter(({ place }) => !served.has(place.process));
+    return [...keys, ...idle.map(({ place }) => `${place.process} had no answer`)];
+  };
+  try {
+    await waitUntil(missing, (list) => list.length === 0, { deadlineMs, what: "recovery" });
+  } catch {
+    const what = `${deadlineMs} ms after the last fault: ${missing().join(", ")}`;
+    found.push({ rule: "L1", atMs: nowMs(), what });
+  }
+  return nowMs() - healedMs;
+}
+
+/** A dead owner is found, a window may have to pass, then acquires come through; and the machine may be busy. */
+function recoveryDeadlineMs({ fleet }: Schedule): number {
+  const { locker, database } = slowestLimits(fleet);
+  return locker.sessionTtlMs + 1_000 + 2 * database.recoveryMs + database.commandTimeoutMs + 4_000;
+}
+
+async function close(world: World, found: Violation[]): Promise<void> {
+  const deadlineMs = 2 * 1_000 + 8_000;
+  const ends = world.seats.map(async ({ place }) => {
+    const died = (): void => place.deaths.forEach((what) => found.push({ rule: "S6", atMs: nowMs(), what }));
+    try {
+      died();
+      await place.close(deadlineMs);
+    } catch (error) {
+      const what = error instanceof Error ? error.message : String(error);
+      found.push({ rule: "leak", atMs: nowMs(), what });
+    }
+  });
+  await Promise.all(ends);
+}
+
+async function checkLeftovers(world: World, found: Violation[]): Promise<void> {
+  try {
+    const options = { deadlineMs: 2_000, what: "what is left in the store" };
+    await waitUntil(() => world.store.leftovers(), (left) => left.length === 0, options);
+  } catch {
+    const left = await world.store.leftovers();
+    if (left.length > 0) found.push({ rule: "S5", atMs: nowMs(), what: `left in the store: ${left.join(", ")}` });
+  }
+}
+
+/** The fenced register may never lose an update, whatever happened. The other one loses what it loses. */
+async function readTotals(world: World, registerUrl: string, found: Violation[]) {
+  await using register = new Register(registerUrl, world.registerPrefix);
+  let writes = 0;
+  let lostUnfenced = 0;
+  for (const key of world.keys) {
+    const fenced = await register.totals(key, true);
+    const plain = await register.totals(key, false);
+    writes += fenced.writes + plain.writes;
+    lostUnfenced += plain.lost;
+    if (fenced.lost === 0) continue;
+    found.push({ rule: "S2", atMs: nowMs(), key, what: `the fenced register lost ${fenced.lost} updates` });
+  }
+  return { writes, lostUnfenced };
+}
+
+function countEvents(history: readonly HistoryEvent[]): { grants: number; yes: number } {
+  const grants = history.filter(({ kind }) => kind === "acquired").length;
+  return { grants, yes: history.filter((event) => event.kind === "check" && event.answer === "yes").length };
+}
