@@ -17,7 +17,8 @@ export function commandNames(chunk: Buffer): string[] {
   let at = 0;
   const readCount = (type: string): number => {
     const end = chunk.indexOf("\r\n", at);
-    const count = end < 0 || chunk.toString("latin1", at, at + 1) !== type ? NaN : Number(chunk.toString("latin1", at + 1, end));
+    const count =
+      end < 0 || chunk.toString("latin1", at, at + 1) !== type ? NaN : Number(chunk.toString("latin1", at + 1, end));
     at = end + 2;
     return count;
   };
@@ -42,7 +43,9 @@ export function duplicateCalls(proxy: TcpProxy, chosen: () => boolean): () => vo
     const doubled = isScriptCall(chunk) && chosen();
     if (!before && !doubled) return false;
     // What follows on this connection waits as well: the order within a connection is what TCP guarantees.
-    const copied = (before ?? Promise.resolve()).then(() => (doubled ? executeCopy(proxy.targetPort, chunk) : undefined));
+    const copied = (before ?? Promise.resolve()).then(() =>
+      doubled ? executeCopy(proxy.targetPort, chunk) : undefined,
+    );
     const passed = copied.then(() => link.up.push(chunk));
     waiting.set(link, passed);
     void passed.then(() => waiting.get(link) === passed && waiting.delete(link));

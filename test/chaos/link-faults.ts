@@ -13,7 +13,12 @@ type LinkFault = (proxy: TcpProxy, fault: Fault, tools: FaultTools, random: () =
 
 export const linkFaults: Partial<Record<FaultKind, LinkFault>> = {
   latency: (proxy, { value = 50, durationMs }, tools, random) =>
-    during(tools, durationMs, () => proxy.latency(value, value / 2, random), () => proxy.latency(0)),
+    during(
+      tools,
+      durationMs,
+      () => proxy.latency(value, value / 2, random),
+      () => proxy.latency(0),
+    ),
   cut: async (proxy, _fault, tools) => {
     tools.begun();
     proxy.cut();
@@ -25,12 +30,19 @@ export const linkFaults: Partial<Record<FaultKind, LinkFault>> = {
     await tools.wait(durationMs);
     await proxy.accept();
   },
-  "half-open-up": (proxy, { durationMs }, tools) => heals(proxy, durationMs, tools, () => proxy.blackhole({ up: true })),
-  "half-open-down": (proxy, { durationMs }, tools) => heals(proxy, durationMs, tools, () => proxy.blackhole({ down: true })),
+  "half-open-up": (proxy, { durationMs }, tools) =>
+    heals(proxy, durationMs, tools, () => proxy.blackhole({ up: true })),
+  "half-open-down": (proxy, { durationMs }, tools) =>
+    heals(proxy, durationMs, tools, () => proxy.blackhole({ down: true })),
   "half-open-both": (proxy, { durationMs }, tools) => heals(proxy, durationMs, tools, () => proxy.blackhole()),
   hold: (proxy, { durationMs }, tools) => heals(proxy, durationMs, tools, () => proxy.hold()),
   loss: (proxy, { durationMs }, tools, random) =>
-    during(tools, durationMs, () => proxy.lose(lossRate, random), () => proxy.lose(0)),
+    during(
+      tools,
+      durationMs,
+      () => proxy.lose(lossRate, random),
+      () => proxy.lose(0),
+    ),
   "reply-cut": async (proxy, { value = 1, durationMs }, tools) => {
     tools.begun();
     const cut = proxy.cutAfterReplyBytes(value);

@@ -19,8 +19,10 @@ const backends: readonly Backend[] = [redisBackend];
 const failuresFolder = fileURLToPath(new URL("../../../.cache/chaos/", import.meta.url));
 
 export type Totals = {
+  firstSeed: number;
   schedules: number;
   faults: number;
+  grants: number;
   violations: number;
   worstTakeoverMs: number;
   failedSeeds: number[];
@@ -28,14 +30,16 @@ export type Totals = {
 
 /** Resolves with what all schedules came to. Told on standard output as they end. */
 export async function runMany(args: Arguments): Promise<Totals> {
-  const totals: Totals = { schedules: 0, faults: 0, violations: 0, worstTakeoverMs: 0, failedSeeds: [] };
+  const firstSeed = args.seed ?? randomInt(2 ** 32 - 1_000_000);
+  const counts = { schedules: 0, faults: 0, grants: 0, violations: 0, worstTakeoverMs: 0 };
+  const totals: Totals = { firstSeed, ...counts, failedSeeds: [] };
   const backend = backends.find(({ name }) => name === args.backend);
   if (!backend) throw new RangeError(`--backend ${args.backend}: there are ${backends.map(({ name }) => name).join()}`);
   const opened = await ClockShim.open();
   await using shim = typeof opened === "string" ? undefined : opened;
   const kinds = availableKinds(backend, shim, typeof opened === "string" ? opened : "");
   await using register = await startRedis();
-  const next = scheduleSource(args, kinds);
+  const next = scheduleSource(args, firstSeed, kinds);
   const endMs = nowMs() + args.durationMs;
   const lane = async (): Promise<void> => {
     for (let schedule = next(); schedule && nowMs() < endMs; schedule = next()) {
@@ -45,8 +49,9 @@ export async function runMany(args: Arguments): Promise<Totals> {
     }
   };
   await Promise.all(Array.from({ length: args.atOnce }, lane));
-  const { schedules, faults, violations, worstTakeoverMs } = totals;
-  say(`${schedules} schedules · ${faults} faults · ${violations} violations · worst takeover ${worstTakeoverMs} ms`);
+  const { schedules, faults, grants, violations, worstTakeoverMs } = totals;
+  const done = `${schedules} schedules · ${faults} faults · ${grants} grants`;
+  say(`${done} · ${violations} violations · worst takeover ${worstTakeoverMs} ms`);
   return totals;
 }
 
@@ -61,8 +66,7 @@ function availableKinds(backend: Backend, shim: ClockShim | undefined, whyNot: s
 }
 
 /** One schedule after the other, until there are enough. */
-function scheduleSource(args: Arguments, kinds: readonly FaultKind[]): () => Schedule | undefined {
-  const firstSeed = args.seed ?? randomInt(2 ** 32 - 1_000_000);
+function scheduleSource(args: Arguments, firstSeed: number, kinds: readonly FaultKind[]): () => Schedule | undefined {
   let given = 0;
   const { backend, processes, only } = args;
   const plan = { backend, processes, kinds: only ? kinds.filter((kind) => only.includes(kind)) : kinds };
@@ -77,6 +81,7 @@ function scheduleSource(args: Arguments, kinds: readonly FaultKind[]): () => Sch
 function add(totals: Totals, outcome: Outcome): void {
   totals.schedules += 1;
   totals.faults += outcome.faults;
+  totals.grants += outcome.grants;
   totals.violations += outcome.violations.length;
   totals.worstTakeoverMs = Math.max(totals.worstTakeoverMs, Math.round(outcome.worstTakeoverMs));
   if (outcome.violations.length > 0) totals.failedSeeds.push(outcome.schedule.seed);

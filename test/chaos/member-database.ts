@@ -9,10 +9,10 @@ export const database: Database = open(JSON.parse(process.env[descriptionVariabl
 
 if (!isMainThread) {
   const orders = new BroadcastChannel(orderChannel);
-  orders.onmessage = (message) => {
-    const order = (message as { data: WorkerOrder }).data;
+  orders.addEventListener("message", (message) => {
+    const order = (message as unknown as { data: WorkerOrder }).data;
     setTimeout(() => obey(order), order.inMs); // waits: the order says when
-  };
+  });
   orders.unref();
 }
 

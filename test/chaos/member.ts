@@ -36,6 +36,7 @@ serveChild({
   block(forMs: number) {
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, forMs);
   },
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a channel between threads, no window
   worker: (order: WorkerOrder) => orders.postMessage(order),
   calm: () => jobs.calm(),
   /** Ends the jobs in good order, then the locker. Resolves with what keeps the process alive besides the channel. */

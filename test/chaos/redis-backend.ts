@@ -18,7 +18,15 @@ const failovers: readonly FaultKind[] = ["failover", "failover-lagging", "failov
 export const redisBackend: Backend = {
   name: "redis",
   kinds: faultKinds.filter((kind) => specOf(kind).on === "store"),
-  notRun: (shim) => new Map(shim ? [] : [["store-clock", "no clock shim"], ["store-clock-far", "no clock shim"]]),
+  notRun: (shim) =>
+    new Map(
+      shim
+        ? []
+        : [
+            ["store-clock", "no clock shim"],
+            ["store-clock-far", "no clock shim"],
+          ],
+    ),
   start: (schedule, deps) => RedisStore.start(schedule, deps),
 };
 

@@ -114,7 +114,14 @@ export class RedisNodes implements AsyncDisposable {
   async #add(): Promise<void> {
     const dir = join(this.#directory, `redis-${this.#servers.length}`);
     await mkdir(dir, { recursive: true });
-    const extraArgs = ["--enable-debug-command", "yes", "--busy-reply-threshold", "200", "--repl-diskless-sync-delay", "0"];
+    const extraArgs = [
+      "--enable-debug-command",
+      "yes",
+      "--busy-reply-threshold",
+      "200",
+      "--repl-diskless-sync-delay",
+      "0",
+    ];
     this.#servers.push(await startRedis({ dir, appendonly: true, extraArgs, env: this.#env }));
   }
 

@@ -19,15 +19,21 @@ export function summarize(outcome: Outcome): string {
     `healed in ${Math.round(healMs)} ms`,
     `${(tookMs / 1_000).toFixed(1)} s`,
   ];
-  if (relaxed.length > 0) parts.push(`not demanded: ${relaxed.map(({ rule }) => rule).join(", ")}`);
+  if (relaxed.length > 0) parts.push(`relaxed: ${[...new Set(relaxed.map(({ rule }) => rule))].join(", ")}`);
   if (violations.length > 0) parts.push(`VIOLATIONS: ${violations.length}`);
   return parts.join(" · ");
 }
 
 /** What is not demanded of it and what could not be done to it, each with its reason. */
-export function explain({ relaxed, missed }: Outcome): string[] {
-  const reasons = relaxed.map(({ rule, because }) => `  not demanded: ${rule}, since ${because}`);
-  const misses = missed.map(({ fault, why }) => `  missed: ${fault.kind} of ${fault.target} at ${fault.atMs} ms: ${why}`);
+export function explain({ relaxed, missed, history }: Outcome): string[] {
+  const startMs = history[0]?.atMs ?? 0;
+  const at = (ms: number): string => (ms === Infinity ? "the end" : `${Math.round(ms - startMs)} ms`);
+  const reasons = relaxed.map(
+    ({ rule, fromMs, toMs, because }) => `  relaxed: ${rule} from ${at(fromMs)} to ${at(toMs)}: ${because}`,
+  );
+  const misses = missed.map(
+    ({ fault, why }) => `  missed: ${fault.kind} of ${fault.target} at ${fault.atMs} ms: ${why}`,
+  );
   return [...reasons, ...misses];
 }
 

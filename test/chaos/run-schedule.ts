@@ -38,7 +38,7 @@ export async function runSchedule(schedule: Schedule, deps: WorldDeps): Promise<
     await checkLeftovers(world, found);
     const history = world.history();
     const totals = await readTotals(world, deps.registerUrl, found);
-    const { violations, relaxed, worstTakeoverMs } = judge(schedule, history, found);
+    const { violations, relaxed, worstTakeoverMs } = judge(history, found);
     const { faults, missed } = injected;
     const counts = { faults, missed, ...countEvents(history), ...totals, worstTakeoverMs, healMs };
     return { schedule, violations, relaxed, history, ...counts, tookMs: nowMs() - startedMs };
@@ -95,7 +95,11 @@ async function close(world: World, found: Violation[]): Promise<void> {
 async function checkLeftovers(world: World, found: Violation[]): Promise<void> {
   try {
     const options = { deadlineMs: 2_000, what: "what is left in the store" };
-    await waitUntil(() => world.store.leftovers(), (left) => left.length === 0, options);
+    await waitUntil(
+      () => world.store.leftovers(),
+      (left) => left.length === 0,
+      options,
+    );
   } catch {
     const left = await world.store.leftovers();
     if (left.length > 0) found.push({ rule: "S5", atMs: nowMs(), what: `left in the store: ${left.join(", ")}` });

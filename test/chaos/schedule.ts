@@ -58,7 +58,7 @@ export function makeSchedule(seed: number, plan: SchedulePlan): Schedule {
 function makeFault(random: () => number, kind: FaultKind, atMs: number, processes: number): Fault {
   const { on, longestMs, value } = specOf(kind);
   const process = `p${1 + whole(random, processes)}`;
-  const everywhere = random() < 0.2;
+  const everywhere = random() < 0.12;
   // Short ones prevail, and all the limits, from trust to session TTL, lie within the range.
   const drawnMs = Math.round(100 + random() ** 2 * 3_000);
   const durationMs = Math.min(drawnMs, longestMs ?? Infinity, scheduleMs - atMs);

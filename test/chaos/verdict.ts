@@ -1,8 +1,7 @@
 // What a history proves, less what is not promised under the faults of its schedule.
 
 import type { HistoryEvent, Violation } from "../history/history.js";
-import { relaxationsOf, type Relaxed } from "./relaxations.js";
-import type { Schedule } from "./schedule.js";
+import { demanded, relaxationsOf, type Relaxed } from "./relaxations.js";
 
 export type { Relaxed };
 
@@ -12,11 +11,10 @@ export type Verdict = {
   readonly worstTakeoverMs: number;
 };
 
-export function judge(schedule: Schedule, history: readonly HistoryEvent[], found: readonly Violation[]): Verdict {
-  const relaxed = relaxationsOf(schedule);
+export function judge(history: readonly HistoryEvent[], found: readonly Violation[]): Verdict {
+  const relaxed = relaxationsOf(history);
   const all = [...checkHistory(history), ...found].toSorted((a, b) => a.atMs - b.atMs);
-  const violations = all.filter(({ rule }) => !relaxed.some((one) => one.rule === rule));
-  return { violations, relaxed, worstTakeoverMs: worstTakeover(history) };
+  return { violations: demanded(all, relaxed), relaxed, worstTakeoverMs: worstTakeover(history) };
 }
 
 function checkHistory(history: readonly HistoryEvent[]): Violation[] {
@@ -32,11 +30,18 @@ function checkHistory(history: readonly HistoryEvent[]): Violation[] {
     const set = old.get(key) ?? new Set();
     old.set(key, set);
     if (before !== undefined) set.add(before);
-    if (set.has(token)) found.push({ rule: "S1", atMs, key, what: `${process} said yes under ${token} after ${before} (until ${afterMs})` });
+    if (set.has(token))
+      found.push({
+        rule: "S1",
+        atMs,
+        key,
+        what: `${process} said yes under ${token} after ${before} (until ${afterMs})`,
+      });
     current.set(key, token);
   }
   for (const event of history)
-    if (event.kind === "crashed") found.push({ rule: "S6", atMs: event.atMs, what: `${event.process}: ${event.error}` });
+    if (event.kind === "crashed")
+      found.push({ rule: "S6", atMs: event.atMs, what: `${event.process}: ${event.error}` });
   return [...found, ...checkTokens(history)];
 }
 
@@ -51,7 +56,8 @@ function checkTokens(history: readonly HistoryEvent[]): Violation[] {
     const grants = largest.get(event.key) ?? [];
     largest.set(event.key, grants);
     const smaller = grants.find(({ atMs, token }) => atMs < calledMs && token >= event.token);
-    if (smaller) found.push({ rule: "S2", atMs: event.atMs, key: event.key, what: `${event.token} after ${smaller.token}` });
+    if (smaller)
+      found.push({ rule: "S2", atMs: event.atMs, key: event.key, what: `${event.token} after ${smaller.token}` });
     grants.push({ atMs: event.atMs, token: event.token });
   }
   return found;
