@@ -3,5 +3,5 @@
 import { readArguments } from "./arguments.js";
 import { runMany } from "./many.js";
 
-const { violations } = await runMany(readArguments(process.argv.slice(2)));
-process.exitCode = violations === 0 ? 0 : 1;
+const { violations, broken } = await runMany(readArguments(process.argv.slice(2)));
+process.exitCode = violations === 0 && broken.length === 0 ? 0 : 1;

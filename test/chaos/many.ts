@@ -25,14 +25,17 @@ export type Totals = {
   grants: number;
   violations: number;
   worstTakeoverMs: number;
+  /** Of schedules with violations. */
   failedSeeds: number[];
+  /** Seeds of schedules in which the harness itself failed. They are in no other count. */
+  broken: number[];
 };
 
 /** Resolves with what all schedules came to. Told on standard output as they end. */
 export async function runMany(args: Arguments): Promise<Totals> {
   const firstSeed = args.seed ?? randomInt(2 ** 32 - 1_000_000);
   const counts = { schedules: 0, faults: 0, grants: 0, violations: 0, worstTakeoverMs: 0 };
-  const totals: Totals = { firstSeed, ...counts, failedSeeds: [] };
+  const totals: Totals = { firstSeed, ...counts, failedSeeds: [], broken: [] };
   const backend = backends.find(({ name }) => name === args.backend);
   if (!backend) throw new RangeError(`--backend ${args.backend}: there are ${backends.map(({ name }) => name).join()}`);
   const opened = await ClockShim.open();
@@ -43,9 +46,15 @@ export async function runMany(args: Arguments): Promise<Totals> {
   const endMs = nowMs() + args.durationMs;
   const lane = async (): Promise<void> => {
     for (let schedule = next(); schedule && nowMs() < endMs; schedule = next()) {
-      const outcome = await runSchedule(schedule, { backend, shim, registerUrl: register.url });
-      add(totals, outcome);
-      tell(outcome, args);
+      try {
+        const outcome = await runSchedule(schedule, { backend, shim, registerUrl: register.url });
+        add(totals, outcome);
+        tell(outcome, args);
+      } catch (error) {
+        // The others go on; but a run in which the harness failed is no proof, so it fails as a whole.
+        totals.broken.push(schedule.seed);
+        say(`✖ seed ${schedule.seed}: the harness failed: ${error instanceof Error ? error.stack : String(error)}`);
+      }
     }
   };
   await Promise.all(Array.from({ length: args.atOnce }, lane));

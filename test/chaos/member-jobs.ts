@@ -176,7 +176,9 @@ export class Jobs {
     const { journal, register, random } = this.#deps;
     const seen = await register.read(of.key, of.token, fenced);
     if (seen === undefined) return journal.add({ kind: "write", ...of, value: -1, accepted: false, fenced });
-    if (random() < 0.5) await pause(random() * 20);
+    // Mostly at once, sometimes so late that the lease may have gone to somebody else: then the fence has to tell.
+    const lateMs = random() < 0.04 ? random() * 1_200 : random() * 20;
+    if (lateMs > 10) await pause(lateMs);
     const value = seen + 1;
     const accepted = await register.write(of.key, of.token, fenced, value);
     journal.add({ kind: "write", ...of, value, accepted, fenced });

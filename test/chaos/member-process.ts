@@ -13,7 +13,7 @@ export type PlaceDeps = {
   readonly setup: Omit<MemberSetup, "name" | "seed">;
   readonly seed: number;
   /** A process was started there or killed. */
-  onChange(process: string, kind: "started" | "killed"): void;
+  onChange(process: string, kind: "started" | "killed", pid: number): void;
 };
 
 export class Place {
@@ -59,7 +59,7 @@ export class Place {
       this.deaths.push(`${name} ended with ${signal ?? `code ${code}`}: ${child.stderr.slice(-2_000)}`);
     });
     this.#child = child;
-    this.#deps.onChange(name, "started");
+    this.#deps.onChange(name, "started", child.pid ?? 0);
     await child.request("open", { ...setup, name, seed: seed + this.#runs });
     if (this.#isCalm) await child.request("calm");
   }
@@ -75,7 +75,7 @@ export class Place {
   async kill(): Promise<void> {
     const child = this.#alive();
     this.#child = undefined;
-    this.#deps.onChange(this.process, "killed");
+    this.#deps.onChange(this.process, "killed", child.pid ?? 0);
     await child.kill("SIGKILL");
   }
 

@@ -1,9 +1,10 @@
 // One member process under test: a locker, its jobs, and the orders that the harness gives it.
 
+import { subscribe } from "node:diagnostics_channel";
 import { readFileSync } from "node:fs";
 import { BroadcastChannel } from "node:worker_threads";
 import { fileURLToPath } from "node:url";
-import { Locker } from "../../src/index.js";
+import { Locker, type Condemned } from "../../src/index.js";
 import { serveChild } from "../support/child.js";
 import { mulberry32 } from "../support/wait.js";
 import { Journal, nowMs } from "./journal.js";
@@ -23,6 +24,10 @@ serveChild({
     journal = new Journal(setup.journalPath, setup.name);
     process.on("unhandledRejection", (error) => journal.add({ kind: "crashed", error: textOf(error) }));
     process.on("uncaughtException", (error) => journal.add({ kind: "crashed", error: textOf(error) }));
+    subscribe("pulselock:condemned", (message) => {
+      const { pid, reason, silentMs } = message as Condemned;
+      journal.add({ kind: "condemned", pid, reason, silentMs });
+    });
     const moduleName = fileURLToPath(new URL("./member-database.js", import.meta.url));
     const labels = { member: setup.name };
     locker = new Locker({ database: { moduleName, exportName: "database" }, ...setup.limits, labels });

@@ -1,6 +1,7 @@
 // Faults that a Redis can be told to commit, over a connection of the harness's own.
 
 import type { Redis } from "ioredis";
+import { waitUntil } from "../support/wait.js";
 import type { FaultTools } from "./backend.js";
 import type { FaultKind } from "./kinds.js";
 import type { Fault } from "./schedule.js";
@@ -42,22 +43,28 @@ export const redisOrders: Partial<Record<FaultKind, Order>> = {
   },
   "busy-script": async (client, { durationMs }, tools) => {
     // A connection of its own: this one has to say when the script is to end.
-    const other = client.duplicate();
+    const other = client.duplicate({ maxRetriesPerRequest: 0, retryStrategy: null });
     other.on("error", () => undefined);
-    const ended = other.eval("while true do end", 0).catch(() => undefined);
-    tools.begun();
-    await tools.wait(durationMs);
-    await endScript(client);
-    await ended;
-    other.disconnect();
+    try {
+      const ended = other.eval("while true do end", 0).catch(() => undefined);
+      tools.begun();
+      await tools.wait(durationMs);
+      await endScript(client);
+      await ended;
+    } finally {
+      other.disconnect();
+    }
   },
 };
 
-/** SCRIPT KILL; there may be none. */
+/** SCRIPT KILL until none runs: one is killed a moment after the order. */
 export async function endScript(client: Redis): Promise<void> {
-  await client.script("KILL").catch((error: Error) => {
-    if (!error.message.includes("NOTBUSY")) throw error;
-  });
+  const isOver = async (): Promise<boolean> =>
+    client.script("KILL").then(
+      () => false,
+      (error: Error) => error.message.includes("NOTBUSY"),
+    );
+  await waitUntil(isOver, true, { deadlineMs: 5_000, what: "the end of the script" });
 }
 
 async function pause(client: Redis, durationMs: number, what: "ALL" | "WRITE", tools: FaultTools): Promise<void> {

@@ -6,7 +6,7 @@ import type { Outcome } from "./run-schedule.js";
 /** One line a schedule. */
 export function summarize(outcome: Outcome): string {
   const { schedule, violations, relaxed, faults, missed, grants, yes, writes, lostUnfenced } = outcome;
-  const { worstTakeoverMs, healMs, tookMs } = outcome;
+  const { worstTakeoverMs, healMs, tookMs, starvedMs, condemned } = outcome;
   const parts = [
     violations.length === 0 ? "✔" : "✖",
     `seed ${schedule.seed}`,
@@ -14,9 +14,11 @@ export function summarize(outcome: Outcome): string {
     `${grants} grants`,
     `${yes} yes`,
     `${writes} writes`,
+    `${condemned} condemned`,
     `${lostUnfenced} unfenced lost`,
     `takeover ≤ ${Math.round(worstTakeoverMs)} ms`,
     `healed in ${Math.round(healMs)} ms`,
+    `starved ${Math.round(starvedMs)} ms`,
     `${(tookMs / 1_000).toFixed(1)} s`,
   ];
   if (relaxed.length > 0) parts.push(`relaxed: ${[...new Set(relaxed.map(({ rule }) => rule))].join(", ")}`);

@@ -2,11 +2,14 @@
 
 import type { HistoryEvent, Violation } from "../history/history.js";
 import { waitUntil } from "../support/wait.js";
+import { wrongCondemnations } from "./condemnations.js";
 import { slowestLimits } from "./fleets.js";
 import { nowMs } from "./journal.js";
 import { runFaults, type Missed } from "./nemesis.js";
 import { Register } from "./register.js";
 import type { Schedule } from "./schedule.js";
+import { intervalsOf } from "./relaxations.js";
+import { Starvation } from "./starvation.js";
 import { judge, type Relaxed } from "./verdict.js";
 import { World, type WorldDeps } from "./world.js";
 
@@ -24,12 +27,16 @@ export type Outcome = {
   readonly lostUnfenced: number;
   readonly worstTakeoverMs: number;
   readonly healMs: number;
+  /** For how long the machine was too busy to judge silence. */
+  readonly starvedMs: number;
+  readonly condemned: number;
   readonly tookMs: number;
 };
 
 export async function runSchedule(schedule: Schedule, deps: WorldDeps): Promise<Outcome> {
   const startedMs = nowMs();
   const found: Violation[] = [];
+  using starvation = new Starvation();
   const world = await World.open(schedule, deps);
   try {
     const injected = await runFaults(world);
@@ -38,9 +45,23 @@ export async function runSchedule(schedule: Schedule, deps: WorldDeps): Promise<
     await checkLeftovers(world, found);
     const history = world.history();
     const totals = await readTotals(world, deps.registerUrl, found);
+    const { condemnations } = world;
+    const victimOf = (pid: number) => world.victimOf(pid);
+    const faultsSeen = intervalsOf(history);
+    found.push(...wrongCondemnations({ condemnations, victimOf, faults: faultsSeen, starved: starvation.spans }));
     const { violations, relaxed, worstTakeoverMs } = judge(history, found);
     const { faults, missed } = injected;
-    const counts = { faults, missed, ...countEvents(history), ...totals, worstTakeoverMs, healMs };
+    const starvedMs = starvation.spans.reduce((sum, { fromMs, toMs }) => sum + toMs - fromMs, 0);
+    const counts = {
+      faults,
+      missed,
+      starvedMs,
+      condemned: condemnations.length,
+      ...countEvents(history),
+      ...totals,
+      worstTakeoverMs,
+      healMs,
+    };
     return { schedule, violations, relaxed, history, ...counts, tookMs: nowMs() - startedMs };
   } finally {
     await world[Symbol.asyncDispose]();

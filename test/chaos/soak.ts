@@ -24,7 +24,8 @@ writeFileSync(
   }),
 );
 if (totals.violations > 0) console.log(`failed seeds: ${totals.failedSeeds.join(", ")}`);
-process.exitCode = totals.violations === 0 ? 0 : 1;
+if (totals.broken.length > 0) console.log(`seeds in which the harness failed: ${totals.broken.join(", ")}`);
+process.exitCode = totals.violations === 0 && totals.broken.length === 0 ? 0 : 1;
 
 /** The file's other parts are somebody else's; a missing file is begun. */
 function readTable(): string {

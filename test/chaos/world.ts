@@ -1,7 +1,6 @@
 // Everything one schedule needs: the store, a proxy and a place for each member, and the one history of all of them.
 
 import { mkdtemp, rm } from "node:fs/promises";
-import { existsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { HistoryEvent } from "../history/history.js";
@@ -9,7 +8,8 @@ import { startProxy, type TcpProxy } from "../support/tcp-proxy.js";
 import type { Backend, Store } from "./backend.js";
 import type { ClockShim, SteppedClock } from "./clock-shim.js";
 import { limitsOf } from "./fleets.js";
-import { nowMs, readJournal } from "./journal.js";
+import type { Victim } from "./condemnations.js";
+import { JournalReader, nowMs, type Condemnation } from "./journal.js";
 import { Place } from "./member-process.js";
 import type { Schedule } from "./schedule.js";
 
@@ -31,6 +31,8 @@ export class World implements AsyncDisposable {
   readonly registerPrefix: string;
   readonly #directory: string;
   readonly #own: HistoryEvent[] = [];
+  readonly #journals: JournalReader[] = [];
+  readonly #victims = new Map<number, Victim>();
 
   private constructor(schedule: Schedule, store: Store, directory: string, registerPrefix: string) {
     this.schedule = schedule;
@@ -73,11 +75,18 @@ export class World implements AsyncDisposable {
 
   /** In the order of its stamps. */
   history(): HistoryEvent[] {
-    const journals = this.seats.flatMap(({ place }) => {
-      const path = this.#journal(place.name);
-      return existsSync(path) ? readJournal(path) : [];
-    });
-    return [...this.#own, ...journals].toSorted((a, b) => a.atMs - b.atMs);
+    for (const journal of this.#journals) journal.read();
+    const told = this.#journals.flatMap(({ events }) => events);
+    return [...this.#own, ...told].toSorted((a, b) => a.atMs - b.atMs);
+  }
+
+  /** As far as history() has read. */
+  get condemnations(): Condemnation[] {
+    return this.#journals.flatMap(({ condemnations }) => condemnations);
+  }
+
+  victimOf(pid: number): Victim | undefined {
+    return this.#victims.get(pid);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -94,18 +103,19 @@ export class World implements AsyncDisposable {
     const limits = limitsOf(schedule.fleet, index);
     const proxy = await startProxy(store.port);
     const clock = shim?.clock();
-    const setup = {
-      ...{ journalPath: this.#journal(name), keys, loops, limits: limits.locker, registerUrl, registerPrefix },
-    };
+    // One file for a place: the runs of its processes follow one another.
+    const journalPath = join(this.#directory, `${name}.jsonl`);
+    this.#journals.push(new JournalReader(journalPath));
+    const setup = { journalPath, keys, loops, limits: limits.locker, registerUrl, registerPrefix };
     const place = new Place({
       ...{ name, clock, setup, database: store.describe(proxy.port, limits), seed: schedule.seed + index * 1_000 },
-      onChange: (process, kind) => this.note(kind, process),
+      onChange: (process, kind, pid) => {
+        this.note(kind, process);
+        const { sessionTtlMs } = limits.locker;
+        if (kind === "started") this.#victims.set(pid, { process, place: name, sessionTtlMs });
+        else this.#victims.delete(pid);
+      },
     });
     return { place, proxy, clock };
-  }
-
-  /** One file for a place: the runs of its processes follow one another. */
-  #journal(name: string): string {
-    return join(this.#directory, `${name}.jsonl`);
   }
 }
