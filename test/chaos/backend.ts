@@ -27,7 +27,7 @@ export interface Store extends AsyncDisposable {
   readonly port: number;
   onMoved(listener: (port: number) => void): void;
   /** JSON for member-database.ts in the member's process: how to reach the store through that port. */
-  describe(port: number, limits: Limits): unknown;
+  describe(port: number, limits: Limits, host: string | undefined): unknown;
   /**
    * Brings the fault about, waits until it is over, and ends it. Rejects when it could not be brought about (a store
    * that is down cannot be told to pause); then it does not count.

@@ -100,6 +100,43 @@ export const kindSpecs = {
   },
 } as const satisfies Record<string, KindSpec>;
 
+/**
+ * What the store is put through without losing anything: none of it may cost a living process a lease, and what a
+ * schedule of nothing else shows needs no excuses.
+ */
+export const stalls = [
+  "store-freeze",
+  "store-sleep",
+  "store-pause",
+  "store-pause-writes",
+  "kill-clients",
+  "kill-subscribers",
+  "script-flush",
+  "maxmemory",
+  "busy-script",
+] as const satisfies readonly FaultKind[];
+
+/** Schedules of these alone: where many kinds meet, each of them excuses what another one caused. */
+export const themes = {
+  everything: Object.keys(kindSpecs) as FaultKind[],
+  stalls,
+  deaths: ["kill", "worker-throw", "worker-exit", "block"],
+  losses: ["store-crash", "store-empty", "store-old", "flushall", "failover"],
+  clients: [
+    "freeze",
+    "block",
+    "worker-stall",
+    "worker-throw",
+    "half-open-up",
+    "half-open-down",
+    "hold",
+    "refuse",
+    "kill",
+  ],
+} as const satisfies Record<string, readonly FaultKind[]>;
+
+export type ThemeName = keyof typeof themes;
+
 export type FaultKind = keyof typeof kindSpecs;
 export const faultKinds = Object.keys(kindSpecs) as FaultKind[];
 

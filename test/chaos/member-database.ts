@@ -5,7 +5,8 @@ import { BroadcastChannel, isMainThread } from "node:worker_threads";
 import { RedisDatabase, type Database } from "../../src/index.js";
 import { descriptionVariable, orderChannel, type DatabaseDescription, type WorkerOrder } from "./member-protocol.js";
 
-export const database: Database = open(JSON.parse(process.env[descriptionVariable] ?? "{}") as DatabaseDescription);
+const description = JSON.parse(process.env[descriptionVariable] ?? "{}") as DatabaseDescription;
+export const database: Database = elsewhere(open(description), description.host);
 
 if (!isMainThread) {
   const orders = new BroadcastChannel(orderChannel);
@@ -19,6 +20,25 @@ if (!isMainThread) {
 function open({ backend, url, settings }: DatabaseDescription): Database {
   if (backend !== "redis") throw new TypeError(`${descriptionVariable}: no backend is called ${String(backend)}`);
   return new RedisDatabase(url, settings);
+}
+
+/** Of one machine the harness makes many: the session's record names another host, and none of the proofs fit. */
+function elsewhere(inner: Database, host: string | undefined): Database {
+  if (host === undefined) return inner;
+  const proofs = { bootId: host, pidNamespace: host, timeNamespace: host, startTime: "" };
+  return {
+    recoveryMs: inner.recoveryMs,
+    openLeases: (context) => inner.openLeases(context),
+    openLiveness: (context, events) => {
+      const connection = inner.openLiveness(context, events);
+      const begin = connection.begin.bind(connection);
+      return Object.assign(connection, {
+        begin: (request: Parameters<typeof begin>[0]) => begin({ ...request, host, proofs }),
+      });
+    },
+    describe: () => inner.describe(),
+    disposeImported: () => inner.disposeImported(),
+  };
 }
 
 function obey({ what, forMs }: WorkerOrder): void {

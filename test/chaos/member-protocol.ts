@@ -16,7 +16,13 @@ export type MemberSetup = {
 };
 
 /** How to reach the store, in an environment variable, since both threads of a member read it when they import. */
-export type DatabaseDescription = { backend: "redis"; url: string; settings: RedisDatabaseSettings };
+export type DatabaseDescription = {
+  backend: "redis";
+  url: string;
+  settings: RedisDatabaseSettings;
+  /** Set: what the member says of its host, so that no peer can prove by a pid that it is dead. */
+  host?: string;
+};
 export const descriptionVariable = "PULSELOCK_CHAOS_DATABASE";
 
 /** An order to the worker's thread. It is carried out there after `inMs`, whatever the main thread does by then. */

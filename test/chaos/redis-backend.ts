@@ -57,8 +57,9 @@ class RedisStore implements Store {
     this.#movedListeners.push(listener);
   }
 
-  describe(port: number, { database }: Limits): DatabaseDescription {
-    return { backend: "redis", url: `redis://127.0.0.1:${port}`, settings: { ...database, prefix } };
+  describe(port: number, { database }: Limits, host: string | undefined): DatabaseDescription {
+    const url = `redis://127.0.0.1:${port}`;
+    return { backend: "redis", url, settings: { ...database, prefix }, ...(host !== undefined && { host }) };
   }
 
   apply(fault: Fault, tools: FaultTools): Promise<void> {

@@ -2,7 +2,7 @@
 
 import { mulberry32 } from "../support/wait.js";
 import { fleetNames, type FleetName } from "./fleets.js";
-import { specOf, type FaultKind } from "./kinds.js";
+import { specOf, themes, type FaultKind, type ThemeName } from "./kinds.js";
 
 export type Fault = {
   /** Since the schedule's start, ms. */
@@ -23,6 +23,9 @@ export type Schedule = {
   /** How long faults begin and last, ms. */
   readonly durationMs: number;
   readonly fleet: FleetName;
+  /** Whether the processes take each other for ones on the same host, where a dead one is found by its pid. */
+  readonly hosts: "one" | "many";
+  readonly theme: ThemeName;
   readonly faults: readonly Fault[];
 };
 
@@ -33,6 +36,7 @@ export type SchedulePlan = {
   readonly processes?: number | undefined;
 };
 
+const themeNames = Object.keys(themes) as ThemeName[];
 const scheduleMs = 8_500;
 
 /** The same seed and plan give the same schedule. */
@@ -42,7 +46,10 @@ export function makeSchedule(seed: number, plan: SchedulePlan): Schedule {
   const fleet = random() < 0.6 ? "fast" : pick(random, fleetNames);
   const keys = 3 + whole(random, 3);
   const faults: Fault[] = [];
-  const pickKind = weighted(plan.kinds);
+  const hosts = random() < 0.4 ? "one" : "many";
+  const theme = random() < 0.6 ? "everything" : pick(random, themeNames);
+  const ofTheme = plan.kinds.filter((kind) => (themes[theme] as readonly FaultKind[]).includes(kind));
+  const pickKind = weighted(ofTheme.length > 0 ? ofTheme : plan.kinds);
   for (let atMs = 300 + random() * 500; atMs < scheduleMs - 300; atMs += 350 + random() * 1_000) {
     // Two at once find what one alone does not: a pause and a restart, a cut and a kill.
     const together = pick(random, [1, 1, 2, 2, 2, 2, 3]);
@@ -52,7 +59,7 @@ export function makeSchedule(seed: number, plan: SchedulePlan): Schedule {
     }
   }
   faults.sort((a, b) => a.atMs - b.atMs);
-  return { seed, backend: plan.backend, processes, keys, durationMs: scheduleMs, fleet, faults };
+  return { seed, backend: plan.backend, processes, keys, durationMs: scheduleMs, fleet, hosts, theme, faults };
 }
 
 function makeFault(random: () => number, kind: FaultKind, atMs: number, processes: number): Fault {
@@ -68,12 +75,13 @@ function makeFault(random: () => number, kind: FaultKind, atMs: number, processe
 
 /** One line a fault: `[t, kind, target, duration]` and what else the kind needs. */
 export function printSchedule(schedule: Schedule): string {
-  const { seed, backend, processes, keys, durationMs, fleet, faults } = schedule;
+  const { seed, backend, processes, keys, durationMs, fleet, hosts, theme, faults } = schedule;
   const lines = faults.map(({ atMs, kind, target, durationMs, value }) => {
     const parts = [atMs, JSON.stringify(kind), JSON.stringify(target), durationMs];
     return `  [${[...parts, ...(value === undefined ? [] : [value])].join(", ")}]`;
   });
-  const head = `seed ${seed} · ${backend} · ${processes} processes · ${keys} keys · fleet ${fleet} · ${durationMs} ms`;
+  const size = `${processes} processes · ${keys} keys · ${hosts} host${hosts === "one" ? "" : "s"}`;
+  const head = `seed ${seed} · ${backend} · ${size} · fleet ${fleet} · ${theme} · ${durationMs} ms`;
   return [`${head} · ${faults.length} faults`, ...lines].join("\n");
 }
 

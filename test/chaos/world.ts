@@ -107,8 +107,9 @@ export class World implements AsyncDisposable {
     const journalPath = join(this.#directory, `${name}.jsonl`);
     this.#journals.push(new JournalReader(journalPath));
     const setup = { journalPath, keys, loops, limits: limits.locker, registerUrl, registerPrefix };
+    const database = store.describe(proxy.port, limits, schedule.hosts === "many" ? `host-${name}` : undefined);
     const place = new Place({
-      ...{ name, clock, setup, database: store.describe(proxy.port, limits), seed: schedule.seed + index * 1_000 },
+      ...{ name, clock, setup, database, seed: schedule.seed + index * 1_000 },
       onChange: (process, kind, pid) => {
         this.note(kind, process);
         const { sessionTtlMs } = limits.locker;
