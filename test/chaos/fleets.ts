@@ -5,9 +5,9 @@ import type { LockerOptions, RedisDatabaseSettings } from "../../src/index.js";
 import { recoveryMsMin } from "../../src/trust.js";
 
 export type MemberLimits = Required<
-  Pick<LockerOptions, "sessionTtlMs" | "pingIntervalMs" | "disconnectGraceMs" | "lockTtlMs">
+  Pick<LockerOptions, "sessionTtlMs" | "pingIntervalMs" | "disconnectGraceMs" | "lockTtlMs" | "closeTimeoutMs">
 > &
-  Pick<LockerOptions, "acquireTimeoutMs" | "closeTimeoutMs" | "whenUnsure">;
+  Pick<LockerOptions, "acquireTimeoutMs" | "whenUnsure">;
 
 export type Limits = {
   readonly locker: MemberLimits;

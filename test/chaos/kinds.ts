@@ -50,6 +50,7 @@ export const kindSpecs = {
   "half-open-both": { on: "link", weight: 1, what: "both directions vanish, no reset" },
   hold: { on: "link", weight: 1, what: "everything is kept back and delivered late" },
   loss: { on: "link", weight: 1, what: "20 % of the chunks arrive after a retransmission timeout" },
+  "packet-loss": { on: "link", weight: 1, what: "the kernel drops 20 % of the packets, both ways" },
   "reply-cut": {
     on: "link",
     weight: 1,

@@ -3,6 +3,7 @@
 import type { TcpProxy } from "../support/tcp-proxy.js";
 import type { FaultTools } from "./backend.js";
 import { duplicateCalls, isScriptCall } from "./duplicates.js";
+import { dropPackets } from "./kernel-faults.js";
 import type { FaultKind } from "./kinds.js";
 import type { Fault } from "./schedule.js";
 
@@ -43,6 +44,15 @@ export const linkFaults: Partial<Record<FaultKind, LinkFault>> = {
       () => proxy.lose(lossRate, random),
       () => proxy.lose(0),
     ),
+  "packet-loss": async (proxy, { durationMs }, tools) => {
+    const stop = await dropPackets(proxy.port, lossRate * 100);
+    try {
+      tools.begun();
+      await tools.wait(durationMs);
+    } finally {
+      await stop();
+    }
+  },
   "reply-cut": async (proxy, { value = 1, durationMs }, tools) => {
     tools.begun();
     const cut = proxy.cutAfterReplyBytes(value);

@@ -9,10 +9,12 @@ import type { Arguments } from "./arguments.js";
 import type { Backend } from "./backend.js";
 import { ClockShim } from "./clock-shim.js";
 import { nowMs } from "./journal.js";
+import { canDropPackets, whyNoDrops, whyNoNetem } from "./kernel-faults.js";
 import { faultKinds, specOf, type FaultKind } from "./kinds.js";
 import { redisBackend } from "./redis-backend.js";
-import { explain, showViolation, summarize } from "./report.js";
+import { explain, showViolations, summarize } from "./report.js";
 import { runSchedule, type Outcome } from "./run-schedule.js";
+import { shrinkFailing } from "./shrink-failing.js";
 import { makeSchedule, parseSchedule, printSchedule, type Schedule } from "./schedule.js";
 
 const backends: readonly Backend[] = [redisBackend];
@@ -42,14 +44,16 @@ export async function runMany(args: Arguments): Promise<Totals> {
   await using shim = typeof opened === "string" ? undefined : opened;
   const kinds = availableKinds(backend, shim, typeof opened === "string" ? opened : "");
   await using register = await startRedis();
+  const deps = { backend, shim, registerUrl: register.url };
   const next = scheduleSource(args, firstSeed, kinds);
   const endMs = nowMs() + args.durationMs;
   const lane = async (): Promise<void> => {
     for (let schedule = next(); schedule && nowMs() < endMs; schedule = next()) {
       try {
-        const outcome = await runSchedule(schedule, { backend, shim, registerUrl: register.url });
+        const outcome = await runSchedule(schedule, deps);
         add(totals, outcome);
         tell(outcome, args);
+        if (args.shrink && outcome.violations.length > 0) await shrinkFailing(outcome, deps, say);
       } catch (error) {
         // The others go on; but a run in which the harness failed is no proof, so it fails as a whole.
         totals.broken.push(schedule.seed);
@@ -68,8 +72,11 @@ export async function runMany(args: Arguments): Promise<Totals> {
 function availableKinds(backend: Backend, shim: ClockShim | undefined, whyNot: string): FaultKind[] {
   const notRun = new Map<FaultKind, string>(backend.notRun(shim));
   if (!shim) notRun.set("client-clock", whyNot);
+  if (!canDropPackets()) notRun.set("packet-loss", whyNoDrops() ?? "not started in a network namespace of its own");
   for (const [kind, why] of notRun) say(`not run: ${kind} (${why})`);
-  say("not run: packet loss in the kernel; 20 % loss is the proxy's: a lost chunk arrives one retransmission late");
+  say(
+    `not run: packets delayed and reordered by the kernel (tc netem): ${whyNoNetem() ?? "not used, though it is there"}`,
+  );
   const has = (kind: FaultKind): boolean => specOf(kind).on !== "store" || backend.kinds.includes(kind);
   return faultKinds.filter((kind) => has(kind) && !notRun.has(kind));
 }
@@ -102,7 +109,7 @@ function tell(outcome: Outcome, { quiet }: Arguments): void {
   if (!quiet || hasFailed) explain(outcome).forEach(say);
   say(summarize(outcome));
   if (!hasFailed) return;
-  say(showViolation(outcome));
+  say(showViolations(outcome));
   mkdirSync(failuresFolder, { recursive: true });
   const path = join(failuresFolder, `${outcome.schedule.backend}-${outcome.schedule.seed}`);
   writeFileSync(`${path}.json`, JSON.stringify(outcome.schedule, null, 1));

@@ -180,8 +180,9 @@ export class Jobs {
     const lateMs = random() < 0.04 ? random() * 1_200 : random() * 20;
     if (lateMs > 10) await pause(lateMs);
     const value = seen + 1;
+    const beganMs = nowMs();
     const accepted = await register.write(of.key, of.token, fenced, value);
-    journal.add({ kind: "write", ...of, value, accepted, fenced });
+    journal.add({ kind: "write", ...of, value, accepted, fenced, beganMs });
   }
 
   #waitMs(): number {

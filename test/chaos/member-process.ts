@@ -3,7 +3,8 @@
 import { spawnChild, type Child } from "../support/child.js";
 import { withDeadline } from "../support/wait.js";
 import type { SteppedClock } from "./clock-shim.js";
-import { descriptionVariable, type MemberSetup, type WorkerOrder } from "./member-protocol.js";
+import { nowMs } from "./journal.js";
+import { descriptionVariable, orderMsMax, type MemberSetup, type WorkerOrder } from "./member-protocol.js";
 
 export type PlaceDeps = {
   readonly name: string;
@@ -79,16 +80,14 @@ export class Place {
     await child.kill("SIGKILL");
   }
 
-  /** Resolves at once: the answer comes when the event loop runs again, or never, if the process dies before. */
-  block(forMs: number): void {
-    this.#alive()
-      .request("block", forMs)
-      .catch(() => undefined);
+  /** Resolves when the event loop runs again. Rejects when the process ends before that, or did not obey. */
+  async block(forMs: number): Promise<void> {
+    await this.#alive().request("block", forMs, nowMs());
   }
 
-  /** Resolves when the main thread has passed the order on, rejects when it could not within a moment. */
+  /** Resolves when the main thread has passed the order on, rejects when it could not at once. */
   async order(order: WorkerOrder): Promise<void> {
-    await withDeadline(this.#alive().request("worker", order), 500, "the order to the worker thread");
+    await withDeadline(this.#alive().request("worker", order, nowMs()), 4 * orderMsMax, "the order to the worker");
   }
 
   async calm(): Promise<void> {

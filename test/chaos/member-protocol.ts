@@ -27,4 +27,10 @@ export const descriptionVariable = "PULSELOCK_CHAOS_DATABASE";
 
 /** An order to the worker's thread. It is carried out there after `inMs`, whatever the main thread does by then. */
 export type WorkerOrder = { what: "throw" | "exit" | "stall"; inMs: number; forMs: number };
+
+/**
+ * An order that arrives later than this after it was given is not carried out, ms: the process was stopped or busy, and
+ * a fault outside of its time would be one that the history does not tell of.
+ */
+export const orderMsMax = 250;
 export const orderChannel = "pulselock-chaos-worker";

@@ -9,7 +9,7 @@ import { serveChild } from "../support/child.js";
 import { mulberry32 } from "../support/wait.js";
 import { Journal, nowMs } from "./journal.js";
 import { Jobs } from "./member-jobs.js";
-import { orderChannel, type MemberSetup, type WorkerOrder } from "./member-protocol.js";
+import { orderChannel, orderMsMax, type MemberSetup, type WorkerOrder } from "./member-protocol.js";
 import { Register } from "./register.js";
 
 const orders = new BroadcastChannel(orderChannel);
@@ -38,11 +38,15 @@ serveChild({
     loops.catch((error: unknown) => journal.add({ kind: "crashed", error: textOf(error) }));
   },
   /** The event loop stands still, without work for the processor, as in a long synchronous call. */
-  block(forMs: number) {
+  block(forMs: number, givenAtMs: number) {
+    checkFresh(givenAtMs);
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, forMs);
   },
-  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a channel between threads, no window
-  worker: (order: WorkerOrder) => orders.postMessage(order),
+  worker(order: WorkerOrder, givenAtMs: number) {
+    checkFresh(givenAtMs);
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a channel between threads, no window
+    orders.postMessage(order);
+  },
   calm: () => jobs.calm(),
   /** Ends the jobs in good order, then the locker. Resolves with what keeps the process alive besides the channel. */
   async close() {
@@ -57,6 +61,11 @@ serveChild({
   /** Threads of this process: the locker's must be gone after close(). */
   threads: () => Number(/Threads:\s+(\d+)/.exec(readFileSync("/proc/self/status", "utf8"))?.[1]),
 });
+
+function checkFresh(givenAtMs: number): void {
+  const lateMs = nowMs() - givenAtMs;
+  if (lateMs > orderMsMax) throw new Error(`the order came ${Math.round(lateMs)} ms late and was not carried out`);
+}
 
 function textOf(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);

@@ -4,6 +4,7 @@ import { mulberry32 } from "../support/wait.js";
 import type { FaultTools } from "./backend.js";
 import { nowMs } from "./journal.js";
 import { specOf, type FaultKind } from "./kinds.js";
+import { orderMsMax } from "./member-protocol.js";
 import { healLink, linkFaults } from "./link-faults.js";
 import type { Fault } from "./schedule.js";
 import type { Seat, World } from "./world.js";
@@ -83,9 +84,9 @@ const processFaults: Partial<Record<FaultKind, ProcessFault>> = {
     await place.start();
   },
   block: async ({ place }, { durationMs }, tools) => {
-    place.block(durationMs);
+    // Dated from the order: when exactly it began is known to the blocked process alone.
     tools.begun();
-    await tools.wait(durationMs);
+    await Promise.race([place.block(durationMs), tools.wait(durationMs + 2 * orderMsMax)]);
   },
   "worker-throw": ({ place }, _fault, tools) => order(place.order({ what: "throw", inMs: 0, forMs: 0 }), tools),
   "worker-exit": ({ place }, _fault, tools) => order(place.order({ what: "exit", inMs: 0, forMs: 0 }), tools),
@@ -95,8 +96,7 @@ const processFaults: Partial<Record<FaultKind, ProcessFault>> = {
   },
   "worker-throw-blocked": async ({ place }, { durationMs }, tools) => {
     await order(place.order({ what: "throw", inMs: Math.min(50, durationMs / 2), forMs: 0 }), tools);
-    place.block(durationMs);
-    await tools.wait(durationMs);
+    await Promise.race([place.block(durationMs), tools.wait(durationMs + 2 * orderMsMax)]);
   },
   "client-clock": async ({ clock }, { durationMs, value = 0 }, tools) => {
     if (!clock) throw new Error("no clock shim");

@@ -36,7 +36,7 @@ return 1`;
 type RegisterClient = Redis &
   Record<"registerRead" | "registerWrite", (key: string, ...args: (string | number)[]) => Promise<number>>;
 
-export type RegisterTotals = { writes: number; lost: number };
+export type RegisterTotals = { value: number; writes: number; lost: number };
 
 export class Register implements AsyncDisposable {
   readonly #client: RegisterClient;
@@ -62,8 +62,9 @@ export class Register implements AsyncDisposable {
   }
 
   async totals(key: string, fenced: boolean): Promise<RegisterTotals> {
-    const [writes, lost] = await this.#client.hmget(this.#name(key, fenced), "writes", "lost");
-    return { writes: Number(writes ?? 0), lost: Number(lost ?? 0) };
+    const numbers = await this.#client.hmget(this.#name(key, fenced), "value", "writes", "lost");
+    const [value = 0, writes = 0, lost = 0] = numbers.map(Number);
+    return { value, writes, lost };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -23,7 +23,9 @@ export type Interval = {
 const losses: readonly FaultKind[] = ["store-empty", "store-old", "flushall", "failover-lagging", "failover-revive"];
 const laggingFailovers: readonly FaultKind[] = ["failover-lagging", "failover-revive"];
 /** What keeps a process away from the store while it runs. */
-const partitions: readonly FaultKind[] = ["refuse", "half-open-up", "half-open-down", "half-open-both", "hold", "loss"];
+const partitions: readonly FaultKind[] = [
+  ...["refuse", "half-open-up", "half-open-down", "half-open-both", "hold", "loss", "packet-loss"],
+] as FaultKind[];
 /** What keeps the one that condemned from telling it again; being away from the store does, too. */
 const absences: readonly FaultKind[] = [...partitions, "kill", "freeze", "block", "worker-stall"];
 
@@ -90,7 +92,9 @@ function byClock(faults: readonly Interval[]): Relaxed[] {
   for (const loss of faults.filter(({ kind }) => losses.includes(kind))) {
     const step = faults.find(({ kind, fromMs }) => kind.startsWith("store-clock") && fromMs < loss.toMs);
     if (!step) continue;
-    relaxed.push({ rule: "S2", fromMs: loss.fromMs, toMs: Infinity, because: `${loss.kind} after ${step.kind}` });
+    const until = { fromMs: loss.fromMs, toMs: Infinity, because: `${loss.kind} after ${step.kind}` };
+    // Who held when is told by the tokens; where they fall back, it cannot be told.
+    relaxed.push({ rule: "S2", ...until }, { rule: "S1", ...until });
   }
   return relaxed;
 }

@@ -1,6 +1,6 @@
 // What the harness prints.
 
-import type { HistoryEvent, Violation } from "../history/history.js";
+import { formatViolations } from "../history/format.js";
 import type { Outcome } from "./run-schedule.js";
 
 /** One line a schedule. */
@@ -39,32 +39,8 @@ export function explain({ relaxed, missed, history }: Outcome): string[] {
   return [...reasons, ...misses];
 }
 
-/** The first violation with the events around it: those of its key, and all faults. */
-export function showViolation({ violations, history, schedule }: Outcome): string {
-  const first = violations[0];
-  if (!first) return "";
-  const startMs = history[0]?.atMs ?? 0;
-  const lines = [`first of ${violations.length}: ${describeViolation(first, startMs)}`];
-  const isNear = (event: HistoryEvent): boolean => Math.abs(event.atMs - first.atMs) < aroundMs;
-  const isOfKey = (event: HistoryEvent): boolean => !("key" in event) || !first.key || event.key === first.key;
-  const near = history.filter((event) => isNear(event) && isOfKey(event));
-  const middle = near.findIndex(({ atMs }) => atMs >= first.atMs);
-  const from = Math.max(0, (middle < 0 ? near.length : middle) - 60);
-  for (const event of near.slice(from, from + 90)) lines.push(`  ${describeEvent(event, startMs)}`);
-  for (const other of violations.slice(1, 6)) lines.push(`then: ${describeViolation(other, startMs)}`);
-  lines.push(`again with: npm run chaos -- --seed ${schedule.seed} --schedules 1`);
-  return lines.join("\n");
-}
-
-const aroundMs = 2_500;
-
-function describeViolation({ rule, atMs, key, what }: Violation, startMs: number): string {
-  return `${rule} at ${(atMs - startMs).toFixed(1)} ms${key ? ` on ${key}` : ""}: ${what}`;
-}
-
-function describeEvent({ atMs, process, kind, ...rest }: HistoryEvent, startMs: number): string {
-  const details = Object.entries(rest)
-    .filter(([name]) => name !== "key")
-    .map(([name, value]) => `${name}=${name === "afterMs" ? (Number(value) - startMs).toFixed(1) : String(value)}`);
-  return `${(atMs - startMs).toFixed(1).padStart(9)}  ${process.padEnd(8)} ${kind.padEnd(15)} ${details.join(" ")}`;
+/** The first violation with the events around it, and how to see it again. */
+export function showViolations({ violations, history, schedule }: Outcome): string {
+  const again = `again with: npm run chaos -- --seed ${schedule.seed} --schedules 1`;
+  return `${formatViolations(violations, history)}\n${again}`;
 }

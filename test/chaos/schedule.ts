@@ -50,7 +50,9 @@ export function makeSchedule(seed: number, plan: SchedulePlan): Schedule {
   const theme = random() < 0.6 ? "everything" : pick(random, themeNames);
   const ofTheme = plan.kinds.filter((kind) => (themes[theme] as readonly FaultKind[]).includes(kind));
   const pickKind = weighted(ofTheme.length > 0 ? ofTheme : plan.kinds);
-  for (let atMs = 300 + random() * 500; atMs < scheduleMs - 300; atMs += 350 + random() * 1_000) {
+  // Where every fault hits the store, more of them would leave no time in which anything can be had.
+  const slower = theme === "stalls" || theme === "losses" ? 2 : 1;
+  for (let atMs = 300 + random() * 500; atMs < scheduleMs - 300; atMs += slower * (350 + random() * 1_000)) {
     // Two at once find what one alone does not: a pause and a restart, a cut and a kill.
     const together = pick(random, [1, 1, 2, 2, 2, 2, 3]);
     for (let i = 0; i < together; i++) {

@@ -18,6 +18,11 @@ export class Starvation implements Disposable {
     this.#timer = setInterval(() => this.#look(), lookMs);
   }
 
+  /** Time that was not ours since then, ms. */
+  sumSince(sinceMs: number): number {
+    return this.spans.reduce((sum, { fromMs, toMs }) => (fromMs < sinceMs ? sum : sum + toMs - fromMs), 0);
+  }
+
   [Symbol.dispose](): void {
     clearInterval(this.#timer);
   }

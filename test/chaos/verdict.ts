@@ -1,9 +1,26 @@
-// What a history proves, less what is not promised under the faults of its schedule.
+// What a history proves, less what is not promised under the faults that it tells of.
 
+import { checkHistory, type CheckerRules, type FinalValue } from "../history/checker.js";
+import { indexHistory } from "../history/history-index.js";
 import type { HistoryEvent, Violation } from "../history/history.js";
+import { orphansOf } from "../history/liveness-rules.js";
+import { slowestLimits } from "./fleets.js";
+import { stalls } from "./kinds.js";
 import { demanded, relaxationsOf, type Relaxed } from "./relaxations.js";
+import type { Schedule } from "./schedule.js";
+import type { Span } from "./starvation.js";
 
-export type { Relaxed };
+export type Evidence = {
+  readonly schedule: Schedule;
+  readonly history: readonly HistoryEvent[];
+  /** What the harness saw besides the history. */
+  readonly found: readonly Violation[];
+  readonly finalValues: readonly FinalValue[];
+  readonly healedAtMs: number;
+  /** When the lockers were told to close. */
+  readonly closedAtMs: number;
+  readonly starved: readonly Span[];
+};
 
 export type Verdict = {
   readonly violations: readonly Violation[];
@@ -11,74 +28,63 @@ export type Verdict = {
   readonly worstTakeoverMs: number;
 };
 
-export function judge(history: readonly HistoryEvent[], found: readonly Violation[]): Verdict {
+/** Of these a lease must never be lost, alone or together: everything else may excuse a loss. */
+const survived: readonly string[] = [...stalls, "block", "duplicate"];
+
+/** Bounds that a process can only keep when it is let run. */
+const timed: readonly string[] = ["S4", "L1", "L3", "L4", "L5", "close"];
+
+/** What a machine that was too busy has delayed comes out so much later at most, ms. */
+const hangoverMs = 2_500;
+
+export function judge(evidence: Evidence): Verdict {
+  const { history, found } = evidence;
   const relaxed = relaxationsOf(history);
-  const all = [...checkHistory(history), ...found].toSorted((a, b) => a.atMs - b.atMs);
-  return { violations: demanded(all, relaxed), relaxed, worstTakeoverMs: worstTakeover(history) };
+  const all = [...checkHistory(history, rulesOf(evidence)), ...found].toSorted((a, b) => a.atMs - b.atMs);
+  const violations = demanded(all, relaxed).filter((violation) => !isStarved(violation, evidence));
+  return { violations, relaxed, worstTakeoverMs: worstTakeoverMs(history) };
 }
 
-function checkHistory(history: readonly HistoryEvent[]): Violation[] {
-  const found: Violation[] = [];
-  const current = new Map<string, number>();
-  const old = new Map<string, Set<number>>();
-  const yes = history
-    .filter((event) => event.kind === "check" && event.answer === "yes")
-    .toSorted((a, b) => a.atMs - b.atMs) as Extract<HistoryEvent, { kind: "check" }>[];
-  for (const { key, token, atMs, afterMs, process } of yes) {
-    const before = current.get(key);
-    if (before === token) continue;
-    const set = old.get(key) ?? new Set();
-    old.set(key, set);
-    if (before !== undefined) set.add(before);
-    if (set.has(token))
-      found.push({
-        rule: "S1",
-        atMs,
-        key,
-        what: `${process} said yes under ${token} after ${before} (until ${afterMs})`,
-      });
-    current.set(key, token);
-  }
-  for (const event of history)
-    if (event.kind === "crashed")
-      found.push({ rule: "S6", atMs: event.atMs, what: `${event.process}: ${event.error}` });
-  return [...found, ...checkTokens(history)];
+function rulesOf({ schedule, finalValues, healedAtMs, closedAtMs }: Evidence): CheckerRules {
+  const { locker, database } = slowestLimits(schedule.fleet);
+  return {
+    finalValues,
+    aftermathMs: locker.sessionTtlMs + database.recoveryMs + database.commandTimeoutMs,
+    // In the hasty fleet holders rather abort than wait for a store that stands still.
+    judgesLosses: schedule.fleet !== "hasty",
+    excusesLoss: ({ fault }) => !survived.includes(fault),
+    takeoverMs: locker.sessionTtlMs + 1_000 + slackMs,
+    noticeMs: slackMs,
+    healedAtMs,
+    healMs: healMsMax(schedule),
+    calmUntilMs: closedAtMs,
+    closeMs: 2 * locker.closeTimeoutMs + slackMs,
+  };
 }
 
-function checkTokens(history: readonly HistoryEvent[]): Violation[] {
-  const found: Violation[] = [];
-  const calls = new Map<string, number>();
-  const largest = new Map<string, { atMs: number; token: number }[]>();
-  for (const event of history) {
-    if (event.kind === "acquire-called") calls.set(`${event.process}/${event.attempt}`, event.atMs);
-    if (event.kind !== "acquired") continue;
-    const calledMs = calls.get(`${event.process}/${event.attempt}`) ?? event.atMs;
-    const grants = largest.get(event.key) ?? [];
-    largest.set(event.key, grants);
-    const smaller = grants.find(({ atMs, token }) => atMs < calledMs && token >= event.token);
-    if (smaller)
-      found.push({ rule: "S2", atMs: event.atMs, key: event.key, what: `${event.token} after ${smaller.token}` });
-    grants.push({ atMs: event.atMs, token: event.token });
-  }
-  return found;
+/** For a machine that is busy, but not so busy that nothing can be said, ms. */
+const slackMs = 1_000;
+
+/** After the faults: a dead owner is found, a window passes, connections are made again. */
+export function healMsMax({ fleet }: Schedule): number {
+  const { locker, database } = slowestLimits(fleet);
+  return locker.sessionTtlMs + 1_000 + 2 * database.recoveryMs + database.commandTimeoutMs + 4 * slackMs;
 }
 
-/** From the death of a holder to the next grant of its key. */
-function worstTakeover(history: readonly HistoryEvent[]): number {
-  const holders = new Map<string, string>();
-  const orphaned = new Map<string, number>();
-  let worstMs = 0;
-  for (const event of history) {
-    if (event.kind === "acquired") {
-      const sinceMs = orphaned.get(event.key);
-      if (sinceMs !== undefined) worstMs = Math.max(worstMs, event.atMs - sinceMs);
-      orphaned.delete(event.key);
-      holders.set(event.key, event.process);
-    } else if (event.kind === "release-called") {
-      holders.delete(event.key);
-    } else if (event.kind === "killed") {
-      for (const [key, process] of holders) if (process === event.process) orphaned.set(key, event.atMs);
-    }
-  }
-  return worstMs;
+function isStarved({ rule, atMs }: Violation, { starved, healedAtMs }: Evidence): boolean {
+  if (!timed.includes(rule)) return false;
+  // What is to come right after the faults is judged by all of the time since then.
+  const sinceMs = rule === "L5" ? Math.min(healedAtMs, atMs - hangoverMs) : atMs - hangoverMs;
+  return starved.some(({ fromMs, toMs }) => fromMs < atMs && toMs > sinceMs);
+}
+
+/** From a kill of a holder, or the first acquire of its key after that, to the grant. */
+function worstTakeoverMs(history: readonly HistoryEvent[]): number {
+  const index = indexHistory(history);
+  return orphansOf(index).reduce((worstMs, { grant, killedMs, nextMs }) => {
+    if (nextMs === Infinity) return worstMs;
+    const asked = index.keys.get(grant.key)!.attempts.filter(({ endedMs }) => endedMs > killedMs);
+    const firstMs = asked.reduce((first, { calledMs = Infinity }) => Math.min(first, calledMs), Infinity);
+    return Math.max(worstMs, nextMs - Math.max(killedMs, firstMs));
+  }, 0);
 }
