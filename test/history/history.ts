@@ -28,8 +28,17 @@ export type HistoryEvent =
   | (OfLease & { readonly kind: "check"; readonly afterMs: number; readonly answer: "yes" | "lost" | "unsure" })
   /** lease.signal aborted with a LockError of that code. */
   | (OfLease & { readonly kind: "aborted"; readonly code: string })
-  /** Written to the guarded resource under the lease; refused: the resource had seen a larger token. */
-  | (OfLease & { readonly kind: "write"; readonly value: number; readonly accepted: boolean; readonly fenced: boolean })
+  /**
+   * Written to the guarded resource under the lease; refused: the resource had seen a larger token. `atMs` was read
+   * when its answer was in hand, `beganMs` before it was asked; one lease writes one after another.
+   */
+  | (OfLease & {
+      readonly kind: "write";
+      readonly value: number;
+      readonly accepted: boolean;
+      readonly fenced: boolean;
+      readonly beganMs?: number;
+    })
   | (OfLease & { readonly kind: "release-called" })
   | (OfLease & { readonly kind: "released"; readonly heldToTheEnd: boolean })
   /** What no process may ever do: an unhandled rejection, an uncaught exception. */
@@ -41,7 +50,7 @@ export type HistoryEvent =
 
 /** The first thing that must not have happened. */
 export type Violation = {
-  /** The invariant of the design that is broken: S1 … S6, L1 … L5, or "leak". */
+  /** The invariant that is broken: S1 … S6, L1 … L5, "fence" (the guarded resource), "close", or "leak". */
   readonly rule: string;
   readonly atMs: number;
   readonly key?: string;
