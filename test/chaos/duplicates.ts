@@ -1,11 +1,11 @@
-// Requests that are executed twice, as a client library that resends would do: the copy first, on a connection of its
-// own, the original right behind it, so that the client hears the answer of the second execution.
+// Requests that are executed twice, as a client library that resends would do: the copy first, on a connection of
+// its own, the original right behind it, so that the client hears the answer of the second execution.
 
 import { connect } from "node:net";
 import type { TcpProxy } from "../support/tcp-proxy.js";
 import type { Link } from "../support/tcp-link.js";
 
-/** Whether the chunk is whole commands, all of them calls of scripts: nothing else may be sent on another connection. */
+/** Whether the chunk is whole commands, all of them calls of scripts: nothing else may go by another connection. */
 export function isScriptCall(chunk: Buffer): boolean {
   const names = commandNames(chunk);
   return names.length > 0 && names.every((name) => name === "evalsha" || name === "eval");

@@ -74,9 +74,7 @@ function availableKinds(backend: Backend, shim: ClockShim | undefined, whyNot: s
   if (!shim) notRun.set("client-clock", whyNot);
   if (!canDropPackets()) notRun.set("packet-loss", whyNoDrops() ?? "not started in a network namespace of its own");
   for (const [kind, why] of notRun) say(`not run: ${kind} (${why})`);
-  say(
-    `not run: packets delayed and reordered by the kernel (tc netem): ${whyNoNetem() ?? "not used, though it is there"}`,
-  );
+  say(`not run: packets delayed and reordered by tc netem: ${whyNoNetem() ?? "not used, though it is there"}`);
   const has = (kind: FaultKind): boolean => specOf(kind).on !== "store" || backend.kinds.includes(kind);
   return faultKinds.filter((kind) => has(kind) && !notRun.has(kind));
 }

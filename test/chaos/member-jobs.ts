@@ -1,4 +1,5 @@
-// What a member does all day: takes keys in every way the package offers, works under them, and writes down what it saw.
+// What a member does all day: takes keys in every way the package offers, works under them, and writes down what it
+// saw.
 
 import {
   DrainingSignal,

@@ -20,7 +20,7 @@ export async function runFaults(world: World): Promise<Injected> {
   const random = mulberry32(world.schedule.seed ^ 0x5eed);
   const missed: Missed[] = [];
   const runOne = async (fault: Fault): Promise<void> => {
-    await sleep(startMs + fault.atMs - nowMs());
+    await sleep(startMs + fault.atMs - nowMs()); // waits: the schedule says when
     const dated = new DatedFault(world, fault);
     try {
       await inject(world, fault, dated.tools, random);
@@ -31,7 +31,7 @@ export async function runFaults(world: World): Promise<Injected> {
     }
   };
   await Promise.all(world.schedule.faults.map(runOne));
-  await sleep(startMs + world.schedule.durationMs - nowMs());
+  await sleep(startMs + world.schedule.durationMs - nowMs()); // waits: the work goes on
   await healAll(world);
   return { faults: world.schedule.faults.length - missed.length, missed };
 }
@@ -129,6 +129,7 @@ function onlyOnce(fn: () => void): () => void {
   };
 }
 
+// waits: a schedule is made of times
 function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, Math.max(ms, 0))); // waits: a schedule is made of times
+  return new Promise((resolve) => setTimeout(resolve, Math.max(ms, 0))); // waits: as above
 }

@@ -15,9 +15,9 @@ export type SoakRow = {
 const heading = "## Soak results";
 const intro = `${heading}
 
-One row a run of \`npm run soak\`; each schedule can be run again with \`npm run chaos -- --seed S --schedules 1\`, where S
-counts on from the first seed. "Worst takeover" is the longest time from a SIGKILL of a holder to the next grant of its
-key, other faults going on meanwhile.
+One row a run of \`npm run soak\`; each schedule can be run again with \`npm run chaos -- --seed S --schedules 1\`,
+where S counts on from the first seed. "Worst takeover" is the longest time from a SIGKILL of a holder, or the first
+acquire of its key after that, to the next grant of the key, other faults going on meanwhile.
 
 | date | commit | backend | first seed | schedules | faults | grants | violations | worst takeover |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- |
