@@ -42,10 +42,10 @@ export async function runMany(args: Arguments): Promise<Totals> {
   if (!backend) throw new RangeError(`--backend ${args.backend}: there are ${backends.map(({ name }) => name).join()}`);
   const opened = await ClockShim.open();
   await using shim = typeof opened === "string" ? undefined : opened;
-  const kinds = availableKinds(backend, shim, typeof opened === "string" ? opened : "");
+  const notRun = faultsNotRun(backend, shim, typeof opened === "string" ? opened : "");
   await using register = await startRedis();
-  const deps = { backend, shim, registerUrl: register.url };
-  const next = scheduleSource(args, firstSeed, kinds);
+  const deps = { backend, shim, notRun, registerUrl: register.url };
+  const next = scheduleSource(args, firstSeed, backend);
   const endMs = nowMs() + args.durationMs;
   const lane = async (): Promise<void> => {
     for (let schedule = next(); schedule && nowMs() < endMs; schedule = next()) {
@@ -69,26 +69,30 @@ export async function runMany(args: Arguments): Promise<Totals> {
 }
 
 /** What this machine cannot do is said, not passed over. */
-function availableKinds(backend: Backend, shim: ClockShim | undefined, whyNot: string): FaultKind[] {
+function faultsNotRun(backend: Backend, shim: ClockShim | undefined, whyNoShim: string): Map<FaultKind, string> {
   const notRun = new Map<FaultKind, string>(backend.notRun(shim));
-  if (!shim) notRun.set("client-clock", whyNot);
+  if (!shim) notRun.set("client-clock", whyNoShim);
   if (!canDropPackets()) notRun.set("packet-loss", whyNoDrops() ?? "not started in a network namespace of its own");
   for (const [kind, why] of notRun) say(`not run: ${kind} (${why})`);
   say(`not run: packets delayed and reordered by tc netem: ${whyNoNetem() ?? "not used, though it is there"}`);
-  const has = (kind: FaultKind): boolean => specOf(kind).on !== "store" || backend.kinds.includes(kind);
-  return faultKinds.filter((kind) => has(kind) && !notRun.has(kind));
+  return notRun;
 }
 
-/** One schedule after the other, until there are enough. */
-function scheduleSource(args: Arguments, firstSeed: number, kinds: readonly FaultKind[]): () => Schedule | undefined {
+/**
+ * One schedule after the other, until there are enough. They are made of all kinds, also of those that this machine
+ * cannot produce: a seed means the same everywhere.
+ */
+function scheduleSource(args: Arguments, firstSeed: number, backend: Backend): () => Schedule | undefined {
+  const { processes, only } = args;
+  const ofBackend = faultKinds.filter((kind) => specOf(kind).on !== "store" || backend.kinds.includes(kind));
+  const kinds = only ? ofBackend.filter((kind) => only.includes(kind)) : ofBackend;
   let given = 0;
-  const { backend, processes, only } = args;
-  const plan = { backend, processes, kinds: only ? kinds.filter((kind) => only.includes(kind)) : kinds };
   say(`first seed ${firstSeed}`);
   return () => {
     if (given >= args.schedules) return undefined;
     const seed = firstSeed + given++;
-    return args.schedule ? parseSchedule(readFileSync(args.schedule, "utf8")) : makeSchedule(seed, plan);
+    if (args.schedule) return parseSchedule(readFileSync(args.schedule, "utf8"));
+    return makeSchedule(seed, { backend: backend.name, processes, kinds });
   };
 }
 

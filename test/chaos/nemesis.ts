@@ -7,7 +7,7 @@ import { specOf, type FaultKind } from "./kinds.js";
 import { orderMsMax } from "./member-protocol.js";
 import { healLink, linkFaults } from "./link-faults.js";
 import type { Fault } from "./schedule.js";
-import type { Seat, World } from "./world.js";
+import type { Seat, World, WorldDeps } from "./world.js";
 
 /** A fault that could not be brought about: what it was to hit was down, say. It does not count. */
 export type Missed = { readonly fault: Fault; readonly why: string };
@@ -15,7 +15,7 @@ export type Missed = { readonly fault: Fault; readonly why: string };
 export type Injected = { readonly faults: number; readonly missed: readonly Missed[] };
 
 /** Resolves when all faults have begun and ended, and everything has been healed. */
-export async function runFaults(world: World): Promise<Injected> {
+export async function runFaults(world: World, notRun: WorldDeps["notRun"]): Promise<Injected> {
   const startMs = nowMs();
   const random = mulberry32(world.schedule.seed ^ 0x5eed);
   const missed: Missed[] = [];
@@ -23,6 +23,8 @@ export async function runFaults(world: World): Promise<Injected> {
     await sleep(startMs + fault.atMs - nowMs()); // waits: the schedule says when
     const dated = new DatedFault(world, fault);
     try {
+      const whyNot = notRun.get(fault.kind);
+      if (whyNot !== undefined) throw new Error(`not run here: ${whyNot}`);
       await inject(world, fault, dated.tools, random);
     } catch (error) {
       missed.push({ fault, why: error instanceof Error ? error.message.split("\n")[0]! : String(error) });

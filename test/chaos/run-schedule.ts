@@ -39,7 +39,7 @@ export async function runSchedule(schedule: Schedule, deps: WorldDeps): Promise<
   using starvation = new Starvation();
   const world = await World.open(schedule, deps);
   try {
-    const { faults, missed } = await runFaults(world);
+    const { faults, missed } = await runFaults(world, deps.notRun);
     const healedAtMs = nowMs();
     await recover(world, starvation, found);
     const closedAtMs = nowMs();

@@ -6,7 +6,7 @@ import type { HistoryEvent, Violation } from "../history/history.js";
 import { orphansOf } from "../history/liveness-rules.js";
 import { slowestLimits } from "./fleets.js";
 import { stalls } from "./kinds.js";
-import { demanded, relaxationsOf, type Relaxed } from "./relaxations.js";
+import { demanded, intervalsOf, relaxationsOf, type Relaxed } from "./relaxations.js";
 import type { Schedule } from "./schedule.js";
 import type { Span } from "./starvation.js";
 
@@ -41,7 +41,9 @@ export function judge(evidence: Evidence): Verdict {
   const { history, found } = evidence;
   const relaxed = relaxationsOf(history);
   const all = [...checkHistory(history, rulesOf(evidence)), ...found].toSorted((a, b) => a.atMs - b.atMs);
-  const violations = demanded(all, relaxed).filter((violation) => !isStarved(violation, evidence));
+  const violations = demanded(all, relaxed).filter(
+    (violation) => !isStarved(violation, evidence) && !wasStoreAway(violation, evidence),
+  );
   return { violations, relaxed, worstTakeoverMs: worstTakeoverMs(history) };
 }
 
@@ -76,6 +78,25 @@ function isStarved({ rule, atMs }: Violation, { starved, healedAtMs }: Evidence)
   // What is to come right after the faults is judged by all of the time since then.
   const sinceMs = rule === "L5" ? Math.min(healedAtMs, atMs - hangoverMs) : atMs - hangoverMs;
   return starved.some(({ fromMs, toMs }) => fromMs < atMs && toMs > sinceMs);
+}
+
+/** L4 is bounded by lockTtlMs: a store that was away for as long as a lease lives does end it. */
+function wasStoreAway({ rule, atMs }: Violation, { history, schedule }: Evidence): boolean {
+  if (rule !== "L4") return false;
+  const { lockTtlMs } = slowestLimits(schedule.fleet).locker;
+  const stood = intervalsOf(history).filter(({ target }) => target === "store");
+  return coveredMs(stood, atMs - lockTtlMs, atMs) > lockTtlMs / 2;
+}
+
+/** For how much of that time at least one of the spans lasted. */
+function coveredMs(spans: readonly Span[], fromMs: number, toMs: number): number {
+  let [coveredMs, reachedMs] = [0, fromMs];
+  for (const span of spans.toSorted((a, b) => a.fromMs - b.fromMs)) {
+    const endMs = Math.min(span.toMs, toMs);
+    coveredMs += Math.max(0, endMs - Math.max(span.fromMs, reachedMs));
+    reachedMs = Math.max(reachedMs, endMs);
+  }
+  return coveredMs;
 }
 
 /** From a kill of a holder, or the first acquire of its key after that, to the grant. */

@@ -10,6 +10,7 @@ import type { ClockShim, SteppedClock } from "./clock-shim.js";
 import { limitsOf } from "./fleets.js";
 import type { Victim } from "./condemnations.js";
 import { JournalReader, nowMs, type Condemnation } from "./journal.js";
+import type { FaultKind } from "./kinds.js";
 import { Place } from "./member-process.js";
 import type { Schedule } from "./schedule.js";
 
@@ -17,6 +18,8 @@ export type WorldDeps = {
   readonly backend: Backend;
   readonly shim: ClockShim | undefined;
   readonly registerUrl: string;
+  /** Kinds of fault that this machine cannot produce, and why. */
+  readonly notRun: ReadonlyMap<FaultKind, string>;
   /** Jobs at a time in each process. */
   readonly loops?: number;
 };
