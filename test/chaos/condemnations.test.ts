@@ -28,4 +28,6 @@ test("a process that was frozen, cut off, starved or killed may be", () => {
   assert.deepEqual(rulesOf({ faults: [{ kind: "refuse", target: "all", fromMs: 8_000, toMs: 9_000 }] }), []);
   assert.deepEqual(rulesOf({ starved: [{ fromMs: 9_000, toMs: 9_400 }] }), []);
   assert.deepEqual(rulesOf({ victimOf: () => undefined }), []);
+  const ofItsEra = deps.condemnations.map((condemnation) => ({ ...condemnation, reason: "era" }));
+  assert.deepEqual(rulesOf({ condemnations: ofItsEra }), [], "a session that its own process has left");
 });

@@ -16,6 +16,9 @@ export type CondemnedDeps = {
   readonly starved: readonly { readonly fromMs: number; readonly toMs: number }[];
 };
 
+/** The other reasons concern sessions that their own process has given up. */
+const bySilence: readonly string[] = ["silent", "disconnected", "proof"];
+
 /** The main thread does not ping, so these leave the pings alone. */
 const harmless: readonly string[] = ["block", "client-clock", "duplicate"];
 
@@ -27,7 +30,7 @@ export function wrongCondemnations(deps: CondemnedDeps): Violation[] {
   const { condemnations, faults, victimOf, starved } = deps;
   return condemnations.flatMap(({ atMs, process, pid, reason, silentMs }) => {
     const victim = victimOf(pid);
-    if (!victim) return [];
+    if (!victim || !bySilence.includes(reason)) return [];
     const fromMs = atMs - victim.sessionTtlMs - aftermathMs;
     const within = (other: { fromMs: number; toMs: number }): boolean => other.fromMs < atMs && other.toMs > fromMs;
     const touched = faults.some((fault) => silences(fault, victim.place) && within(fault));

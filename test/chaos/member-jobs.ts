@@ -70,13 +70,26 @@ export class Jobs {
   }
 
   async #run(of: Attempt): Promise<void> {
-    const { locker, journal } = this.#deps;
+    const { locker, journal, random } = this.#deps;
     let token = 0;
-    const outcome = await locker.acquireAndRun(of.key, async (_heartbeat, lease) => {
+    const own = random() < 0.1 ? new Error("the job's own error") : undefined;
+    let hasThrown = false;
+    const job = async (_heartbeat: unknown, lease: Lease): Promise<void> => {
       token = lease.fencingToken;
       await this.#section(of, lease);
       journal.add({ kind: "release-called", ...of, token });
+      hasThrown = own !== undefined;
+      if (own) throw own;
+    };
+    const outcome = await locker.acquireAndRun(of.key, job).catch((error: unknown) => {
+      if (!hasThrown) throw error;
+      // What the job threw comes out as it is, whatever became of the lease and its release.
+      if (error !== own) journal.add({ kind: "crashed", error: `the job's error came out as ${describe(error)}` });
+      journal.add({ kind: "released", ...of, token, heldToTheEnd: false });
+      return undefined;
     });
+    if (!outcome) return;
+    if (hasThrown) journal.add({ kind: "crashed", error: "the job's error was swallowed" });
     if (outcome.status === LockStatus.SUCCESS) {
       return journal.add({ kind: "released", ...of, token, heldToTheEnd: outcome.heldToTheEnd });
     }
@@ -101,7 +114,7 @@ export class Jobs {
       await this.#section(of, lease);
       this.#deps.journal.add({ kind: "release-called", ...of, token: lease.fencingToken });
     };
-    await this.#deps.locker.mutex(of.key, job, { waitMs, signal: this.#stop.signal });
+    await this.#deps.locker.mutex(of.key, job, { waitMs, signal: this.#patience(waitMs) });
     if (held) this.#released(of, held);
   }
 
@@ -184,6 +197,13 @@ export class Jobs {
     const beganMs = nowMs();
     const accepted = await register.write(of.key, of.token, fenced, value);
     journal.add({ kind: "write", ...of, value, accepted, fenced, beganMs });
+  }
+
+  /** Some lose patience in the middle of it: what may have been granted then has to be given back unasked. */
+  #patience(waitMs: number): AbortSignal {
+    const { random } = this.#deps;
+    if (random() < 0.7) return this.#stop.signal;
+    return AbortSignal.any([this.#stop.signal, AbortSignal.timeout(Math.round(random() * waitMs))]);
   }
 
   #waitMs(): number {
