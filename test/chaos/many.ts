@@ -2,7 +2,7 @@
 
 import { randomInt } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { startRedis } from "../support/redis-server.js";
 import type { Arguments } from "./arguments.js";
@@ -105,7 +105,8 @@ function add(totals: Totals, outcome: Outcome): void {
   if (outcome.violations.length > 0) totals.failedSeeds.push(outcome.schedule.seed);
 }
 
-function tell(outcome: Outcome, { quiet }: Arguments): void {
+function tell(outcome: Outcome, args: Arguments): void {
+  const { quiet, only, processes } = args;
   const hasFailed = outcome.violations.length > 0;
   if (!quiet || hasFailed) say(printSchedule(outcome.schedule));
   if (!quiet || hasFailed) explain(outcome).forEach(say);
@@ -116,7 +117,9 @@ function tell(outcome: Outcome, { quiet }: Arguments): void {
   const path = join(failuresFolder, `${outcome.schedule.backend}-${outcome.schedule.seed}`);
   writeFileSync(`${path}.json`, JSON.stringify(outcome.schedule, null, 1));
   writeFileSync(`${path}.jsonl`, outcome.history.map((event) => `${JSON.stringify(event)}\n`).join(""));
-  say(`kept: ${path}.json (the schedule, for --schedule) and .jsonl (the history)`);
+  const same = `${only ? ` --only ${only.join()}` : ""}${processes === undefined ? "" : ` --processes ${processes}`}`;
+  say(`again with: npm run chaos -- --seed ${outcome.schedule.seed} --schedules 1${same}`);
+  say(`or with: npm run chaos -- --schedule ${relative(process.cwd(), path)}.json (beside it .jsonl, the history)`);
 }
 
 function say(line: string): void {

@@ -139,7 +139,7 @@ export class Jobs {
       if (reason instanceof LockError) journal.add({ kind: "aborted", ...ofLease, code: reason.code });
     };
     lease.signal.addEventListener("abort", onAbort);
-    const forMs = this.#isCalm ? 20 + random() * 60 : 20 + random() ** 5 * 2_500;
+    const forMs = this.#isCalm ? 20 + random() * 60 : 20 + random() ** 3 * 2_500;
     const endMs = nowMs() + forMs;
     try {
       do {

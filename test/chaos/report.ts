@@ -39,8 +39,7 @@ export function explain({ relaxed, missed, history }: Outcome): string[] {
   return [...reasons, ...misses];
 }
 
-/** The first violation with the events around it, and how to see it again. */
-export function showViolations({ violations, history, schedule }: Outcome): string {
-  const again = `again with: npm run chaos -- --seed ${schedule.seed} --schedules 1`;
-  return `${formatViolations(violations, history)}\n${again}`;
+/** The first violation with the events around it. */
+export function showViolations({ violations, history }: Outcome): string {
+  return formatViolations(violations, history);
 }
