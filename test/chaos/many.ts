@@ -47,8 +47,9 @@ export async function runMany(args: Arguments): Promise<Totals> {
   const deps = { backend, shim, notRun, registerUrl: register.url };
   const next = scheduleSource(args, firstSeed, backend);
   const endMs = nowMs() + args.durationMs;
+  using halt = new Halt();
   const lane = async (): Promise<void> => {
-    for (let schedule = next(); schedule && nowMs() < endMs; schedule = next()) {
+    for (let schedule = next(); schedule && nowMs() < endMs && !halt.isAsked; schedule = next()) {
       try {
         const outcome = await runSchedule(schedule, deps);
         add(totals, outcome);
@@ -66,6 +67,23 @@ export async function runMany(args: Arguments): Promise<Totals> {
   const done = `${schedules} schedules · ${faults} faults · ${grants} grants`;
   say(`${done} · ${violations} violations · worst takeover ${worstTakeoverMs} ms`);
   return totals;
+}
+
+/** The first SIGINT or SIGTERM ends a run of hours in good order: with its totals, and its row in the table. */
+class Halt implements Disposable {
+  isAsked = false;
+  readonly #onSignal = (): void => {
+    if (!this.isAsked) say("stopping once the schedules under way have ended");
+    this.isAsked = true;
+  };
+
+  constructor() {
+    process.on("SIGINT", this.#onSignal).on("SIGTERM", this.#onSignal);
+  }
+
+  [Symbol.dispose](): void {
+    process.off("SIGINT", this.#onSignal).off("SIGTERM", this.#onSignal);
+  }
 }
 
 /** What this machine cannot do is said, not passed over. */
