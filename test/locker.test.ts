@@ -99,6 +99,19 @@ test("what a job throws reaches the caller unwrapped, and the key is free", asyn
   assert.equal(await other.readHolder(key), undefined);
 });
 
+test("what a job throws reaches the caller also when its lease was lost while it ran", async () => {
+  const closing = openLocker(redis.url, prefix);
+  const thrown = new RangeError("row 18");
+  const running = closing.acquireAndRun(newKey(), async (_heartbeat, { signal }) => {
+    const aborted = new Promise((resolve) => signal.addEventListener("abort", resolve));
+    void closing.close();
+    await aborted;
+    throw thrown;
+  });
+  await assert.rejects(running, (error) => error === thrown);
+  await closing.close();
+});
+
 test("a job may throw what is not an error", async () => {
   const running = locker.acquireAndRun(newKey(), () => Promise.reject<void>(undefined as unknown as Error));
   const settled = await running.then(
