@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { hostname } from "node:os";
 import { after, before, test } from "node:test";
 import { DrainingSignal, LockStatus, type Locker } from "../src/index.js";
@@ -119,6 +120,22 @@ test("a job may throw what is not an error", async () => {
     (thrown: unknown) => ({ thrown }),
   );
   assert.deepEqual(settled, { thrown: undefined });
+});
+
+test("a grant that comes in the instant of an abort reaches nobody, and is given back", async () => {
+  const key = newKey();
+  const stop = new AbortController();
+  const onGranted = (event: unknown): void => {
+    if ((event as { key: string }).key === key) stop.abort(new Error("enough"));
+  };
+  subscribe("pulselock:granted", onGranted);
+  try {
+    await assert.rejects(locker.acquire(key, { signal: stop.signal }), /enough/);
+  } finally {
+    unsubscribe("pulselock:granted", onGranted);
+  }
+  assert.equal(stop.signal.aborted, true);
+  assert.equal(await other.readHolder(key), undefined);
 });
 
 test("a job that gives its lease back early has lost nothing", async () => {
