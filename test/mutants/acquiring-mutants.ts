@@ -9,7 +9,7 @@ export const acquiringMutants: readonly Mutant[] = [
     find: "if (this.#deps.session.isCurrent(answered.stamp)) return",
     replace: "if (answered.stamp) return",
     model: "NOTRUST",
-    caughtBy: ["acquisition", "acquisition-held"],
+    caughtBy: ["acquisition"],
   },
   {
     name: "batch-of-an-older-session-is-sent",
@@ -17,7 +17,7 @@ export const acquiringMutants: readonly Mutant[] = [
     file: "src/acquisition.ts",
     find: "if (asked.some((one) => one.stamp !== stamp)) return again();",
     replace: "",
-    caughtBy: ["acquisition", "acquisition-held"],
+    caughtBy: ["acquisition"],
   },
   {
     name: "no-cancel",
@@ -26,7 +26,7 @@ export const acquiringMutants: readonly Mutant[] = [
     find: "      this.#withdraw(attempt);\n",
     replace: "",
     model: "NOCANCEL",
-    caughtBy: ["acquisition", "acquisition-held"],
+    caughtBy: ["acquisition"],
   },
   {
     name: "cancel-overtakes-the-acquire",
@@ -34,7 +34,7 @@ export const acquiringMutants: readonly Mutant[] = [
     file: "src/acquisition.ts",
     find: "this.#deps.giveBack.request(wanted.key, leaseNumber, inFlight);",
     replace: "this.#deps.giveBack.request(wanted.key, leaseNumber);",
-    caughtBy: ["acquisition", "acquisition-held"],
+    caughtBy: ["acquisition"],
   },
   {
     name: "asked-again-under-a-new-number",
@@ -42,7 +42,7 @@ export const acquiringMutants: readonly Mutant[] = [
     file: "src/attempt.ts",
     find: "leaseNumber: this.leaseNumber, replace };",
     replace: "leaseNumber: this.leaseNumber + (this.inFlight ? 1e6 : 0), replace };",
-    caughtBy: ["acquisition", "acquisition-held"],
+    caughtBy: ["acquisition"],
   },
   {
     name: "ghost-is-not-released",
@@ -50,7 +50,7 @@ export const acquiringMutants: readonly Mutant[] = [
     file: "src/acquisition.ts",
     find: "return isOurs && !knows(lease.leaseNumber) &&",
     replace: "return isOurs && knows(lease.leaseNumber) &&",
-    caughtBy: ["acquisition", "acquisition-held"],
+    caughtBy: ["acquisition-held"],
   },
   {
     name: "cancel-is-asked-once",
@@ -67,7 +67,7 @@ export const acquiringMutants: readonly Mutant[] = [
     find: "this.#replaceEra === era ? this.#replace : undefined",
     replace: "this.#replace",
     model: "TAKEERA",
-    caughtBy: ["acquisition", "acquisition-held"],
+    caughtBy: ["acquisition-held"],
   },
   {
     name: "takes-without-condemning",
@@ -140,7 +140,7 @@ export const acquiringMutants: readonly Mutant[] = [
     file: "src/acquisition.ts",
     find: 'const unsureLeftMs = contention.next === "unsure" ? attempt.unsureLeftMs(limitMs) : 0;',
     replace: "const unsureLeftMs = 0;",
-    caughtBy: ["acquisition", "acquisition-held"],
+    caughtBy: ["acquisition-held"],
   },
   {
     name: "no-permission-is-a-proof-of-death",

@@ -18,7 +18,7 @@ export const edgeMutants: readonly Mutant[] = [
     file: "src/databases/redis/answer-watch.ts",
     find: "if (this.#timer || this.#stopped || oldest === undefined) return;",
     replace: "if (this.#timer || this.#stopped || oldest !== 0) return;",
-    caughtBy: ["databases/redis/redis-database"],
+    caughtBy: ["databases/redis/answer-watch"],
   },
   {
     name: "blocked-loop-is-a-dead-server",
@@ -26,7 +26,7 @@ export const edgeMutants: readonly Mutant[] = [
     file: "src/databases/redis/answer-watch.ts",
     find: "this.#clock.afterInput(() => {\n        this.#timer",
     replace: "queueMicrotask(() => {\n        this.#timer",
-    caughtBy: ["databases/redis/redis-database"],
+    caughtBy: ["databases/redis/answer-watch"],
   },
   {
     name: "slow-reconnect-of-the-main-thread",
@@ -34,7 +34,7 @@ export const edgeMutants: readonly Mutant[] = [
     file: "src/databases/redis/redis-leases.ts",
     find: "const RECONNECT_MS_MAX = 250;",
     replace: "const RECONNECT_MS_MAX = 5_000;",
-    caughtBy: ["databases/redis/redis-database"],
+    caughtBy: ["databases/redis/reconnect"],
   },
   {
     name: "generation-stays",
@@ -50,7 +50,7 @@ export const edgeMutants: readonly Mutant[] = [
     file: "src/signals.ts",
     find: 'promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));',
     replace: "promise.then(resolve, reject);",
-    caughtBy: ["signals", "acquisition"],
+    caughtBy: ["signals"],
   },
   {
     name: "joined-signals-leak",
@@ -58,7 +58,7 @@ export const edgeMutants: readonly Mutant[] = [
     file: "src/signals.ts",
     find: "if (!members?.delete(controller) || members.size > 0) return;",
     replace: "if (!members?.has(controller) || members.size > 0) return;",
-    caughtBy: ["signals", "acquisition"],
+    caughtBy: ["signals"],
   },
   {
     name: "users-error-is-masked",
@@ -75,7 +75,7 @@ export const edgeMutants: readonly Mutant[] = [
     file: "src/locker.ts",
     find: "await engine.stop(settled, closeTimeoutMs);",
     replace: "await engine.stop(true, closeTimeoutMs);",
-    caughtBy: ["locker", "drain", "close"],
+    caughtBy: ["close"],
   },
   {
     name: "drain-says-goodbye-with-jobs-left",
@@ -83,7 +83,7 @@ export const edgeMutants: readonly Mutant[] = [
     file: "src/locker.ts",
     find: "if (left.length === 0 && !this.#closing) await engine.stop",
     replace: "if (!this.#closing) await engine.stop",
-    caughtBy: ["locker", "drain", "close"],
+    caughtBy: ["drain"],
   },
   {
     name: "grant-in-the-instant-of-an-abort-stays",
@@ -91,7 +91,7 @@ export const edgeMutants: readonly Mutant[] = [
     file: "src/locker.ts",
     find: "    await engine.holdings.release(lease);\n    throw reason;",
     replace: "    throw reason;",
-    caughtBy: ["locker", "drain", "close"],
+    caughtBy: ["locker"],
   },
   {
     name: "worker-started-again-forgets-its-session",
@@ -131,6 +131,6 @@ export const edgeMutants: readonly Mutant[] = [
     file: "src/databases/redis/redis-liveness.ts",
     find: 'if (policy !== undefined && policy !== "noeviction") {',
     replace: 'if (policy === "") {',
-    caughtBy: ["databases/redis/redis-database"],
+    caughtBy: ["databases/redis/examine-server"],
   },
 ];

@@ -8,7 +8,7 @@ export const leaseMutants: readonly Mutant[] = [
     file: "src/held-lease.ts",
     find: "return isTrusted(monoMs, wallMs) && this.#isBelieved(monoMs, wallMs) && readEpoch() === this.epoch;",
     replace: "return readEpoch() === this.epoch && isTrusted(monoMs, wallMs) && this.#isBelieved(monoMs, wallMs);",
-    caughtBy: ["lease-deadlines", "holdings", "lease"],
+    caughtBy: ["read-order"],
   },
   {
     name: "grant-reads-the-epoch-first",
@@ -16,7 +16,7 @@ export const leaseMutants: readonly Mutant[] = [
     file: "src/session.ts",
     find: "this.#cells.isTrusted(monoMs, wallMs) && this.#cells.readEpoch() === stamp.epoch && this.#stamp",
     replace: "this.#cells.readEpoch() === stamp.epoch && this.#cells.isTrusted(monoMs, wallMs) && this.#stamp",
-    caughtBy: ["session", "acquisition"],
+    caughtBy: ["read-order"],
   },
   {
     name: "verification-reply-taken-as-a-yes",
@@ -25,7 +25,7 @@ export const leaseMutants: readonly Mutant[] = [
     find: "if (this.#beat()) return;",
     replace: "if (this.#beat() || (this.isBelieved && this.#deps.readEpoch() === this.epoch)) return;",
     model: "REPLYISYES",
-    caughtBy: ["lease-deadlines", "holdings", "lease"],
+    caughtBy: ["holdings"],
   },
   {
     name: "released-lease-says-yes",
@@ -33,7 +33,7 @@ export const leaseMutants: readonly Mutant[] = [
     file: "src/held-lease.ts",
     find: "if (this.#loss || this.released || this.#deps.drain.reason",
     replace: "if (this.#loss || this.#deps.drain.reason",
-    caughtBy: ["lease-deadlines", "holdings", "lease"],
+    caughtBy: ["holdings-losses"],
   },
   {
     name: "lease-believed-without-margin",
@@ -49,7 +49,7 @@ export const leaseMutants: readonly Mutant[] = [
     file: "src/held-lease.ts",
     find: "return wallMs < this.#believedUntilWallMs && wallMs >= this.#believedFromWallMs;",
     replace: "return wallMs < Infinity;",
-    caughtBy: ["lease-deadlines", "holdings", "lease"],
+    caughtBy: ["holdings"],
   },
   {
     name: "renewal-dated-at-its-answer",
@@ -57,7 +57,7 @@ export const leaseMutants: readonly Mutant[] = [
     file: "src/renewals.ts",
     find: "{ answer: result.answers[i]!, stamp, sent }",
     replace: "{ answer: result.answers[i]!, stamp, sent: readInstant(this.#clock) }",
-    caughtBy: ["lease-deadlines", "holdings", "holdings-losses"],
+    caughtBy: ["holdings"],
   },
   {
     name: "grant-dated-at-its-answer",
@@ -65,7 +65,7 @@ export const leaseMutants: readonly Mutant[] = [
     file: "src/acquisition.ts",
     find: "({ answer, stamp, sent }));\n  }",
     replace: "({ answer, stamp, sent: readInstant(clock) }));\n  }",
-    caughtBy: ["acquisition", "acquisition-held"],
+    caughtBy: ["acquisition"],
   },
   {
     name: "old-answer-counted-after-a-loss",
@@ -74,7 +74,7 @@ export const leaseMutants: readonly Mutant[] = [
     find: "{ answer: result.answers[i]!, stamp, sent }",
     replace: "{ answer: result.answers[i]!, stamp: this.#session.latest()!, sent }",
     model: "LATE",
-    caughtBy: ["lease-deadlines", "holdings", "holdings-losses"],
+    caughtBy: ["holdings"],
   },
   {
     name: "condemned-lease-is-written-again",
@@ -82,7 +82,7 @@ export const leaseMutants: readonly Mutant[] = [
     file: "src/renewals.ts",
     find: 'if (lease.sessionId !== identity.sessionId) return "reown";',
     replace: 'if (lease.sessionId !== identity.sessionId && lease.era === identity.era) return "reown";',
-    caughtBy: ["lease-deadlines", "holdings", "holdings-losses"],
+    caughtBy: ["holdings"],
   },
   {
     name: "expired-lease-is-written-again",
@@ -91,7 +91,7 @@ export const leaseMutants: readonly Mutant[] = [
     find: "if (isOtherEra && !isOtherSession && !lease.isBelieved) {",
     replace: "if (isOtherEra && !isOtherSession && lease.isLost) {",
     model: "REASSERTEXPIRED",
-    caughtBy: ["lease-deadlines", "holdings", "holdings-losses"],
+    caughtBy: ["holdings"],
   },
   {
     name: "refused-session-keeps-its-leases",
@@ -100,7 +100,7 @@ export const leaseMutants: readonly Mutant[] = [
     find: 'const earlier = cause === "refused" ? this.all.filter(({ epoch }) => epoch !== stamp.epoch) : [];',
     replace: "const earlier: HeldLease[] = [];",
     model: "NOREFUSED",
-    caughtBy: ["lease-deadlines", "holdings", "holdings-losses"],
+    caughtBy: ["holdings"],
   },
   {
     name: "judged-once-only",
@@ -108,7 +108,7 @@ export const leaseMutants: readonly Mutant[] = [
     file: "src/holdings.ts",
     find: "if (open().length > 0) await wait(clock, RETRY_MS);",
     replace: "if (open().length > 0) return wait(clock, RETRY_MS);",
-    caughtBy: ["lease-deadlines", "holdings", "holdings-losses"],
+    caughtBy: ["holdings-losses"],
   },
   {
     name: "renewed-without-a-beat",
@@ -116,7 +116,7 @@ export const leaseMutants: readonly Mutant[] = [
     file: "src/holdings.ts",
     find: "else if (lease.hasBeaten && nowMs",
     replace: "else if (nowMs",
-    caughtBy: ["lease-deadlines", "holdings", "holdings-losses"],
+    caughtBy: ["holdings"],
   },
   {
     name: "never-ends-by-itself",
@@ -124,7 +124,7 @@ export const leaseMutants: readonly Mutant[] = [
     file: "src/holdings.ts",
     find: "if (nowMs >= lease.endsMs) this.#lose(",
     replace: "if (nowMs >= Infinity) this.#lose(",
-    caughtBy: ["lease-deadlines", "holdings", "holdings-losses"],
+    caughtBy: ["lease-deadlines"],
   },
   {
     name: "rare-beats-are-not-renewed",
@@ -132,7 +132,7 @@ export const leaseMutants: readonly Mutant[] = [
     file: "src/held-lease.ts",
     find: "if (monoMs > this.renewedMs + this.lockTtlMs * 0.4) this",
     replace: "if (monoMs > this.renewedMs + this.lockTtlMs) this",
-    caughtBy: ["lease-deadlines", "holdings", "lease"],
+    caughtBy: ["lease-deadlines"],
   },
   {
     name: "release-overtakes-a-renewal",
@@ -141,7 +141,7 @@ export const leaseMutants: readonly Mutant[] = [
     find: "this.#deps.giveBack.request(lease.key, lease.leaseNumber, lease.underWay);",
     replace: "this.#deps.giveBack.request(lease.key, lease.leaseNumber);",
     model: "NOWAIT",
-    caughtBy: ["lease-deadlines", "holdings", "holdings-losses"],
+    caughtBy: ["holdings-losses"],
   },
   {
     name: "lost-lease-is-not-given-back",
@@ -149,7 +149,7 @@ export const leaseMutants: readonly Mutant[] = [
     file: "src/holdings.ts",
     find: 'if (code !== "closed") void this.#giveBack(lease);',
     replace: "",
-    caughtBy: ["lease-deadlines", "holdings", "holdings-losses"],
+    caughtBy: ["holdings-losses"],
   },
   {
     name: "close-gives-back-before-the-job-has-ended",
@@ -157,6 +157,6 @@ export const leaseMutants: readonly Mutant[] = [
     file: "src/holdings.ts",
     find: 'if (code !== "closed") void this.#giveBack(lease);',
     replace: "void this.#giveBack(lease);",
-    caughtBy: ["lease-deadlines", "holdings", "holdings-losses"],
+    caughtBy: ["holdings-losses"],
   },
 ];

@@ -17,7 +17,7 @@ export const workerMutants: readonly Mutant[] = [
     file: "worker/pinger.ts",
     find: "cells.writeTrust(sent.monoMs, sent.wallMs, this.#trustMs);",
     replace: "cells.writeTrust(clock.monoMs(), clock.wallMs(), this.#trustMs);",
-    caughtBy: ["worker/pinger", "worker/pinger-end", "worker/pinger-eras", "worker/pinger-links"],
+    caughtBy: ["worker/pinger"],
   },
   {
     name: "trust-moved-by-any-answer",
@@ -25,7 +25,7 @@ export const workerMutants: readonly Mutant[] = [
     file: "worker/pinger.ts",
     find: 'if (answer.status === "alive") {',
     replace: "if (answer) {",
-    caughtBy: ["worker/pinger", "worker/pinger-end", "worker/pinger-eras", "worker/pinger-links"],
+    caughtBy: ["worker/pinger-eras"],
   },
   {
     name: "wall-clock-deadline-dropped",
@@ -51,7 +51,7 @@ export const workerMutants: readonly Mutant[] = [
     replace:
       'if (isNews && answer.status === "alive") cells.writeTrust(sent.monoMs, sent.wallMs, this.#trustMs);\n' +
       "    if (isNews) cells.raiseEpoch();\n",
-    caughtBy: ["worker/pinger", "worker/pinger-end", "worker/pinger-eras", "worker/pinger-links"],
+    caughtBy: ["worker/pinger-eras"],
   },
   {
     name: "answer-for-another-session-counts",
@@ -60,7 +60,7 @@ export const workerMutants: readonly Mutant[] = [
     find: "sent.sessionId !== session.sessionId || sent.sequence",
     replace: "sent.sequence",
     model: "OLDSESSION",
-    caughtBy: ["worker/pinger", "worker/pinger-end", "worker/pinger-eras", "worker/pinger-links"],
+    caughtBy: ["worker/pinger-links"],
   },
   {
     name: "hedged-answers-in-any-order",
@@ -69,7 +69,7 @@ export const workerMutants: readonly Mutant[] = [
     find: " || sent.sequence <= this.#handled) return;",
     replace: ") return;",
     model: "OLDPINGS",
-    caughtBy: ["worker/pinger", "worker/pinger-end", "worker/pinger-eras", "worker/pinger-links"],
+    caughtBy: ["worker/pinger-links"],
   },
   {
     name: "goodbye-before-trust-ends",
@@ -77,7 +77,7 @@ export const workerMutants: readonly Mutant[] = [
     file: "worker/pinger.ts",
     find: "this.#endTrust();\n    if (goodbye) await this.#goodbye();",
     replace: "if (goodbye) await this.#goodbye();\n    this.#endTrust();",
-    caughtBy: ["worker/pinger", "worker/pinger-end", "worker/pinger-eras", "worker/pinger-links"],
+    caughtBy: ["worker/pinger-end"],
   },
   {
     name: "parked-session-stays-trusted",
@@ -85,7 +85,7 @@ export const workerMutants: readonly Mutant[] = [
     file: "worker/pinger.ts",
     find: "this.#endTrust();\n    void this.#goodbye();",
     replace: "void this.#goodbye();",
-    caughtBy: ["worker/pinger", "worker/pinger-end", "worker/pinger-eras", "worker/pinger-links"],
+    caughtBy: ["worker/pinger-end"],
   },
   {
     name: "condemned-session-stays-trusted",
@@ -93,7 +93,7 @@ export const workerMutants: readonly Mutant[] = [
     file: "worker/pinger.ts",
     find: "this.#endTrust();\n    // One that was here",
     replace: "// One that was here",
-    caughtBy: ["worker/pinger", "worker/pinger-end", "worker/pinger-eras", "worker/pinger-links"],
+    caughtBy: ["worker/pinger-links"],
   },
   {
     name: "new-era-raises-no-epoch",
@@ -101,7 +101,7 @@ export const workerMutants: readonly Mutant[] = [
     file: "worker/pinger.ts",
     find: "cells.raiseEpoch();\n    if (reentry",
     replace: "if (reentry",
-    caughtBy: ["worker/pinger", "worker/pinger-end", "worker/pinger-eras", "worker/pinger-links"],
+    caughtBy: ["worker/pinger-eras"],
   },
   {
     name: "provisional-settles-without-an-epoch",
@@ -110,7 +110,7 @@ export const workerMutants: readonly Mutant[] = [
     find: 'const settled = windowClosed && session.mode === "provisional" && !changed;',
     replace: "const settled = false;",
     model: "NOSETTLE",
-    caughtBy: ["worker/pinger", "worker/pinger-end", "worker/pinger-eras", "worker/pinger-links"],
+    caughtBy: ["worker/pinger-eras"],
   },
   {
     name: "condemned-provisional-keeps-its-leases",
@@ -118,7 +118,7 @@ export const workerMutants: readonly Mutant[] = [
     file: "worker/pinger.ts",
     find: 'stage === "reenter" || mode === "provisional" || (era',
     replace: 'stage === "reenter" || (era',
-    caughtBy: ["worker/pinger", "worker/pinger-end", "worker/pinger-eras", "worker/pinger-links"],
+    caughtBy: ["worker/pinger-eras"],
   },
   {
     name: "resumed-session-is-trusted",
@@ -126,7 +126,7 @@ export const workerMutants: readonly Mutant[] = [
     file: "worker/current-session.ts",
     find: 'const mode = state.recovering ? "provisional" : "trusted";',
     replace: 'const mode = "trusted";',
-    caughtBy: ["worker/pinger", "worker/pinger-end", "worker/pinger-eras", "worker/pinger-links"],
+    caughtBy: ["worker/pinger-eras"],
   },
   {
     name: "session-id-used-twice",
@@ -134,7 +134,7 @@ export const workerMutants: readonly Mutant[] = [
     file: "worker/current-session.ts",
     find: "const sessionsUsed = last.sessionsUsed + 1;",
     replace: "const sessionsUsed = Math.max(1, last.sessionsUsed);",
-    caughtBy: ["worker/pinger", "worker/pinger-end", "worker/pinger-eras", "worker/pinger-links"],
+    caughtBy: ["worker/pinger-end"],
   },
   {
     name: "lapsed-session-reasserts",
@@ -175,7 +175,7 @@ export const workerMutants: readonly Mutant[] = [
     file: "worker/pinger.ts",
     find: "this.#deps.cells.writeBrokenAt(this.#deps.clock.monoMs());\n",
     replace: "",
-    caughtBy: ["worker/pinger", "worker/pinger-end", "worker/pinger-eras", "worker/pinger-links"],
+    caughtBy: ["worker/pinger-links"],
   },
   {
     name: "begins-after-its-goodbye",
@@ -183,7 +183,7 @@ export const workerMutants: readonly Mutant[] = [
     file: "worker/pinger.ts",
     find: "if (this.#isQuiet) return void (link.owedSinceMs = undefined);",
     replace: "",
-    caughtBy: ["worker/pinger", "worker/pinger-end", "worker/pinger-eras", "worker/pinger-links"],
+    caughtBy: ["worker/pinger-end"],
   },
   {
     name: "no-second-connection",
