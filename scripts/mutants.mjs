@@ -2,8 +2,8 @@
 // --only name,name   these mutants alone       --quick   the unit and contract tests alone
 // --every            all catchers, also after the first has caught it       --all-tests   every fast test, not only
 // the named ones
-// --seeds N --seed S   for the simulator and chaos       --write   the table into test/mutants/README.md
-// --json file        the results as they are
+// --seeds N --seed S --seconds T   for the simulator, each mutant       --write   the table into test/mutants/README.md
+// --json file        the results as they are, kept up to date       --resume   what that file has is not run again
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -28,8 +28,10 @@ main(async (args) => {
   if (wrong) fail(`mutants: the unchanged sources do not compile\n${wrong}`);
   await runBaseline(chosen, options);
   const results = [];
+  const earlier = options.resume ? JSON.parse(readFileSync(options.json, "utf8")) : [];
   for (const [i, mutant] of chosen.entries()) {
-    results.push(await tryMutant(mutant, options));
+    const known = earlier.find((result) => result.mutant.name === mutant.name);
+    results.push(known ?? (await tryMutant(mutant, options)));
     step(`mutants: ${i + 1}/${chosen.length} ${describe(results.at(-1))}`);
     if (options.json) writeFileSync(options.json, JSON.stringify(results));
   }
@@ -50,10 +52,13 @@ function readOptions(args) {
       "all-tests": { type: "boolean", default: false },
       seeds: { type: "string", default: "2000" },
       seed: { type: "string", default: "1" },
+      seconds: { type: "string", default: "60" },
       write: { type: "boolean", default: false },
       json: { type: "string" },
+      resume: { type: "boolean", default: false },
     },
   });
+  if (values.resume && !values.json) fail("mutants: --resume needs --json, the file to go on with");
   if (values.write && values.only) fail("mutants: --write needs all mutants, not --only some");
   const [seeds, seed] = [Number(values.seeds), Number(values.seed)];
   if (!Number.isSafeInteger(seeds) || !Number.isSafeInteger(seed)) fail("mutants: --seeds and --seed are numbers");
@@ -76,7 +81,7 @@ async function runBaseline(chosen, options) {
   for (const { test, name, why } of failures) console.error(`  ${test}: ${name}: ${why}`);
   if (failures.length > 0) fail("mutants: the baseline fails, so that nothing would be caught");
   for (const [name, { isThere, run }] of Object.entries(catchers)) {
-    if (name === "unit" || name === "model" || options.quick || !isThere({})) continue;
+    if (name === "unit" || name === "model" || options.quick || !isThere({ protocol: true })) continue;
     step(`mutants: baseline of ${name}`);
     const found = await run({}, options);
     if (found) fail(`mutants: ${name} finds something without any mutant: ${found.what}\n${found.output ?? ""}`);

@@ -9,6 +9,7 @@ export const acquiringMutants: readonly Mutant[] = [
     find: "if (this.#deps.session.isCurrent(answered.stamp)) return",
     replace: "if (answered.stamp) return",
     model: "NOTRUST",
+    protocol: true,
     caughtBy: ["acquisition"],
   },
   {
@@ -26,6 +27,7 @@ export const acquiringMutants: readonly Mutant[] = [
     find: "      this.#withdraw(attempt);\n",
     replace: "",
     model: "NOCANCEL",
+    protocol: true,
     caughtBy: ["acquisition"],
   },
   {
@@ -34,6 +36,7 @@ export const acquiringMutants: readonly Mutant[] = [
     file: "src/acquisition.ts",
     find: "this.#deps.giveBack.request(wanted.key, leaseNumber, inFlight);",
     replace: "this.#deps.giveBack.request(wanted.key, leaseNumber);",
+    protocol: true,
     caughtBy: ["acquisition"],
   },
   {
@@ -50,6 +53,7 @@ export const acquiringMutants: readonly Mutant[] = [
     file: "src/acquisition.ts",
     find: "return isOurs && !knows(lease.leaseNumber) &&",
     replace: "return isOurs && knows(lease.leaseNumber) &&",
+    protocol: true,
     caughtBy: ["acquisition-held"],
   },
   {
@@ -58,6 +62,7 @@ export const acquiringMutants: readonly Mutant[] = [
     file: "src/give-back.ts",
     find: "        const over = joinSignals([this.#ended]);\n",
     replace: "        return undefined;\n        const over = joinSignals([this.#ended]);\n",
+    protocol: true,
     caughtBy: ["give-back"],
   },
   {
@@ -67,6 +72,7 @@ export const acquiringMutants: readonly Mutant[] = [
     find: "this.#replaceEra === era ? this.#replace : undefined",
     replace: "this.#replace",
     model: "TAKEERA",
+    protocol: true,
     caughtBy: ["acquisition-held"],
   },
   {
@@ -75,6 +81,7 @@ export const acquiringMutants: readonly Mutant[] = [
     file: "src/contention.ts",
     find: 'if (answer.status !== "condemned") return undefined;',
     replace: 'if (answer.status !== "condemned") return described("silent");',
+    protocol: true,
     caughtBy: ["contention"],
   },
   {
@@ -100,6 +107,7 @@ export const acquiringMutants: readonly Mutant[] = [
     find: "if (change.eraChanged) void this.judge.writeTombstones();",
     replace: "",
     model: "NOTOMBSTONES",
+    protocol: true,
     caughtBy: ["engine"],
   },
   {

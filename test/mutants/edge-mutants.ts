@@ -42,6 +42,7 @@ export const edgeMutants: readonly Mutant[] = [
     file: "src/databases/redis/redis-leases.ts",
     find: "this.#generation += 1;",
     replace: "this.#generation = 1;",
+    protocol: true,
     caughtBy: ["databases/redis/redis-database"],
   },
   {

@@ -9,6 +9,7 @@ export const grantingScriptMutants: readonly Mutant[] = [
     find: "lease.token == oldToken and lease.sessionId == oldSession",
     replace: "lease.token == oldToken",
     model: "TOKENONLY",
+    protocol: true,
     caughtBy: ["databases/redis/redis-database"],
   },
   {
@@ -26,6 +27,7 @@ export const grantingScriptMutants: readonly Mutant[] = [
     find: "if v[2] ~= ns.era or era ~= ns.era then",
     replace: "if v[2] ~= ns.era then",
     model: "NOERA",
+    protocol: true,
     caughtBy: ["databases/redis/redis-database"],
   },
   {
@@ -34,6 +36,7 @@ export const grantingScriptMutants: readonly Mutant[] = [
     file: "src/databases/redis/prelude.lua",
     find: 'if v[1] or not v[2] then\n    return "condemned"',
     replace: 'if not v[2] then\n    return "condemned"',
+    protocol: true,
     caughtBy: ["databases/redis/redis-database"],
   },
   {
@@ -43,6 +46,7 @@ export const grantingScriptMutants: readonly Mutant[] = [
     find: 'if ns.recovering then\n    return { "recovering" }\n  end\n',
     replace: "",
     model: "NOWINDOW",
+    protocol: true,
     caughtBy: ["databases/redis/redis-database"],
   },
   {
@@ -60,6 +64,7 @@ export const grantingScriptMutants: readonly Mutant[] = [
     file: "src/databases/redis/acquire.lua",
     find: "if lease and sameLease(lease, lockerId, number) then",
     replace: "if lease and sameLease(lease, lockerId, number) and lease.sessionId ~= sessionId then",
+    protocol: true,
     caughtBy: ["databases/redis/redis-database"],
   },
   {
@@ -101,6 +106,7 @@ export const grantingScriptMutants: readonly Mutant[] = [
     find: "fence = math.max(fence + 1, nowUs)",
     replace: "fence = fence + 1",
     model: "COUNTER",
+    protocol: true,
     caughtBy: ["databases/redis/redis-database"],
   },
   {
@@ -109,6 +115,7 @@ export const grantingScriptMutants: readonly Mutant[] = [
     file: "src/databases/redis/acquire.lua",
     find: "fence = math.max(fence + 1, nowUs)",
     replace: "fence = nowUs",
+    protocol: true,
     caughtBy: ["databases/redis/redis-database"],
   },
   {
@@ -134,6 +141,7 @@ export const grantingScriptMutants: readonly Mutant[] = [
     find: "elseif ns.recovering and isLatest(",
     replace: "elseif isLatest(",
     model: "REASSERTLATE",
+    protocol: true,
     caughtBy: ["databases/redis/redis-database"],
   },
   {
@@ -143,6 +151,7 @@ export const grantingScriptMutants: readonly Mutant[] = [
     find: "return known < token or (known == token and not current)",
     replace: "return true",
     model: "REASSERTOVER",
+    protocol: true,
     caughtBy: ["databases/redis/redis-database"],
   },
   {
@@ -152,6 +161,7 @@ export const grantingScriptMutants: readonly Mutant[] = [
     find: "sameLease(lease, ARGV[6], ARGV[a]) and lease.token == ARGV[a + 1] then",
     replace: "true then",
     model: "REOWNANY",
+    protocol: true,
     caughtBy: ["databases/redis/redis-database"],
   },
   {
@@ -160,6 +170,7 @@ export const grantingScriptMutants: readonly Mutant[] = [
     file: "src/databases/redis/renew.lua",
     find: "and lease.sessionId == ARGV[5] and lease.token == ARGV[a + 1]\n    and lease.number == ARGV[a] then",
     replace: "then",
+    protocol: true,
     caughtBy: ["databases/redis/redis-database"],
   },
   {
@@ -177,6 +188,7 @@ export const grantingScriptMutants: readonly Mutant[] = [
     find: "elseif sameLease(lease, ARGV[2], ARGV[i + 1]) then",
     replace: "elseif true then",
     model: "RELEASEANY",
+    protocol: true,
     caughtBy: ["databases/redis/redis-database"],
   },
   {
@@ -194,6 +206,7 @@ export const grantingScriptMutants: readonly Mutant[] = [
     find: "if tonumber(generation) < known then",
     replace: "if false then",
     model: "NOGEN",
+    protocol: true,
     caughtBy: ["databases/redis/redis-database"],
   },
   {
@@ -210,6 +223,7 @@ export const grantingScriptMutants: readonly Mutant[] = [
     file: "src/databases/redis/prelude.lua",
     find: 'local raw = redis.pcall("GET", key)',
     replace: 'local raw = redis.call("GET", key)',
+    protocol: true,
     caughtBy: ["databases/redis/redis-database"],
   },
   {

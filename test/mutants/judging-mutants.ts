@@ -12,6 +12,7 @@ export const judgingScriptMutants: readonly Mutant[] = [
       '  redis.call("HSET", session, "v", FORMAT, "era", ns.era, "last", whole(nowMs))\n' +
       '  return answer("alive")\nend\nif v[2] ~= ns.era then\n  if ns.recovering then',
     model: "PINGCREATES",
+    protocol: true,
     caughtBy: ["databases/redis/redis-database"],
   },
   {
@@ -20,6 +21,7 @@ export const judgingScriptMutants: readonly Mutant[] = [
     file: "src/databases/redis/ping.lua",
     find: 'if v[1] then\n  return answer("condemned")\nend',
     replace: 'if v[1] then\n  redis.call("HDEL", session, "dead")\nend',
+    protocol: true,
     caughtBy: ["databases/redis/redis-database"],
   },
   {
@@ -30,6 +32,7 @@ export const judgingScriptMutants: readonly Mutant[] = [
     replace:
       'if v[2] ~= ns.era then\n  if v[2] and not ns.recovering then\n    redis.call("HSET", session, "era", ns.era)\n' +
       '    return answer("alive")\n  end\n  if ns.recovering then',
+    protocol: true,
     caughtBy: ["databases/redis/redis-database"],
   },
   {
@@ -55,6 +58,7 @@ export const judgingScriptMutants: readonly Mutant[] = [
     find: 'return answer(mode == "provisional" and "recovering" or "alive")',
     replace: 'return answer("alive")',
     model: "PROVTRUSTED",
+    protocol: true,
     caughtBy: ["databases/redis/redis-database"],
   },
   {
@@ -71,6 +75,7 @@ export const judgingScriptMutants: readonly Mutant[] = [
     file: "src/databases/redis/ping.lua",
     find: "openInMs = math.max(0, ns.recoveryMs - (nowMs - steady))",
     replace: "openInMs = 0",
+    protocol: true,
     caughtBy: ["databases/redis/redis-database"],
   },
   {
@@ -111,6 +116,7 @@ export const judgingScriptMutants: readonly Mutant[] = [
     file: "src/databases/redis/condemn.lua",
     find: "local steadyMs = steadyForMs(KEYS[3], nowMs, ARGV[6])",
     replace: "local steadyMs = math.huge",
+    protocol: true,
     caughtBy: ["databases/redis/redis-database"],
   },
   {
@@ -119,6 +125,7 @@ export const judgingScriptMutants: readonly Mutant[] = [
     file: "src/databases/redis/condemn.lua",
     find: "local silentMs = nowMs - tonumber(v[3])",
     replace: "local silentMs = math.huge",
+    protocol: true,
     caughtBy: ["databases/redis/redis-database"],
   },
   {
@@ -127,6 +134,7 @@ export const judgingScriptMutants: readonly Mutant[] = [
     file: "src/databases/redis/condemn.lua",
     find: "if silentMs >= tonumber(v[4]) and steadyMs >= tonumber(v[4]) then",
     replace: "if silentMs >= tonumber(ARGV[8]) and steadyMs >= tonumber(ARGV[8]) then",
+    protocol: true,
     caughtBy: ["databases/redis/redis-database"],
   },
   {
@@ -152,6 +160,7 @@ export const judgingScriptMutants: readonly Mutant[] = [
     find: "if ns.recovering or ns.era ~= ARGV[3] then",
     replace: "if ns.era ~= ARGV[3] then",
     model: "CONDEMNINWINDOW",
+    protocol: true,
     caughtBy: ["databases/redis/redis-database"],
   },
   {
@@ -177,6 +186,7 @@ export const judgingScriptMutants: readonly Mutant[] = [
     find: "if not v[3] or v[2] ~= ns.run then",
     replace: "if not v[3] then",
     model: "CLIENTRUN",
+    protocol: true,
     caughtBy: ["databases/redis/redis-database"],
   },
   {

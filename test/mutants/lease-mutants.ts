@@ -8,6 +8,7 @@ export const leaseMutants: readonly Mutant[] = [
     file: "src/held-lease.ts",
     find: "return isTrusted(monoMs, wallMs) && this.#isBelieved(monoMs, wallMs) && readEpoch() === this.epoch;",
     replace: "return readEpoch() === this.epoch && isTrusted(monoMs, wallMs) && this.#isBelieved(monoMs, wallMs);",
+    protocol: true,
     caughtBy: ["read-order"],
   },
   {
@@ -25,6 +26,7 @@ export const leaseMutants: readonly Mutant[] = [
     find: "if (this.#beat()) return;",
     replace: "if (this.#beat() || (this.isBelieved && this.#deps.readEpoch() === this.epoch)) return;",
     model: "REPLYISYES",
+    protocol: true,
     caughtBy: ["holdings"],
   },
   {
@@ -33,6 +35,7 @@ export const leaseMutants: readonly Mutant[] = [
     file: "src/held-lease.ts",
     find: "if (this.#loss || this.released || this.#deps.drain.reason",
     replace: "if (this.#loss || this.#deps.drain.reason",
+    protocol: true,
     caughtBy: ["holdings-losses"],
   },
   {
@@ -57,6 +60,7 @@ export const leaseMutants: readonly Mutant[] = [
     file: "src/renewals.ts",
     find: "{ answer: result.answers[i]!, stamp, sent }",
     replace: "{ answer: result.answers[i]!, stamp, sent: readInstant(this.#clock) }",
+    protocol: true,
     caughtBy: ["holdings"],
   },
   {
@@ -74,6 +78,7 @@ export const leaseMutants: readonly Mutant[] = [
     find: "{ answer: result.answers[i]!, stamp, sent }",
     replace: "{ answer: result.answers[i]!, stamp: this.#session.latest()!, sent }",
     model: "LATE",
+    protocol: true,
     caughtBy: ["holdings"],
   },
   {
@@ -82,6 +87,7 @@ export const leaseMutants: readonly Mutant[] = [
     file: "src/renewals.ts",
     find: 'if (lease.sessionId !== identity.sessionId) return "reown";',
     replace: 'if (lease.sessionId !== identity.sessionId && lease.era === identity.era) return "reown";',
+    protocol: true,
     caughtBy: ["holdings"],
   },
   {
@@ -100,6 +106,7 @@ export const leaseMutants: readonly Mutant[] = [
     find: 'const earlier = cause === "refused" ? this.all.filter(({ epoch }) => epoch !== stamp.epoch) : [];',
     replace: "const earlier: HeldLease[] = [];",
     model: "NOREFUSED",
+    protocol: true,
     caughtBy: ["holdings"],
   },
   {
@@ -141,6 +148,7 @@ export const leaseMutants: readonly Mutant[] = [
     find: "this.#deps.giveBack.request(lease.key, lease.leaseNumber, lease.underWay);",
     replace: "this.#deps.giveBack.request(lease.key, lease.leaseNumber);",
     model: "NOWAIT",
+    protocol: true,
     caughtBy: ["holdings-losses"],
   },
   {
@@ -149,6 +157,7 @@ export const leaseMutants: readonly Mutant[] = [
     file: "src/holdings.ts",
     find: 'if (code !== "closed") void this.#giveBack(lease);',
     replace: "",
+    protocol: true,
     caughtBy: ["holdings-losses"],
   },
   {

@@ -11,6 +11,11 @@ export type Mutant = {
   replace: string;
   /** Test files that catch it, by the part of their path after test/ and without ".test.ts". */
   caughtBy: readonly string[];
+  /**
+   * A rule of the protocol between processes, which the simulator and chaos are to find broken as well. The others are
+   * matters of one process, of pure reckoning, or of what a simulated store does not do.
+   */
+  protocol?: true;
   /** The switch of the protocol model (test/model) that breaks the same rule, without its "M_". */
   model?: string;
 };

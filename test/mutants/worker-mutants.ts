@@ -9,6 +9,7 @@ export const workerMutants: readonly Mutant[] = [
     find: "return disconnectGraceMs - marginMs(disconnectGraceMs);",
     replace: "return disconnectGraceMs;",
     model: "NOMARGIN",
+    protocol: true,
     caughtBy: ["trust"],
   },
   {
@@ -17,6 +18,7 @@ export const workerMutants: readonly Mutant[] = [
     file: "worker/pinger.ts",
     find: "cells.writeTrust(sent.monoMs, sent.wallMs, this.#trustMs);",
     replace: "cells.writeTrust(clock.monoMs(), clock.wallMs(), this.#trustMs);",
+    protocol: true,
     caughtBy: ["worker/pinger"],
   },
   {
@@ -25,6 +27,7 @@ export const workerMutants: readonly Mutant[] = [
     file: "worker/pinger.ts",
     find: 'if (answer.status === "alive") {',
     replace: "if (answer) {",
+    protocol: true,
     caughtBy: ["worker/pinger-eras"],
   },
   {
@@ -60,6 +63,7 @@ export const workerMutants: readonly Mutant[] = [
     find: "sent.sessionId !== session.sessionId || sent.sequence",
     replace: "sent.sequence",
     model: "OLDSESSION",
+    protocol: true,
     caughtBy: ["worker/pinger-links"],
   },
   {
@@ -69,6 +73,7 @@ export const workerMutants: readonly Mutant[] = [
     find: " || sent.sequence <= this.#handled) return;",
     replace: ") return;",
     model: "OLDPINGS",
+    protocol: true,
     caughtBy: ["worker/pinger-links"],
   },
   {
@@ -77,6 +82,7 @@ export const workerMutants: readonly Mutant[] = [
     file: "worker/pinger.ts",
     find: "this.#endTrust();\n    if (goodbye) await this.#goodbye();",
     replace: "if (goodbye) await this.#goodbye();\n    this.#endTrust();",
+    protocol: true,
     caughtBy: ["worker/pinger-end"],
   },
   {
@@ -93,6 +99,7 @@ export const workerMutants: readonly Mutant[] = [
     file: "worker/pinger.ts",
     find: "this.#endTrust();\n    // One that was here",
     replace: "// One that was here",
+    protocol: true,
     caughtBy: ["worker/pinger-links"],
   },
   {
@@ -101,6 +108,7 @@ export const workerMutants: readonly Mutant[] = [
     file: "worker/pinger.ts",
     find: "cells.raiseEpoch();\n    if (reentry",
     replace: "if (reentry",
+    protocol: true,
     caughtBy: ["worker/pinger-eras"],
   },
   {
@@ -110,6 +118,7 @@ export const workerMutants: readonly Mutant[] = [
     find: 'const settled = windowClosed && session.mode === "provisional" && !changed;',
     replace: "const settled = false;",
     model: "NOSETTLE",
+    protocol: true,
     caughtBy: ["worker/pinger-eras"],
   },
   {
@@ -134,6 +143,7 @@ export const workerMutants: readonly Mutant[] = [
     file: "worker/current-session.ts",
     find: "const sessionsUsed = last.sessionsUsed + 1;",
     replace: "const sessionsUsed = Math.max(1, last.sessionsUsed);",
+    protocol: true,
     caughtBy: ["worker/pinger-end"],
   },
   {
@@ -142,6 +152,7 @@ export const workerMutants: readonly Mutant[] = [
     file: "src/trust.ts",
     find: 'return served && facts.ranWithoutGap ? "provisional" : "refused";',
     replace: 'return "provisional";',
+    protocol: true,
     caughtBy: ["trust"],
   },
   {
@@ -151,6 +162,7 @@ export const workerMutants: readonly Mutant[] = [
     find: 'return served && facts.ranWithoutGap ? "provisional" : "refused";',
     replace: 'return served && facts.ranWithoutGap ? "trusted" : "refused";',
     model: "LAPSED",
+    protocol: true,
     caughtBy: ["trust"],
   },
   {
@@ -199,6 +211,7 @@ export const workerMutants: readonly Mutant[] = [
     file: "worker/links.ts",
     find: "const RECONNECT_MS_MAX = 250;",
     replace: "const RECONNECT_MS_MAX = 5_000;",
+    protocol: true,
     caughtBy: ["worker/links"],
   },
   {

@@ -9,7 +9,6 @@ import { tree } from "./tree.mjs";
 
 const UNIT_MS_MAX = 240_000;
 const FILE_MS_MAX = 90_000;
-const SIMULATOR_S_MAX = 120;
 const HARNESS_MS_MAX = 300_000;
 
 /** On a fake clock, pure, or one server with no waits: the whole of it takes seconds. */
@@ -71,16 +70,16 @@ export const catchers = {
     },
   },
   simulator: {
-    isThere: () => hasScript("simulate"),
-    run: (_mutant, { seeds, seed }) =>
-      runSeeds("simulate", ["--seeds", seeds, "--seed", seed, "--seconds", SIMULATOR_S_MAX], seed),
+    isThere: ({ protocol }) => protocol === true && hasScript("simulate"),
+    run: (_mutant, { seeds, seed, seconds }) =>
+      runSeeds("simulate", ["--seeds", seeds, "--seed", seed, "--seconds", seconds], seed),
   },
   model: {
     isThere: ({ model }) => model !== undefined && hasScript("model"),
     run: ({ model }) => runSeeds("model", ["--mutant", model], undefined),
   },
   chaos: {
-    isThere: () => hasScript("chaos"),
+    isThere: ({ protocol }) => protocol === true && hasScript("chaos"),
     run: (_mutant, { seed }) => runSeeds("chaos", ["--seed", seed, "--duration", "60s", "--quiet"], seed),
   },
 };
@@ -99,7 +98,8 @@ async function runSeeds(script, args, firstSeed) {
   if (code === 0) return undefined;
   // The simulator's "seed 7: S1 at ...", the chaos harness's "✖ · seed 7 · ...".
   const seed = /^(?:✖ · )?seed (\d+)/m.exec(output)?.[1];
-  const what = code === undefined ? `${script}: no end` : `${script}${seed ? `, seed ${seed}` : ""}`;
+  const refusal = /^\w*Error: .*/m.exec(output)?.[0] ?? "it failed without a word";
+  const what = code === undefined ? `${script}: no end` : `${script}: ${seed ? `seed ${seed}` : refusal}`;
   const seeds = seed && firstSeed !== undefined ? Number(seed) - firstSeed + 1 : undefined;
   return { what, seeds, afterMs: tookMs, output };
 }

@@ -39,9 +39,11 @@ function isCaught({ caught }) {
   return Object.keys(caught).length > 0;
 }
 
-function row({ mutant, caught, invalid }) {
+function row({ mutant, caught, tried, invalid }) {
   const found = Object.values(caught);
-  const what = invalid ? "invalid" : found.map(({ what }) => what.replaceAll("|", "\\|")).join("; ") || "**nothing**";
+  const missed = found.length === 0 ? [] : tried.filter((name) => !caught[name]).map((name) => `not by the ${name}`);
+  const words = [...found.map(({ what }) => what.replaceAll("|", "\\|")), ...missed];
+  const what = invalid ? "invalid" : words.join("; ") || "**nothing**";
   const seeds = found.map(({ seeds }) => seeds ?? "–").join("; ") || "–";
   const times = found.map(({ afterMs }) => (afterMs / 1_000).toFixed(1)).join("; ") || "–";
   return `| ${mutant.name} | ${mutant.rule} | \`${mutant.file}\` | ${what} | ${seeds} | ${times} |`;

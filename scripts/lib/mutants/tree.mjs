@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { root } from "../steps.mjs";
 import { runCaptured } from "./run-captured.mjs";
 
-export const tree = join(root, ".cache", "mutants", "tree");
+/** MUTANTS_TREE: another one, for a second run beside the first. */
+export const tree = join(root, ".cache", "mutants", process.env.MUTANTS_TREE ?? "tree");
 
 const copied = ["src", "worker", "test", "bench", "examples", "scripts", "package.json", "package-lock.json"];
 
