@@ -35,7 +35,7 @@ main(async (args) => {
     step(`mutants: ${i + 1}/${chosen.length} ${describe(results.at(-1))}`);
     if (options.json) writeFileSync(options.json, JSON.stringify(results));
   }
-  if ((await buildTree()) !== undefined) fail("mutants: the last mutant was not taken out");
+  if ((await buildTree()) !== undefined) fail("mutants: without the last mutant the sources no longer compile");
   const report = renderReport(results, laterMutants, ["npm run mutants --", ...args].join(" "));
   if (options.write) writeReport(report);
   console.log(report);
@@ -77,7 +77,9 @@ function choose(mutants, only) {
 async function runBaseline(chosen, options) {
   const tests = [...new Set(chosen.flatMap((mutant) => testsFor(mutant, options.all)))];
   step(`mutants: baseline, ${tests.length} test files without any mutant`);
-  const failures = await runTests(tests, { toTheEnd: true });
+  let failures = await runTests(tests, { toTheEnd: true });
+  // A busy machine fails a test of real time now and then: such a file may try again, alone.
+  if (failures.length > 0) failures = await runTests(tests.filter(isOneOf(failures)), { toTheEnd: true });
   for (const { test, name, why } of failures) console.error(`  ${test}: ${name}: ${why}`);
   if (failures.length > 0) fail("mutants: the baseline fails, so that nothing would be caught");
   for (const [name, { isThere, run }] of Object.entries(catchers)) {
@@ -86,6 +88,12 @@ async function runBaseline(chosen, options) {
     const found = await run({}, options);
     if (found) fail(`mutants: ${name} finds something without any mutant: ${found.what}\n${found.output ?? ""}`);
   }
+}
+
+/** The contract's cases are told under their own file: when in doubt a test file counts as failed. */
+function isOneOf(failures) {
+  const names = failures.map(({ test }) => test);
+  return (test) => names.includes(test) || names.some((name) => name === "" || name.startsWith("contract/"));
 }
 
 async function tryMutant(mutant, options) {

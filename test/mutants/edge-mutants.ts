@@ -76,7 +76,7 @@ export const edgeMutants: readonly Mutant[] = [
     file: "src/locker.ts",
     find: "await engine.stop(settled, closeTimeoutMs);",
     replace: "await engine.stop(true, closeTimeoutMs);",
-    caughtBy: ["close"],
+    caughtBy: ["goodbye"],
   },
   {
     name: "drain-says-goodbye-with-jobs-left",
@@ -84,7 +84,7 @@ export const edgeMutants: readonly Mutant[] = [
     file: "src/locker.ts",
     find: "if (left.length === 0 && !this.#closing) await engine.stop",
     replace: "if (!this.#closing) await engine.stop",
-    caughtBy: ["drain"],
+    caughtBy: ["goodbye"],
   },
   {
     name: "grant-in-the-instant-of-an-abort-stays",

@@ -1,7 +1,7 @@
 // Runs a program out of the way of everybody else, with a deadline that ends all it started.
 
 import { spawn } from "node:child_process";
-import { setPriority } from "node:os";
+import { constants, setPriority } from "node:os";
 
 const NICE = 10;
 const OUTPUT_MAX = 200_000;
@@ -25,6 +25,12 @@ export function runCaptured(command, args, { cwd, timeoutMs, env = process.env, 
       killGroup(child.pid);
     };
     const timer = setTimeout(stop, timeoutMs);
+    // Ctrl-C does not reach a group of its own.
+    const onSignal = (signal) => {
+      killGroup(child.pid);
+      process.exit(128 + constants.signals[signal]);
+    };
+    for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, onSignal);
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding("utf8").on("data", (text) => {
         if (output.length < OUTPUT_MAX) output += text;
@@ -37,6 +43,7 @@ export function runCaptured(command, args, { cwd, timeoutMs, env = process.env, 
     });
     child.once("close", (code) => {
       clearTimeout(timer);
+      for (const signal of ["SIGINT", "SIGTERM"]) process.off(signal, onSignal);
       resolve({ code: isLate ? undefined : (code ?? 1), output, tookMs: performance.now() - startedMs });
     });
   });
