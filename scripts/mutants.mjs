@@ -83,7 +83,7 @@ async function runBaseline(chosen, options) {
   for (const { test, name, why } of failures) console.error(`  ${test}: ${name}: ${why}`);
   if (failures.length > 0) fail("mutants: the baseline fails, so that nothing would be caught");
   for (const [name, { isThere, run }] of Object.entries(catchers)) {
-    if (name === "unit" || name === "model" || options.quick || !isThere({ protocol: true })) continue;
+    if (name === "unit" || name === "model" || options.quick || !chosen.some(isThere)) continue;
     step(`mutants: baseline of ${name}`);
     const found = await run({}, options);
     if (found) fail(`mutants: ${name} finds something without any mutant: ${found.what}\n${found.output ?? ""}`);

@@ -167,6 +167,14 @@ export const acquiringMutants: readonly Mutant[] = [
     caughtBy: ["host-facts"],
   },
   {
+    name: "asks-again-without-a-pace",
+    rule: "L5: nobody polls hot",
+    file: "src/attempt.ts",
+    find: "return waitMs <= 0 ? 0 : waitMs * (0.5 + clock.random());",
+    replace: "return 0;",
+    caughtBy: ["acquisition-pace"],
+  },
+  {
     name: "batch-without-limit",
     rule: "C3, DESIGN 5",
     file: "src/batch.ts",

@@ -46,6 +46,22 @@ export const edgeMutants: readonly Mutant[] = [
     caughtBy: ["databases/redis/redis-database"],
   },
   {
+    name: "channel-of-the-last-session-stays",
+    rule: "issue 3: no leaks",
+    file: "src/databases/redis/redis-liveness.ts",
+    find: "this.#channel !== undefined && this.#channel !== channel",
+    replace: "this.#channel === channel",
+    caughtBy: ["databases/redis/redis-liveness"],
+  },
+  {
+    name: "unreadable-record-fails-the-whole-batch",
+    rule: "S5, DESIGN 5",
+    file: "src/databases/redis/redis-leases.ts",
+    find: 'if (error instanceof StoreError) return { status: "error", error };',
+    replace: "",
+    caughtBy: ["databases/redis/redis-leases"],
+  },
+  {
     name: "listener-leak",
     rule: "issue 3: no leaks",
     file: "src/signals.ts",

@@ -142,6 +142,14 @@ export const leaseMutants: readonly Mutant[] = [
     caughtBy: ["lease-deadlines"],
   },
   {
+    name: "failed-renewal-is-tried-at-each-beat",
+    rule: "C2",
+    file: "src/holdings.ts",
+    find: "if (clock.monoMs() < lease.retryFromMs) return",
+    replace: "if (lease.retryFromMs < 0) return",
+    caughtBy: ["acquisition-pace"],
+  },
+  {
     name: "release-overtakes-a-renewal",
     rule: "S5, ADR 0005",
     file: "src/holdings.ts",

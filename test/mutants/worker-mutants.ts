@@ -218,8 +218,8 @@ export const workerMutants: readonly Mutant[] = [
     name: "own-clocks-step-is-the-stores",
     rule: "L4, ADR 0003",
     file: "worker/store-clock.ts",
-    find: "before !== undefined && !ownStepped && stepped",
-    replace: "before !== undefined && stepped",
+    find: " - ownGainMs > this.#driftMs",
+    replace: " > this.#driftMs",
     caughtBy: ["worker/store-clock"],
   },
   {

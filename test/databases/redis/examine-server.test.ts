@@ -9,7 +9,14 @@ import { FakeClock } from "../../support/fake-clock.js";
 async function examine(info: string, allowEviction = false): Promise<string> {
   const unused = () => Promise.reject(new Error("nothing is asked for here"));
   const open = (): ScriptConnection => ({
-    ...{ ready: Promise.resolve(), run: unused, get: unused, subscribe: unused, close: () => undefined },
+    ...{
+      ready: Promise.resolve(),
+      run: unused,
+      get: unused,
+      subscribe: unused,
+      unsubscribe: unused,
+      close: () => undefined,
+    },
     info: () => Promise.resolve(info),
   });
   const events = { onPush: () => undefined, onClose: () => undefined };

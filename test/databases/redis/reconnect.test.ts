@@ -14,7 +14,14 @@ test("the main thread's connection is opened again within 250 ms of its break, d
       opened.push({ atMs: clock.monoMs(), events });
       const unused = () => Promise.reject(new Error("nothing is asked for here"));
       const connection = { ready: Promise.resolve(), close: () => undefined };
-      return { ...connection, run: unused, get: unused, info: unused, subscribe: unused } satisfies ScriptConnection;
+      return {
+        ...connection,
+        run: unused,
+        get: unused,
+        info: unused,
+        subscribe: unused,
+        unsubscribe: unused,
+      } satisfies ScriptConnection;
     },
     new RedisKeys("t:"),
     { clock },
