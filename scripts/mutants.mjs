@@ -36,7 +36,7 @@ main(async (args) => {
     if (options.json) writeFileSync(options.json, JSON.stringify(results));
   }
   if ((await buildTree()) !== undefined) fail("mutants: without the last mutant the sources no longer compile");
-  const report = renderReport(results, laterMutants, ["npm run mutants --", ...args].join(" "));
+  const report = renderReport(results, laterMutants, commandOf(args));
   if (options.write) writeReport(report);
   console.log(report);
   return results.every(({ caught }) => Object.keys(caught).length > 0) ? 0 : 1;
@@ -63,6 +63,13 @@ function readOptions(args) {
   const [seeds, seed] = [Number(values.seeds), Number(values.seed)];
   if (!Number.isSafeInteger(seeds) || !Number.isSafeInteger(seed)) fail("mutants: --seeds and --seed are numbers");
   return { ...values, all: values["all-tests"], seeds, seed };
+}
+
+/** What gives the same results anew, from nothing. */
+function commandOf(args) {
+  const file = args.indexOf("--json") + 1;
+  const shown = args.filter((arg, i) => !["--json", "--resume", "--write"].includes(arg) && (file === 0 || i !== file));
+  return ["npm run mutants", ...(shown.length > 0 ? ["--", ...shown] : [])].join(" ");
 }
 
 function choose(mutants, only) {
