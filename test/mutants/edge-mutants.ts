@@ -1,6 +1,6 @@
 import type { Mutant } from "./mutant.js";
 
-/** What the locker's door and the Redis connection must not do. */
+/** What the locker's door, the Redis connection and the watch over the main thread must not do. */
 export const edgeMutants: readonly Mutant[] = [
   {
     name: "commands-resent-by-ioredis",
@@ -149,5 +149,21 @@ export const edgeMutants: readonly Mutant[] = [
     find: 'if (policy !== undefined && policy !== "noeviction") {',
     replace: 'if (policy === "") {',
     caughtBy: ["databases/redis/examine-server"],
+  },
+  {
+    name: "stopped-process-counts-against-its-main-thread",
+    rule: "L2, DESIGN 4.8",
+    file: "worker/watch.ts",
+    find: "const ranMs = Math.min(elapsedMs, 2 * this.#limits.tickMs);",
+    replace: "const ranMs = elapsedMs;",
+    caughtBy: ["worker/watch"],
+  },
+  {
+    name: "watch-knows-the-lockers-ttl-only",
+    rule: "L2, DESIGN 4.8",
+    file: "worker/watch.ts",
+    find: "Math.max(this.#limits.lockTtlMs, this.#cells.readLockTtlMsMax())",
+    replace: "this.#limits.lockTtlMs",
+    caughtBy: ["worker/watch"],
   },
 ];
