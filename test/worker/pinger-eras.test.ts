@@ -204,8 +204,10 @@ test("a worker that was started again hears from the store that its session is t
 test("a session that lives in an era which it has not entered waits for the end of the window", async () => {
   const stage = await PingerStage.begun();
   loseMemory(stage);
+  stage.cells.log.length = 0;
   await stage.pings(1); // a begin that had come very late made its record there
   assert.equal(stage.changes.at(-1)?.cause, "reentered");
+  assert.deepEqual(stage.cells.log, ["epoch"], "and no trust");
   await stage.clock.advance(TRUST);
   assert.equal(stage.isTrusted, false, "it may have been condemned before the loss");
   stage.cells.log.length = 0;
