@@ -1,5 +1,6 @@
 // `npm run mutants`: breaks one rule of the locker at a time, in a copy, and sees whether anything notices.
 // --only name,name   these mutants alone       --quick   the unit and contract tests alone
+// --catchers unit,simulator   these catchers alone
 // --every            all catchers, also after the first has caught it       --all-tests   every fast test, not only
 // the named ones
 // --seeds N --seed S --seconds T   for the simulator, each mutant       --write   the table into test/mutants/README.md
@@ -48,6 +49,7 @@ function readOptions(args) {
     options: {
       only: { type: "string" },
       quick: { type: "boolean", default: false },
+      catchers: { type: "string", default: Object.keys(catchers).join() },
       every: { type: "boolean", default: false },
       "all-tests": { type: "boolean", default: false },
       seeds: { type: "string", default: "2000" },
@@ -62,7 +64,8 @@ function readOptions(args) {
   if (values.write && values.only) fail("mutants: --write needs all mutants, not --only some");
   const [seeds, seed] = [Number(values.seeds), Number(values.seed)];
   if (!Number.isSafeInteger(seeds) || !Number.isSafeInteger(seed)) fail("mutants: --seeds and --seed are numbers");
-  return { ...values, all: values["all-tests"], seeds, seed };
+  const chosen = values.quick ? ["unit"] : values.catchers.split(",");
+  return { ...values, catchers: chosen, all: values["all-tests"], seeds, seed };
 }
 
 /** What gives the same results anew, from nothing. */
@@ -90,7 +93,8 @@ async function runBaseline(chosen, options) {
   for (const { test, name, why } of failures) console.error(`  ${test}: ${name}: ${why}`);
   if (failures.length > 0) fail("mutants: the baseline fails, so that nothing would be caught");
   for (const [name, { isThere, run }] of Object.entries(catchers)) {
-    if (name === "unit" || name === "model" || options.quick || !chosen.some(isThere)) continue;
+    const isWanted = options.catchers.includes(name) && chosen.some(isThere);
+    if (name === "unit" || name === "model" || !isWanted) continue;
     step(`mutants: baseline of ${name}`);
     const found = await run({}, options);
     if (found) fail(`mutants: ${name} finds something without any mutant: ${found.what}\n${found.output ?? ""}`);
@@ -111,7 +115,7 @@ async function tryMutant(mutant, options) {
     const invalid = await buildTree();
     if (invalid) return { mutant, invalid, caught, tried };
     for (const [name, { isThere, run }] of Object.entries(catchers)) {
-      if ((options.quick && name !== "unit") || !isThere(mutant)) continue;
+      if (!options.catchers.includes(name) || !isThere(mutant)) continue;
       tried.push(name);
       const found = await run(mutant, options);
       if (found) caught[name] = found;

@@ -71,10 +71,10 @@ export function makeScenario(seed: number): Scenario {
   const gentle = random() < 0.3;
   const kinds = (Object.keys(KINDS) as Kind[]).filter((kind) => !gentle || "gentle" in KINDS[kind]);
   const processes = 2 + Math.floor(between(0, 2.5));
-  const durationMs = Math.round(between(2_000, 4_000));
+  const durationMs = Math.round(between(1_500, 3_000));
   const faults: Fault[] = [];
   let lossAllowed = true;
-  let atMs = between(700, 2_000);
+  let atMs = between(300, 1_200);
   for (let left = Math.floor(between(2, 9)); left > 0 && atMs < durationMs; left--) {
     const kind = kinds[Math.floor(random() * kinds.length)]!;
     const some = kind !== "hold-acquire" && random() < 0.5 ? HOLDER : `p${Math.floor(random() * processes)}`;

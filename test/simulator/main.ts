@@ -32,8 +32,13 @@ const totals: Totals = {
   ...{ scripts: 0, grants: 0, checks: 0, yes: 0, condemned: 0, losses: 0 },
 };
 
+let current: Scenario | undefined;
+let isStopped = false;
+
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => (isStopped = true)); // ends with its figures
+
 process.on("unhandledRejection", (error) => {
-  console.error("An unhandled rejection, which no locker may ever leave behind (S6):", error);
+  console.log(`seed ${current?.seed}: S6: an unhandled rejection, which no locker may ever leave behind:`, error);
   process.exit(1);
 });
 
@@ -49,10 +54,11 @@ else for (let seed = from; seed < from + count && mayGoOn(); seed++) await runOn
 finish();
 
 function mayGoOn(): boolean {
-  return performance.now() < untilMs && (values["keep-going"] || totals.failed.length === 0);
+  return !isStopped && performance.now() < untilMs && (values["keep-going"] || totals.failed.length === 0);
 }
 
 async function runOne(scenario: Scenario): Promise<void> {
+  current = scenario;
   const outcome = await new Simulation(scenario, values.trace ? (line) => console.log(line) : undefined).run();
   totals.seeds += 1;
   totals.virtualMs += outcome.virtualMs;

@@ -1,7 +1,7 @@
 // The simulated store as a server: connections, and all that can happen to a server. What it holds is SimRedis.
 
 import type { ScriptName } from "../../src/databases/redis/connection.js";
-import type { Oracle } from "./oracle.js";
+import { PREFIX, type Oracle } from "./oracle.js";
 import type { SimConnection } from "./network.js";
 import { SimRedis, type DataAfterRestart } from "./store/sim-redis.js";
 import type { World } from "./world.js";
@@ -28,6 +28,13 @@ export class SimServer {
       runId: this.#freshRunId(),
       deliver: (id, channel) => this.#deliver(id, channel),
     });
+  }
+
+  /** A namespace that has long been in use: no window is open. */
+  openNamespace(recoveryMs: number): void {
+    const { runId } = this.redis;
+    const record = { v: "1", run: runId, era: "era0", state: "open", fence: "0", recovery: String(recoveryMs) };
+    this.redis.plant(`${PREFIX}n`, record);
   }
 
   accept(from: SimConnection): void {

@@ -2,7 +2,7 @@
 
 import { existsSync } from "node:fs";
 import { join, relative } from "node:path";
-import { root } from "../steps.mjs";
+import { root, step } from "../steps.mjs";
 import { pathsUnder } from "../build-stamp.mjs";
 import { runCaptured } from "./run-captured.mjs";
 import { tree } from "./tree.mjs";
@@ -103,8 +103,11 @@ async function runSeeds(script, args, firstSeed) {
   if (code === 0) return undefined;
   // The simulator's "seed 7: S1 at ...", the chaos harness's "✖ · seed 7 · ...".
   const seed = /^(?:✖ · )?seed (\d+)/m.exec(output)?.[1];
-  const refusal = /^\w*Error: .*/m.exec(output)?.[0] ?? "it failed without a word";
-  const what = code === undefined ? `${script}: no end` : `${script}: ${seed ? `seed ${seed}` : refusal}`;
+  if (code !== undefined && seed === undefined) {
+    step(`mutants: ${script} does not run with this one, which catches nothing: ${output.trim().split("\n").at(-1)}`);
+    return undefined;
+  }
+  const what = code === undefined ? `${script}: no end` : `${script}: seed ${seed}`;
   const seeds = seed && firstSeed !== undefined ? Number(seed) - firstSeed + 1 : undefined;
   return { what, seeds, afterMs: tookMs, output };
 }
