@@ -35,7 +35,8 @@ const totals: Totals = {
 let current: Scenario | undefined;
 let isStopped = false;
 
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => (isStopped = true)); // ends with its figures
+// A run that is stopped still tells its figures.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => (isStopped = true));
 
 process.on("unhandledRejection", (error) => {
   console.log(`seed ${current?.seed}: S6: an unhandled rejection, which no locker may ever leave behind:`, error);
