@@ -61,15 +61,14 @@ export function isGentle({ faults }: Scenario): boolean {
 }
 
 /**
- * What happens in the world of that seed. Some worlds have gentle faults only. At most one loss of memory: two within
+ * What happens in the world of that seed. At most one loss of memory: two within
  * one partition of the same holder are left to the fencing token (README), and so is a clock that steps while the
  * store has no memory.
  */
 export function makeScenario(seed: number): Scenario {
   const random = mulberry32(seed);
   const between = (from: number, to: number) => from + random() * (to - from);
-  const gentle = random() < 0.3;
-  const kinds = (Object.keys(KINDS) as Kind[]).filter((kind) => !gentle || "gentle" in KINDS[kind]);
+  const kinds = chooseKinds(random);
   const processes = 2 + Math.floor(between(0, 2.5));
   const durationMs = Math.round(between(1_500, 3_000));
   const faults: Fault[] = [];
@@ -87,6 +86,33 @@ export function makeScenario(seed: number): Scenario {
     faults.push(fault);
   }
   return { processes, keys: random() < 0.75 ? 1 : 2, durationMs, faults, seed };
+}
+
+/** A few kinds that go together find more than all of them mixed. */
+const THEMES: readonly (readonly Kind[])[] = [
+  Object.keys(KINDS) as Kind[],
+  ["stop", "kill", "block", "crash-worker", "block-worker", "stall", "step-wall"],
+  [
+    "cut",
+    "refuse",
+    "hold-up",
+    "hold-down",
+    "hold-both",
+    "hold-acquire",
+    "latency",
+    "loss",
+    "lost-replies",
+    "step-clock",
+  ],
+  ["flush", "restart-empty", "restart-old", "restart", "stop", "block", "hold-both", "hold-acquire", "crash-worker"],
+  ["cut", "refuse", "step-clock", "latency", "hold-down"],
+  ["stop", "hold-both", "hold-down", "flush", "restart-old", "crash-worker"],
+];
+
+/** Some worlds have gentle faults only. */
+function chooseKinds(random: () => number): readonly Kind[] {
+  if (random() < 0.2) return (Object.keys(KINDS) as Kind[]).filter((kind) => "gentle" in KINDS[kind]);
+  return THEMES[Math.floor(random() * THEMES.length)]!;
 }
 
 /** Most of them lie around a limit of the protocol (LIMITS in simulation.ts), where its decisions change. */
@@ -147,7 +173,8 @@ function beginOfProcess(fault: Fault, process: SimProcess, stage: Stage): () => 
       return () => void (path.isRefused = false);
     case "cut":
       for (const connection of [...path.connections]) stage.server.reset(connection);
-      return () => {};
+      path.isRefused = value < 0.5;
+      return () => void (path.isRefused = false);
     case "lost-replies":
       path.lostReplies = 1 + Math.floor(value * 3);
       return () => void (path.lostReplies = 0);
@@ -197,7 +224,8 @@ function beginOfStore(fault: Fault, { world, server, processes, onMemoryLoss }: 
       server.redis.memoryFull = true;
       return () => void (server.redis.memoryFull = false);
     case "step-clock":
-      server.clockOffsetMs += (value - 0.5) * 0.5 * durationMs;
+      // Half of them are too small to be noticed: the margins are for those.
+      server.clockOffsetMs += value < 0.5 ? value * 190 : (value - 0.75) * durationMs;
       return () => {};
     default:
       server.duplicates = value / 2;
