@@ -104,6 +104,8 @@ export class Oracle {
     this.#grants.set(key, grants);
     const last = grants.at(-1);
     if (last?.lease === lease && last.token === token) return; // asked again
+    if (grants.some((grant) => grant.lease === lease && grant.token !== token))
+      this.report("S3", `${lease} asked again and got token ${token}`, key);
     const isLarger = Number.isSafeInteger(token) && token > 0 && (!last || token > last.token);
     if (!isLarger) this.report("S2", `${lease} got token ${token} after ${last?.token}`, key);
     this.counts.grants += 1;
@@ -125,6 +127,7 @@ export class Oracle {
   #onBegin(session: string, args: readonly string[], [status]: readonly string[]): void {
     if (status !== "alive" && status !== "recovering") return;
     const field = (name: string) => Number(args[args.indexOf(name, 6) + 1]);
+    if (this.#sessions.get(session)?.condemned) this.report("S4", `${session} was condemned and begins again`);
     const seen = { pingedMs: this.#world.nowMs, ttlMs: field("ttl"), graceMs: field("grace"), pid: field("pid") };
     this.#sessions.set(session, { ...seen, condemned: false });
   }

@@ -50,6 +50,7 @@ export class Simulation {
   readonly #processes: SimProcess[] = [];
   readonly #jobs: Jobs[] = [];
   readonly #acquired = new Map<string, number>();
+  readonly #served = new Map<SimProcess, number>();
   readonly #startMs: number;
   /** Of processes with other limits. */
   readonly #share: number;
@@ -142,7 +143,10 @@ export class Simulation {
     this.#processes.push(process);
     const rules = { keys: this.#keys, jobs: this.#world.chance(0.3) ? 2 : 1, blockMsMax: 300 };
     const jobs = new Jobs(process, this.#oracle, rules, {
-      acquired: (key) => this.#acquired.set(key, this.#world.nowMs),
+      acquired: (key) => {
+        this.#acquired.set(key, this.#world.nowMs);
+        this.#served.set(process, this.#world.nowMs);
+      },
     });
     this.#jobs.push(jobs);
     if (this.#healedMs === Infinity) jobs.start();
@@ -153,8 +157,14 @@ export class Simulation {
   async #calm(): Promise<void> {
     this.#healedMs = this.#world.nowMs;
     for (const jobs of this.#jobs) jobs.calm();
+    const isServed = (one: SimProcess) => (this.#served.get(one) ?? 0) > this.#healedMs;
     const isHad = (key: string) => (this.#acquired.get(key) ?? 0) > this.#healedMs;
-    if (this.#living.length > 0) await this.#passes(CALM_MS_MAX, () => this.#keys.every(isHad));
+    if (this.#living.length > 0) {
+      await this.#passes(CALM_MS_MAX, () => this.#keys.every(isHad) && this.#living.every(isServed));
+    }
+    for (const one of this.#isSound ? this.#living : []) {
+      if (!isServed(one)) this.#oracle.report("L5", `${one.name} got no key within ${CALM_MS_MAX} ms of calm`);
+    }
     if (!this.#isSound) return;
     const stuck = this.#living.length > 0 ? this.#keys.filter((key) => !isHad(key)) : [];
     for (const key of stuck) this.#oracle.report("L1", `nobody got ${key} within ${CALM_MS_MAX} ms of calm`, key);
@@ -181,7 +191,27 @@ export class Simulation {
     }
   }
 
+  /** Takes every key, dies, and is silent past its own limit. */
+  async #orphanKeys(): Promise<void> {
+    const [victim] = this.#living;
+    if (!victim) return;
+    let had = 0;
+    for (const key of this.#keys) {
+      const taken = victim.locker.acquire(key, { waitMs: FRESH_MS_MAX });
+      taken.then(
+        ({ status }) => (had += status === "SUCCESS" ? 1 : 0),
+        (error: unknown) => this.#oracle.report("L1", `${victim.name}, alone: ${String(error)}`, key),
+      );
+    }
+    await this.#passes(FRESH_MS_MAX, () => had === this.#keys.length);
+    if (had < this.#keys.length) this.#oracle.report("L1", `${victim.name}, alone, got ${had} keys`);
+    victim.kill();
+    await this.#passes(victim.limits.sessionTtlMs + 50);
+  }
+
   async #tryOnce(): Promise<void> {
+    await this.#orphanKeys();
+    if (!this.#isSound) return;
     const fresh = this.#spawn("fresh");
     const got = new Map<string, string>();
     for (const key of this.#keys) {
