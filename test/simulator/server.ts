@@ -51,8 +51,9 @@ export class SimServer {
   }
 
   eval(name: ScriptName, keys: readonly string[], args: readonly string[]): unknown {
+    const leases = name === "acquire" ? keys.slice(2).map((key) => this.redis.get(key)) : [];
     const reply = this.redis.eval(name, keys, args);
-    this.#oracle.onScript(name, keys, args, reply);
+    this.#oracle.onScript(name, keys, args, reply, leases);
     return reply;
   }
 

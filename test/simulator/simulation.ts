@@ -24,7 +24,7 @@ const LIMITS: Limits = {
 /** Others meet them in the same world, as old and new fleets do during a deploy. */
 const OTHER_LIMITS: Limits = {
   ...LIMITS,
-  lockTtlMs: 4_000,
+  lockTtlMs: 1_800, // some blocks and outages last longer
   sessionTtlMs: 1_600,
   pingIntervalMs: 150,
   disconnectGraceMs: 800,
