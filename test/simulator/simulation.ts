@@ -24,7 +24,7 @@ const LIMITS: Limits = {
 /** Others meet them in the same world, as old and new fleets do during a deploy. */
 const OTHER_LIMITS: Limits = {
   ...LIMITS,
-  lockTtlMs: 1_800, // some blocks and outages last longer
+  lockTtlMs: 3_000, // some blocks and outages last longer
   sessionTtlMs: 1_600,
   pingIntervalMs: 150,
   disconnectGraceMs: 800,
@@ -206,6 +206,8 @@ export class Simulation {
     await this.#passes(FRESH_MS_MAX, () => had === this.#keys.length);
     if (had < this.#keys.length) this.#oracle.report("L1", `${victim.name}, alone, got ${had} keys`);
     victim.kill();
+    // What it has sent may arrive after its death, a ping too, before the store hears that its connections are gone.
+    await this.#passes(CALM_MS_MAX, () => !this.#server.hasConnectionOf(victim.path));
     await this.#passes(victim.limits.sessionTtlMs + 50);
   }
 
