@@ -52,7 +52,7 @@ const LOSES_MEMORY = new Set<string>(["restart-empty", "restart-old", "flush"]);
  * was not served for trustMs before its connection broke may have been condemned unheard (docs/adr/0006).
  */
 export function isGentle({ faults }: Scenario): boolean {
-  // One that lasts longer may outlive the leases of those with the shortest lock TTL, which is the end that is promised.
+  // One that lasts longer may outlive the leases with the shortest lock TTL, which is the end that is promised.
   if (faults.some(({ durationMs }) => durationMs > 1_300)) return false;
   const [first, second] = faults;
   if (first && !second && HARMLESS_ALONE.has(first.kind as Kind)) return true;
