@@ -23,11 +23,8 @@ class Stage {
 
   grant(locker: string, leaseNumber: number, token: number, found: string | null = null): void {
     const args = ["fresh", "700", "1", "era", `${locker}.1`, locker, String(leaseNumber), "6000", "", "", ""];
-    this.oracle.onScript("acquire", ["p:n", `p:s:${locker}.1`, "p:l:key"], args, [
-      "ok",
-      "era",
-      ["granted", `${token}`],
-    ]);
+    const reply = ["ok", "era", ["granted", `${token}`]];
+    this.oracle.onScript("acquire", ["p:n", `p:s:${locker}.1`, "p:l:key"], args, reply, [found]);
   }
   begin(): void {
     const args = ["fresh", "700", "new", "", "1", "3600000", ...limits];
