@@ -134,7 +134,8 @@ async function tryMutant(mutant, options) {
 function describe({ mutant, invalid, caught, tried }) {
   const found = Object.values(caught).map(({ what, afterMs }) => `${what} (${(afterMs / 1_000).toFixed(1)} s)`);
   if (invalid) return `${mutant.name}: invalid\n${invalid}`;
-  return `${mutant.name}: ${[...found, ...(isCaught({ mutant, caught }) ? [] : [`SURVIVED ${tried.join(", ")}`])].join("; ")}`;
+  if (!isCaught({ mutant, caught })) found.push(`SURVIVED ${tried.join(", ")}`);
+  return `${mutant.name}: ${found.join("; ")}`;
 }
 
 function writeReport(report) {
