@@ -4,13 +4,14 @@
 // --every            all catchers, also after the first has caught it       --all-tests   every fast test, not only
 // the named ones
 // --seeds N --seed S --seconds T   for the simulator, each mutant       --write   the table into test/mutants/README.md
+// --add file         what another run with --json found, by other catchers, into the table as well
 // --json file        the results as they are, kept up to date       --resume   what that file has is not run again
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { catchers, runTests, testsFor } from "./lib/mutants/catchers.mjs";
-import { renderReport } from "./lib/mutants/report.mjs";
+import { isCaught, isCatch, joinResults, renderReport } from "./lib/mutants/report.mjs";
 import { applyMutant, buildTree, copyTree } from "./lib/mutants/tree.mjs";
 import { ensureBuild, ensureDependencies, ensureRedis } from "./lib/setup.mjs";
 import { fail, main, root, step } from "./lib/steps.mjs";
@@ -37,10 +38,11 @@ main(async (args) => {
     if (options.json) writeFileSync(options.json, JSON.stringify(results));
   }
   if ((await buildTree()) !== undefined) fail("mutants: without the last mutant the sources no longer compile");
-  const report = renderReport(results, laterMutants, commandOf(args));
+  const other = options.add ? JSON.parse(readFileSync(options.add, "utf8")) : [];
+  const report = renderReport(joinResults(results, other), laterMutants, commandOf(args));
   if (options.write) writeReport(report);
   console.log(report);
-  return results.every(({ caught }) => Object.keys(caught).length > 0) ? 0 : 1;
+  return results.every(isCaught) ? 0 : 1;
 });
 
 function readOptions(args) {
@@ -58,6 +60,7 @@ function readOptions(args) {
       write: { type: "boolean", default: false },
       json: { type: "string" },
       resume: { type: "boolean", default: false },
+      add: { type: "string" },
     },
   });
   if (values.resume && !values.json) fail("mutants: --resume needs --json, the file to go on with");
@@ -85,9 +88,10 @@ function choose(mutants, only) {
 
 /** What fails without any mutant catches nothing. */
 async function runBaseline(chosen, options) {
-  const tests = [...new Set(chosen.flatMap((mutant) => testsFor(mutant, options.all)))];
+  const isUnit = options.catchers.includes("unit");
+  const tests = isUnit ? [...new Set(chosen.flatMap((mutant) => testsFor(mutant, options.all)))] : [];
   step(`mutants: baseline, ${tests.length} test files without any mutant`);
-  let failures = await runTests(tests, { toTheEnd: true });
+  let failures = tests.length > 0 ? await runTests(tests, { toTheEnd: true }) : [];
   // A busy machine fails a test of real time now and then: such a file may try again, alone.
   if (failures.length > 0) failures = await runTests(tests.filter(isOneOf(failures)), { toTheEnd: true });
   for (const { test, name, why } of failures) console.error(`  ${test}: ${name}: ${why}`);
@@ -119,7 +123,7 @@ async function tryMutant(mutant, options) {
       tried.push(name);
       const found = await run(mutant, options);
       if (found) caught[name] = found;
-      if (found && !options.every) break;
+      if (found && isCatch(mutant, found) && !options.every) break;
     }
     return { mutant, caught, tried };
   } finally {
@@ -130,7 +134,8 @@ async function tryMutant(mutant, options) {
 function describe({ mutant, invalid, caught, tried }) {
   const found = Object.values(caught).map(({ what, afterMs }) => `${what} (${(afterMs / 1_000).toFixed(1)} s)`);
   if (invalid) return `${mutant.name}: invalid\n${invalid}`;
-  return `${mutant.name}: ${found.length > 0 ? found.join("; ") : `SURVIVED ${tried.join(", ")}`}`;
+  if (!isCaught({ mutant, caught })) found.push(`SURVIVED ${tried.join(", ")}`);
+  return `${mutant.name}: ${found.join("; ")}`;
 }
 
 function writeReport(report) {

@@ -43,7 +43,7 @@ function begun(more: Partial<ContentionDeps> = {}) {
   const made = stage({ clock, session, ...more });
   const store = (more.store as ScriptedLeases | undefined) ?? made.store;
   const enter = (era: string, sessionId = "locker.1") => {
-    const state = { sessionId, sessionsUsed: 1, era, lostCounter: 0, recoveryMs: 2_500, recovering: true };
+    const state = { sessionId, era, lostCounter: 0, recoveryMs: 2_500, recovering: true };
     const epoch = cells.raiseEpoch();
     cells.writeTrust(clock.monoMs(), clock.wallMs(), TRUST);
     session.receive({ type: "session", epoch, cause: "begun", session: state });

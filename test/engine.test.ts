@@ -21,21 +21,21 @@ test("a locker that hears of a new era writes again who was condemned, and in th
   assert.deepEqual(stage.store.tombstones, [["dead.1"]]);
 });
 
-test("a worker that is started again goes on with the session, and is told which ids were used", async () => {
+test("a worker that is started again goes on with the session, in the same memory", async () => {
   const stage = new LockerStage();
   stage.engine();
   const [first] = stage.runs;
   assert.ok(first);
-  assert.deepEqual([first.task.resume, first.task.sessionsUsed], [undefined, 0]);
+  assert.equal(first.task.resume, undefined);
   stage.change("begun");
-  stage.change("condemned", { sessionId: "next", sessionsUsed: 2 });
+  stage.change("condemned", { sessionId: "next" });
   first.fail();
   await stage.clock.advance(1_000);
   assert.equal(stage.runs.length, 2);
   const second = stage.runs[1]?.task;
   assert.deepEqual(
-    [second?.resume?.sessionId, second?.sessionsUsed, second?.lockerId],
-    ["next", 2, first.task.lockerId],
+    [second?.resume?.sessionId, second?.lockerId, second?.cells],
+    ["next", first.task.lockerId, first.task.cells],
   );
 });
 

@@ -1,5 +1,6 @@
 import type { BeginRequest, HostProofs, PingAnswer } from "../src/databases/database.js";
 import type { LivenessLimits, SessionCause, SessionState } from "../src/liveness-protocol.js";
+import type { SharedCells } from "../src/shared-cells.js";
 import { driftMs } from "../src/trust.js";
 
 /** The session a Pinger is about: what the main thread is told of it, and what comes next. */
@@ -13,15 +14,15 @@ export type CurrentSession = SessionState & {
   isStray: boolean;
 };
 
-/** The next session of this locker: an id is used once. */
+/** The next session of this locker: an id is used once, also when the run that used it died unheard. */
 export function nextSession(
   lockerId: string,
-  last: { sessionsUsed: number; recoveryMs: number },
+  cells: SharedCells,
+  recoveryMs: number,
   cause: SessionCause,
 ): CurrentSession {
-  const sessionsUsed = last.sessionsUsed + 1;
-  const sessionId = `${lockerId}.${sessionsUsed.toString(36)}`;
-  const state = { sessionId, sessionsUsed, era: "", lostCounter: 0, recoveryMs: last.recoveryMs, recovering: false };
+  const sessionId = `${lockerId}.${cells.takeSessionNumber().toString(36)}`;
+  const state = { sessionId, era: "", lostCounter: 0, recoveryMs, recovering: false };
   return { ...state, stage: "new", mode: "new", enterEra: "", cause, isStray: false };
 }
 
@@ -60,8 +61,8 @@ export function hearAlive(
 }
 
 export function stateOf(session: CurrentSession): SessionState {
-  const { sessionId, sessionsUsed, era, lostCounter, recoveryMs, recovering } = session;
-  return { sessionId, sessionsUsed, era, lostCounter, recoveryMs, recovering };
+  const { sessionId, era, lostCounter, recoveryMs, recovering } = session;
+  return { sessionId, era, lostCounter, recoveryMs, recovering };
 }
 
 /** What peers are told of a session, in its record. */

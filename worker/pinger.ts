@@ -27,7 +27,6 @@ export type PingerDeps = {
   pid: number;
   proofs: HostProofs;
   resume: SessionState | undefined;
-  sessionsUsed: number;
   notify(message: FromWorker): void;
 };
 
@@ -53,12 +52,12 @@ export class Pinger {
 
   constructor(deps: PingerDeps) {
     this.#deps = deps;
-    const { clock, database, limits, resume, sessionsUsed } = deps;
+    const { clock, database, limits, resume, cells } = deps;
     this.#trustMs = trustMs(limits.disconnectGraceMs);
     this.#served = new ServiceRecord(clock, this.#trustMs);
     this.#storeClock = new StoreClock(clock, driftMs(limits.disconnectGraceMs));
-    const first = { sessionsUsed, recoveryMs: database.recoveryMs };
-    this.#session = resume ? resumedSession(resume) : nextSession(deps.lockerId, first, "begun");
+    const { recoveryMs } = database;
+    this.#session = resume ? resumedSession(resume) : nextSession(deps.lockerId, cells, recoveryMs, "begun");
     this.#links = new Links((events) => database.openLiveness({ clock }, events), clock, {
       onUp: (link) => void this.#exchange(link),
       onPush: () => this.hurry(),
@@ -217,7 +216,8 @@ export class Pinger {
   }
 
   #succeed(cause: SessionCause): void {
-    this.#session = nextSession(this.#deps.lockerId, this.#session, cause);
+    const { lockerId, cells } = this.#deps;
+    this.#session = nextSession(lockerId, cells, this.#session.recoveryMs, cause);
   }
 
   #announce(): void {

@@ -114,7 +114,7 @@ export const edgeMutants: readonly Mutant[] = [
     name: "worker-started-again-forgets-its-session",
     rule: "L4, ADR 0001",
     file: "src/engine.ts",
-    find: "resume: state,",
+    find: "resume: this.session.state,",
     replace: "resume: undefined,",
     caughtBy: ["engine"],
   },

@@ -16,6 +16,8 @@ export type Mutant = {
    * matters of one process, of pure reckoning, or of what a simulated store does not do.
    */
   protocol?: true;
+  /** Its rule is that something ends, so that a run which has to be cut off has caught it. */
+  isAboutEnding?: true;
   /** The switch of the protocol model (test/model) that breaks the same rule, without its "M_". */
   model?: string;
 };

@@ -156,9 +156,9 @@ export const workerMutants: readonly Mutant[] = [
   {
     name: "session-id-used-twice",
     rule: "S4",
-    file: "worker/current-session.ts",
-    find: "const sessionsUsed = last.sessionsUsed + 1;",
-    replace: "const sessionsUsed = Math.max(1, last.sessionsUsed);",
+    file: "src/shared-cells.ts",
+    find: "return Atomics.add(this.#cells, CELL.sessions, 1) + 1;",
+    replace: "return 1;",
     protocol: true,
     caughtBy: ["worker/pinger-end"],
   },

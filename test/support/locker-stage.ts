@@ -51,7 +51,7 @@ export class LockerStage {
   /** What the worker does when something happened: the epoch first, then trust, then the word. */
   change(cause: SessionCause, more: Partial<SessionState> = {}): void {
     const { task, cells, tell } = this.runs.at(-1)!;
-    const state = { sessionId: `${task.lockerId}.1`, sessionsUsed: 1, era: "era1", lostCounter: 0, recoveryMs: 2_500 };
+    const state = { sessionId: `${task.lockerId}.1`, era: "era1", lostCounter: 0, recoveryMs: 2_500 };
     const epoch = cells.raiseEpoch();
     cells.writeTrust(this.clock.monoMs(), this.clock.wallMs(), TRUST);
     tell({ type: "session", epoch, cause, session: { ...state, recovering: false, ...more } });

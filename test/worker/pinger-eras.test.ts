@@ -161,11 +161,11 @@ test("a window that closed before the session was heard refuses it", async () =>
 });
 
 const resumed: SessionState = {
-  ...{ sessionId: "locker.4", sessionsUsed: 4, era: "era1", lostCounter: 2, recoveryMs: 2_500, recovering: false },
+  ...{ sessionId: "locker.4", era: "era1", lostCounter: 2, recoveryMs: 2_500, recovering: false },
 };
 
 test("a worker that was started again goes on under the session and the epoch that it finds", async () => {
-  const stage = new PingerStage({ resume: resumed });
+  const stage = new PingerStage({ resume: resumed, taken: 4 });
   assert.deepEqual(
     stage.changes.map(({ cause, epoch }) => [cause, epoch]),
     [["resumed", 0]],
@@ -180,7 +180,7 @@ test("a worker that was started again goes on under the session and the epoch th
 
 test("a worker that was started again in the window has every lease judged anew when it closes", async () => {
   // What it held there provisionally may have been written over since, and the last run can no longer tell.
-  const stage = new PingerStage({ resume: { ...resumed, recovering: true } });
+  const stage = new PingerStage({ resume: { ...resumed, recovering: true }, taken: 4 });
   await stage.clock.settle();
   stage.store.lostCounter = 2;
   stage.store.recovering = true;
@@ -194,7 +194,7 @@ test("a worker that was started again in the window has every lease judged anew 
 
 test("a worker that was started again does not enter by a trust that it did not earn", async () => {
   // The last run may have had a later session trusted, and died before the main thread was told of it.
-  const stage = new PingerStage({ resume: resumed });
+  const stage = new PingerStage({ resume: resumed, taken: 4 });
   stage.cells.writeTrust(stage.clock.monoMs(), stage.clock.wallMs(), TRUST);
   await stage.clock.settle();
   loseMemory(stage);
@@ -205,7 +205,7 @@ test("a worker that was started again does not enter by a trust that it did not 
 
 test("a worker that was started again hears from the store that its session is there provisionally", async () => {
   // The last run entered, and died before the main thread was told.
-  const stage = new PingerStage({ resume: resumed });
+  const stage = new PingerStage({ resume: resumed, taken: 4 });
   await stage.clock.settle();
   loseMemory(stage);
   await stage.answerPing(stage.store.answer("recovering"));

@@ -8,6 +8,8 @@ export default async function* failures(source) {
     // A suite or file that fails because a test in it did says nothing new.
     if (error?.failureType === "subtestsFailed") continue;
     const why = String(error?.cause?.message ?? error?.message);
-    yield `${JSON.stringify({ name: data.name, file: data.file, why })}\n`;
+    // A test that was cut off, or cancelled with the file around it, has found nothing.
+    const noEnd = error?.failureType === "testTimeoutFailure" || error?.failureType === "cancelledByParent";
+    yield `${JSON.stringify({ name: data.name, file: data.file, why, noEnd })}\n`;
   }
 }

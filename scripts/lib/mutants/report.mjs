@@ -4,28 +4,45 @@ import { cpus } from "node:os";
 import { execFileSync } from "node:child_process";
 import { root } from "../steps.mjs";
 
-/** `results`: one {mutant, invalid?, caught: {catcher: {what, seeds, afterMs}}, tried: [catcher]} a mutant. */
+/** Whether what a catcher found shows that this mutant is noticed. */
+export function isCatch(mutant, { isVariant = false, noEnd = false }) {
+  return !isVariant && (!noEnd || mutant.isAboutEnding === true);
+}
+
+export function isCaught({ mutant, caught }) {
+  return Object.values(caught).some((found) => isCatch(mutant, found));
+}
+
+/** The results of one run, with what another found about the same mutants. */
+export function joinResults(results, others) {
+  return results.map((result) => {
+    const other = others.find(({ mutant }) => mutant.name === result.mutant.name);
+    if (!other) return result;
+    const tried = [...new Set([...result.tried, ...other.tried])];
+    return { ...result, caught: { ...result.caught, ...other.caught }, tried };
+  });
+}
+
+/** `results`: one {mutant, invalid?, caught: {catcher: {what, noEnd?, seeds?, afterMs}}, tried: [catcher]} a mutant. */
 export function renderReport(results, laterMutants, command) {
   const survivors = results.filter((result) => !result.invalid && !isCaught(result));
   const invalid = results.filter((result) => result.invalid);
   const caught = results.filter(isCaught);
-  const seeds = caught.flatMap(({ caught }) => Object.values(caught).map(({ seeds }) => seeds ?? [])).flat();
   return [
     `${results.length} mutants, ${caught.length} caught, ${survivors.length} survived, ${invalid.length} invalid.`,
-    ...(seeds.length > 0 ? [`Median seeds to catch, of the ${seeds.length} found by seeds: ${medianOf(seeds)}.`] : []),
+    ...seedsToCatch("simulator", results),
+    ...seedsToCatch("chaos", results),
     "",
     `Commit ${commit()}, ${cpus().length} × ${cpus()[0]?.model.trim()}, Node ${process.versions.node}.`,
     `Command: \`${command}\`.`,
     "",
-    "| mutant | rule | where | caught by | seeds | time to catch, s |",
+    "| mutant | rule | where | caught by | simulator's seeds | time to catch, s |",
     "| --- | --- | --- | --- | --- | --- |",
     ...results.map(row),
     "",
     "## Survivors",
     "",
-    ...(survivors.length === 0
-      ? ["None."]
-      : survivors.map(({ mutant, tried }) => `- ${mutant.name}: ${tried.join(", ")}`)),
+    ...(survivors.length === 0 ? ["None."] : survivors.map(survivor)),
     ...invalid.map(({ mutant, invalid }) => `- ${mutant.name} is invalid: ${invalid.trim().split("\n")[0]}`),
     "",
     "## Not yet",
@@ -35,16 +52,28 @@ export function renderReport(results, laterMutants, command) {
   ].join("\n");
 }
 
-function isCaught({ caught }) {
-  return Object.keys(caught).length > 0;
+/** Of those that it was tried on: how many it found, and the median of the seeds that took. */
+function seedsToCatch(name, results) {
+  const tried = results.filter((result) => result.tried.includes(name));
+  const seeds = tried.flatMap(({ caught }) => caught[name]?.seeds ?? []);
+  if (tried.length === 0) return [];
+  const median = seeds.length > 0 ? `, median seeds to catch: ${medianOf(seeds)}` : "";
+  return [`The ${name} catches ${seeds.length} of the ${tried.length} it was tried on${median}.`];
+}
+
+function survivor({ mutant, caught, tried }) {
+  const found = Object.values(caught).map(({ what }) => `; ${what}, which catches nothing`);
+  return `- ${mutant.name}: ${tried.join(", ")}${found.join("")}`;
 }
 
 function row({ mutant, caught, tried, invalid }) {
   const found = Object.values(caught);
   const missed = found.length === 0 ? [] : tried.filter((name) => !caught[name]).map((name) => `not by the ${name}`);
   const words = [...found.map(({ what }) => what.replaceAll("|", "\\|")), ...missed];
-  const what = invalid ? "invalid" : words.join("; ") || "**nothing**";
-  const seeds = found.map(({ seeds }) => seeds ?? "–").join("; ") || "–";
+  if (!isCaught({ mutant, caught })) words.unshift("**nothing**");
+  const what = invalid ? "invalid" : words.join("; ");
+  const missing = tried.includes("simulator") ? "none found" : "–";
+  const seeds = caught.simulator?.seeds ?? missing;
   const times = found.map(({ afterMs }) => (afterMs / 1_000).toFixed(1)).join("; ") || "–";
   return `| ${mutant.name} | ${mutant.rule} | \`${mutant.file}\` | ${what} | ${seeds} | ${times} |`;
 }
