@@ -44,14 +44,15 @@ export function hearAlive(
   const changed = session.stage !== "begun" || answer.era !== session.era;
   const settled = windowClosed && session.mode === "provisional" && !changed;
   const taken = !changed && answer.lostCounter !== session.lostCounter;
-  const hasStrayed = changed && session.stage === "begun";
+  const hasStrayed = changed && (session.stage === "begun" || session.mode === "provisional");
   if (changed && session.stage !== "new") session.cause = "reentered";
   if (settled) session.cause = "settled";
   if (taken) session.cause = "taken";
   const { era, lostCounter, recovering } = answer;
   Object.assign(session, { stage: "begun", era, lostCounter, recovering });
   // Alive in an era that this run has not entered: an earlier run did, or a begin that came very late. It may have been
-  // condemned before the loss, so it waits for the end of the window like one that is there provisionally.
+  // condemned before the loss, so it waits for the end of the window like one that is there provisionally. So does one
+  // that asked to enter provisionally and found that a late begin of its own had written its record as a trusted one.
   session.isStray = recovering && (hasStrayed || session.isStray);
   if (session.isStray || answer.status === "recovering") session.mode = "provisional";
   else if (windowClosed) session.mode = "trusted";

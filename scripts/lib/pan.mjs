@@ -2,17 +2,18 @@
 
 /**
  * @param {string} output everything that pan printed
- * @returns {{ verdict: "held" | "failed" | "void", why: string, states: number, depth: number }}
+ * @returns {{ verdict: "held" | "failed" | "void", why: string, states: number, depth: number, memoryMb: number }}
  *   held: every state was searched and no check failed; failed: a check failed, `why` says which;
  *   void: the search proves nothing, `why` says what stopped it.
  */
 export function readPan(output) {
   const states = Number(/^\s*([\d.e+]+) states, stored/m.exec(output)?.[1] ?? 0);
   const depth = Number(/depth reached (\d+)/.exec(output)?.[1] ?? 0);
-  const is = (verdict, why) => ({ verdict, why, states, depth });
+  const memoryMb = Math.round(Number(/([\d.]+)\s+total actual memory usage/.exec(output)?.[1] ?? 0));
+  const is = (verdict, why) => ({ verdict, why, states, depth, memoryMb });
   const errors = /depth reached \d+, errors: (\d+)/.exec(output);
   const violation = /^pan:\d+: (.*)$/m.exec(output)?.[1];
-  const isCheck = violation !== undefined && /^(assertion violated|invalid end state)/.test(violation);
+  const isCheck = violation !== undefined && /^(assertion violated|invalid end state|acceptance cycle)/.test(violation);
   // A counterexample stands, whatever the search would have met later.
   if (isCheck && errors && Number(errors[1]) > 0) return is("failed", violation);
   const stopped = voids.find(({ pattern }) => pattern.test(output));

@@ -3,12 +3,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-type Result = { verdict: "held" | "failed" | "void"; why: string; states: number; depth: number };
+type Result = { verdict: "held" | "failed" | "void"; why: string; states: number; depth: number; memoryMb: number };
 const url = new URL("../../../scripts/lib/pan.mjs", import.meta.url);
 const { readPan } = (await import(url.href)) as { readPan(output: string): Result };
 
 const summary = (errors: number) =>
-  `State-vector 284 byte, depth reached 186, errors: ${errors}\n    36183 states, stored\n   131353 states, matched\n`;
+  `State-vector 284 byte, depth reached 186, errors: ${errors}\n    36183 states, stored\n   131353 states, matched\n` +
+  "  155.295       total actual memory usage\n";
 
 test("a search that was run to the end without an error holds", () => {
   assert.deepEqual(readPan(`Full statespace search for:\n${summary(0)}`), {
@@ -16,12 +17,17 @@ test("a search that was run to the end without an error holds", () => {
     why: "",
     states: 36_183,
     depth: 186,
+    memoryMb: 155,
   });
 });
 
-test("a violated assertion and an invalid end state are failures", () => {
+test("a violated assertion, an invalid end state and a run that never ends are failures", () => {
   const cut = "Warning: Search not completed\n";
-  for (const violation of ["assertion violated 0 (at depth 54)", "invalid end state (at depth 12)"]) {
+  for (const violation of [
+    "assertion violated 0 (at depth 54)",
+    "invalid end state (at depth 12)",
+    "acceptance cycle (at depth 23)",
+  ]) {
     const result = readPan(`pan:1: ${violation}\npan: wrote protocol.pml.trail\n${cut}${summary(1)}`);
     assert.equal(result.verdict, "failed");
     assert.equal(result.why, violation);

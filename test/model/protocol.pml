@@ -17,8 +17,11 @@
  *
  * Worlds      DEATHS0 DEATHS1 (connections that die), ATT0 ATT1 (attempts), IDS0 IDS1 (sessions), LOSS (all is gone),
  *             LOSS SNAP (an old snapshot is back), TWOPINGS, FLUSH (scripts forgotten), EXPIRY (lock TTL), PARK (a main
- *             thread that stood still says goodbye), RESTART (the worker dies and resumes).
- * Mutants     Each takes one protection away: the switches that begin with M_.
+ *             thread that stood still says goodbye), RESTART (the worker dies and resumes), LATEBEGIN (a begin is also
+ *             on its way on a dead connection), COLLECT (tombstones age out), KILL (a process ends).
+ * Calm        CALM: at any moment faults cease, and nobody changes his mind any more. Every run must end from there (no
+ *             acceptance cycle), and when nothing can happen any more, everybody has had his key, and it is takable.
+ * Mutants     Each takes one protection away: the switches that begin with M_. W_: a witness of what must come about.
  */
 #ifndef DEATHS0
 #define DEATHS0 0
@@ -110,7 +113,7 @@ byte bt[2], bs[2], bl[2], be[2];     /* the holder that was met: token, session,
 byte gb[5];                          /* give-back of a lease: 0, 1 wanted, 2 sent, 4 waits for `rq` */
 bit rem[7], wrote[2];                /* condemned sessions that the other client remembers; written again since */
 #ifdef EXPIRY
-bit expired, lb[2], lf[2];                    /* the lease is believed to be in the store; the answer under way may say so */
+bit expired, lb[2], lf[2];           /* the lease is believed to be in the store; the answer under way may say so */
 #define BELIEVED(c) lb[c]
 #else
 #define BELIEVED(c) true
@@ -119,14 +122,26 @@ bit expired, lb[2], lf[2];                    /* the lease is believed to be in 
 byte ids[2], stage[2], we[2], trust[2];
 bit wprov[2], wrec[2], wrefused[2], pend[2], mrec[2];
 byte ph[4], pk[4], ps[4], pa[4], pe[4];  /* pings: where, what, for which session (its id), answer, era of the answer */
-bit prc[4], fresh[4], newer[2], foreign[2];
+bit prc[4], fresh[4], newer[2], foreign[2], stray[2];
 
-chan q[4] = [3] of { byte, byte, byte, byte, byte, byte, byte };  /* kind, session, era, lease, gen, token, replaced */
+#if ATT0 > 1 || ATT1 > 1
+#define INFLIGHTMAX 3                /* one request, and a release of every lease */
+#else
+#define INFLIGHTMAX 2
+#endif
+/* kind, session, era, lease, generation, token, replaced session */
+chan q[4] = [INFLIGHTMAX] of { byte, byte, byte, byte, byte, byte, byte };
 #ifdef FLUSH
 chan again[2] = [1] of { byte, byte, byte, byte, byte, byte, byte };
 bit flushed;
 #endif
+#ifdef CALM
+bit calm;                            /* no fault any more, and nobody changes his mind */
+#define FAULTS !calm
+#else
+#define calm false
 #define FAULTS true
+#endif
 hidden byte k, s, e, l, gn, t, r, i, j, z, ok, T;
 
 #define VALID (lo != 0 && LEASEERA)
@@ -213,6 +228,17 @@ inline acquire() {                   /* acquire.lua */
   fi
 }
 
+#ifdef W_HANDOFF                     /* no mutant, but a witness: this must come about */
+bit released, waited[2];
+#define NOTERELEASE released = calm
+#define NOTEWAIT(c) waited[c] = 1
+#define NOTEGRANT(c) assert(!(released && waited[c]))
+#else
+#define NOTERELEASE skip
+#define NOTEWAIT(c) skip
+#define NOTEGRANT(c) skip
+#endif
+
 #ifdef M_RELEASEANY
 #define MINE (lo != 0)
 #else
@@ -230,7 +256,7 @@ inline release() {                   /* release.lua */
   :: else
   fi;
   if
-  :: ok && MINE -> clearLease()
+  :: ok && MINE -> clearLease(); NOTERELEASE
   :: else
   fi;
   if
@@ -249,11 +275,7 @@ inline release() {                   /* release.lua */
 #else
 #define WINDOW recov
 #endif
-#ifdef M_REASSERTOVER
-#define LATEST true
-#else
 #define LATEST (lo == 0 || lt < t || (lt == t && !VALID))
-#endif
 inline judge() {                     /* renew.lua, reown.lua, reassert.lua */
   if
   :: !ok -> answer(AGAIN, 0, 0, 0)
@@ -323,16 +345,21 @@ inline raise(c) { judged[c] = 0; told[c] = 0; pend[c] = 0; cur[c] = 0 }
 
 inline succeed(c, asRefused) {       /* the next session; a client that has used up its ids stops */
   trust[c] = 0; raise(c);
-  stage[c] = NEW; wprov[c] = 0; we[c] = 0; wrec[c] = 0; wrefused[c] = asRefused;
+#ifdef M_NOSUCCEED
+  stage[c] = BEGUN
+#else
+  stage[c] = NEW; wprov[c] = 0; we[c] = 0; wrec[c] = 0; stray[c] = 0; wrefused[c] = asRefused;
   if
   :: ids[c] + 1 < IDS(c) -> ids[c]++
   :: else -> stop(c, FIN)
   fi
+#endif
 }
 /* No step of its own any more. What it remembers it still writes: a smaller model, and no new hole. */
 inline stop(c, how) {
   m[c] = how; tok[c] = 0; hs[c] = 0; he[c] = 0; trust[c] = 0; raise(c);
-  stage[c] = 0; wprov[c] = 0; we[c] = 0; wrec[c] = 0; wrefused[c] = 0; refused[c] = 0; mrec[c] = 0; ms[c] = 0; me[c] = 0;
+  stage[c] = 0; wprov[c] = 0; we[c] = 0; wrec[c] = 0; wrefused[c] = 0; refused[c] = 0; mrec[c] = 0; stray[c] = 0;
+  ms[c] = 0; me[c] = 0;
   forget(c); noAnswer(c); gb[2 * c + 1] = 0; gb[2 * c + 2] = 0;
 #ifdef EXPIRY
   lb[c] = 0;
@@ -350,22 +377,24 @@ inline stop(c, how) {
 #else
 #define LOSTMEMORY (stage[c] == REENTER || wprov[c] || (we[c] != 0 && pe[i] != we[c]))
 #endif
-#ifdef M_NOSETTLE
-#define SETTLED false
-#else
 #define SETTLED (wrec[c] && !prc[i] && wprov[c])
+#ifdef M_STRAY
+#define STRAYED false
+#else
+#define STRAYED (stray[c] || stage[c] == BEGUN && pe[i] != we[c] || stage[c] == REENTER && STRAYPROV)
+#endif
+#if defined(M_STRAYPROV) || defined(M_PROVTRUSTED)      /* two nets under one rule */
+#define STRAYPROV false
+#else
+#define STRAYPROV wprov[c]
 #endif
 inline hear(c) {                     /* Pinger.#handle */
-#ifndef M_OLDPINGS
   if                                 /* the newest answer counts: one that is older will not */
   :: newer[c] == i % 2 -> j = i; i = i ^ 1; outrun(); i = j; j = 0
   :: else
   fi;
-#endif
   if
-#ifndef M_OLDSESSION
   :: ps[i] != SID(c) -> skip
-#endif
   :: m[c] >= FIN -> skip
   :: else ->
      if
@@ -385,6 +414,8 @@ inline hear(c) {                     /* Pinger.#handle */
            raise(c); k = 1
         :: else
         fi;
+        stray[c] = prc[i] && STRAYED;                  /* alive in an era that this run has not entered */
+        if :: stray[c] -> wprov[c] = 1 :: else fi;
         if :: wrec[c] && !prc[i] -> wprov[c] = 0; mrec[c] = 0 :: else fi;
 #ifndef M_RESUMEMODE
         if :: pa[i] == RECOVERING -> wprov[c] = 1 :: else fi;          /* also when an earlier run entered */
@@ -392,7 +423,7 @@ inline hear(c) {                     /* Pinger.#handle */
         stage[c] = BEGUN; we[c] = pe[i]; wrec[c] = prc[i];
         if :: k == 1 -> announce(c) :: else fi;
         if
-        :: fresh[i] ->
+        :: fresh[i] && !stray[c] ->
            foreign[c] = 0;
            assert(!gone[SID(c)]);    /* S4: nobody condemned is trusted again */
            if :: trust[c] < pe[i] -> trust[c] = pe[i] :: else fi
@@ -447,7 +478,7 @@ inline letGo(c) {                    /* Holdings.#lose and release: give back, a
   gb[LID(c)] = (rq[c] != 0 -> 4 : 1)
 #endif
 }
-inline hold(c) { tok[c] = rt[c]; hs[c] = ms[c]; he[c] = me[c]; judged[c] = 1; m[c] = HOLD; believe(c) }
+inline hold(c) { tok[c] = rt[c]; hs[c] = ms[c]; he[c] = me[c]; judged[c] = 1; m[c] = HOLD; believe(c); NOTEGRANT(c) }
 #ifdef EXPIRY
 inline believe(c) { lb[c] = lf[c] }
 #else
@@ -466,7 +497,7 @@ inline hearAnswer(c) {
   :: gb[LID(c)] != 4 && rq[c] == ACQ && m[c] == ASK ->
      if
      :: rp[c] == GRANTED && CURRENT && trust[c] > 0 -> hold(c)
-     :: rp[c] == HELD -> m[c] = BUSY; bt[c] = rt[c]; bs[c] = rs[c]; bl[c] = rl[c] % 8; be[c] = rl[c] / 8
+     :: rp[c] == HELD -> m[c] = BUSY; bt[c] = rt[c]; bs[c] = rs[c]; bl[c] = rl[c] % 8; be[c] = rl[c] / 8; NOTEWAIT(c)
      :: else                                     /* asked again */
      fi
   :: gb[LID(c)] != 4 && rq[c] != ACQ && m[c] == HOLD && CURRENT ->
@@ -513,6 +544,9 @@ inline hearAnswer(c) {
 #endif
 #define DEADHOLDER (dead[bs[c]] || sera[bs[c]] == 0)
 #define OWNLAST (OWNER(bs[c]) == c && bs[c] != ms[c])
+/* In the calm nobody asks for what would be answered by "again": such loops would hide that everything stands still. */
+#define SERVED(c) (!changed && era == me[c] && sera[ms[c]] == era && !dead[ms[c]] && gen[c] >= sgen[ms[c]])
+#define WORTH(c) (!calm || SERVED(c))
 /* Asking again is of use when the answer would be another one. */
 #define OTHERANSWER (!VALID || ln == LID(c) || lt != bt[c] || lo != bs[c] || ms[c] != SID(c) || me[c] != era)
 
@@ -535,7 +569,8 @@ inline hearAnswer(c) {
 #define NEWSLESS(c) (pk[2 * c] == PING && pe[2 * c] == we[c] && prc[2 * c] == wrec[c] && ps[2 * c] == SID(c))
 #endif
 /* A ping that would bring nothing new is left out. */
-#define USEFUL(c) (stage[c] != BEGUN || trust[c] < 1 + lost || changed || dead[SID(c)] || sera[SID(c)] != we[c] || \
+#define UNTRUSTED(c) (trust[c] < 1 + lost && !(calm && recov && (prov[SID(c)] || stray[c])))
+#define USEFUL(c) (stage[c] != BEGUN || UNTRUSTED(c) || changed || dead[SID(c)] || sera[SID(c)] != we[c] || \
   wrec[c] != recov)
 
 #ifdef M_REASSERTEXPIRED
@@ -568,6 +603,11 @@ inline drain(x) {
   od;
   clearMessage()
 }
+#ifdef M_RELEASEONCE
+#define REPEAT 0
+#else
+#define REPEAT 1
+#endif
 inline breaks(c) {                   /* what was in flight becomes a zombie; what is unanswered is asked again by us */
   gen[c]++;
   do
@@ -578,8 +618,8 @@ inline breaks(c) {                   /* what was in flight becomes a zombie; wha
   if :: nempty(again[c]) -> again[c] ? k, s, e, l, gn, t, r :: else fi;
 #endif
   clearMessage();
-  if :: INFLIGHT(2 * c + 1) -> gb[2 * c + 1] = 1 :: else fi;
-  if :: INFLIGHT(2 * c + 2) -> gb[2 * c + 2] = 1 :: else fi;
+  if :: INFLIGHT(2 * c + 1) -> gb[2 * c + 1] = REPEAT :: else fi;
+  if :: INFLIGHT(2 * c + 2) -> gb[2 * c + 2] = REPEAT :: else fi;
   if :: gb[LID(c)] == 4 -> gb[LID(c)] = 1 :: else fi;
   noAnswer(c)
 }
@@ -589,14 +629,16 @@ bit restarted;
 inline restart(c) {
   i = 2 * c; outrun(); i = 2 * c + 1; outrun(); i = 0;
   ids[c] = (ms[c] - 1) % 3; stage[c] = BEGUN; we[c] = me[c]; wrec[c] = mrec[c]; wprov[c] = mrec[c]; wrefused[c] = 0;
+  stray[c] = 0;
 #ifndef M_RESUMETRUST
   foreign[c] = 1;                    /* trust may be that of a session which the main thread was never told of */
 #endif
   tell(c)
 }
 #endif
+#define BEGIN(c) (stage[c] == NEW -> BNEW : (wprov[c] -> BPROV : BTRUSTED))
 inline sendPing(c) {
-  pk[i] = (stage[c] == NEW -> BNEW : (stage[c] == BEGUN -> PING : (wprov[c] -> BPROV : BTRUSTED)));
+  pk[i] = (stage[c] == BEGUN -> PING : BEGIN(c));
   ps[i] = SID(c); ph[i] = SENT; newer[c] = i % 2;
   if
   :: TRAVELS(c) -> skip
@@ -611,30 +653,39 @@ end:
   /* ---- main thread ---- */
   :: d_step { m[c] == IDLE && att[c] < ATT(c) && rq[c] == 0 && told[c] && trust[c] > 0 ->
        att[c]++; m[c] = ASK }
-  :: d_step { m[c] == ASK && rq[c] == 0 && told[c] && trust[c] > 0 && nfull(q[c]) ->
+  :: d_step { m[c] == ASK && rq[c] == 0 && told[c] && trust[c] > 0 && nfull(q[c]) &&
+              (!calm || SERVED(c) && (!recov || VALID && !take[c])) ->
        if
        :: take[c] && SAMEERA -> T = bt[c]; r = bs[c]; forget(c); request(c, ACQ, T, r); T = 0; r = 0
        :: else -> forget(c); request(c, ACQ, 0, 0)
        fi }
   :: d_step { m[c] == ASK && FAULTS -> forget(c); giveUp(c) }         /* its time is over, or its caller aborts */
   :: d_step { m[c] == BUSY && OTHERANSWER -> forget(c); m[c] = ASK }
+#ifndef M_NOTAKE
   :: d_step { m[c] == BUSY && (DEADHOLDER || OWNLAST) -> m[c] = ASK; take[c] = 1;
        if :: dead[bs[c]] && OWNER(bs[c]) != c -> remember(bs[c]) :: else fi }
   :: d_step { m[c] == BUSY && OWNER(bs[c]) != c && !dead[bs[c]] && sera[bs[c]] != 0 && told[c] && trust[c] > 0 &&
               MAYJUDGE && (sera[bs[c]] != era || SILENT) ->            /* condemn.lua */
        assert(bs[c] != SID(1 - c) || trust[1 - c] == 0);               /* S4 */
        dead[bs[c]] = 1; gone[bs[c]] = 1; m[c] = ASK; take[c] = 1; remember(bs[c]) }
+#endif
   :: d_step { m[c] == BUSY && bs[c] == ms[c] && OWNER(bs[c]) == c && bl[c] != LID(c) && gb[bl[c]] == 0 ->
-       gb[bl[c]] = 1; forget(c); m[c] = ASK }                                     /* a lease of ours that nobody here knows */
+       gb[bl[c]] = 1; forget(c); m[c] = ASK }                          /* a lease of ours that nobody here knows */
   :: d_step { m[c] == BUSY && FAULTS -> forget(c); m[c] = IDLE }       /* busy is an answer */
+#ifdef M_YESAFTERRELEASE
+  :: d_step { m[c] == HOLD -> gb[LID(c)] = 1 }
+#else
+#ifndef M_NORELEASE
   :: d_step { m[c] == HOLD -> letGo(c) }                               /* release */
+#endif
+#endif
   :: d_step { m[c] == HOLD && !judged[c] && told[c] && rq[c] == 0 && he[c] != me[c] && hs[c] == ms[c] && !BELIEVED(c) &&
               REASSERTLIMIT -> letGo(c) }
-  :: d_step { m[c] == HOLD && !judged[c] && told[c] && rq[c] == 0 && nfull(q[c]) &&
+  :: d_step { m[c] == HOLD && !judged[c] && told[c] && rq[c] == 0 && nfull(q[c]) && WORTH(c) &&
               !(he[c] != me[c] && hs[c] == ms[c] && !BELIEVED(c) && REASSERTLIMIT) ->
        k = KIND(c); T = tok[c]; request(c, k, T, 0); k = 0; T = 0 }
 #ifdef EXPIRY
-  :: d_step { m[c] == HOLD && judged[c] && told[c] && rq[c] == 0 && !lb[c] && nfull(q[c]) ->
+  :: d_step { m[c] == HOLD && judged[c] && told[c] && rq[c] == 0 && !lb[c] && nfull(q[c]) && WORTH(c) ->
        T = tok[c]; request(c, REN, T, 0); T = 0 }
   :: d_step { lb[c] && FAULTS -> lb[c] = 0 }
   :: d_step { !expired && lo != 0 && LOWNER(ln) == c && !(m[c] == HOLD && LID(c) == ln && lb[c]) ->
@@ -666,6 +717,11 @@ end:
 #endif
   /* ---- worker ---- */
   :: d_step { m[c] < FIN && ph[2 * c] == FREE && USEFUL(c) -> i = 2 * c; sendPing(c) }
+#ifdef LATEBEGIN
+  :: d_step { c == 0 && m[0] < FIN && stage[0] != BEGUN && ph[1] == FREE ->   /* also on its way on a dead connection */
+       i = 1; pk[1] = BEGIN(0); ps[1] = SID(0); ph[1] = ZOMBIE; i = 0 }
+  :: d_step { c == 0 && ph[1] == ZOMBIE -> i = 1; pinged(); i = 0; s = 0 }
+#endif
 #ifdef TWOPINGS
   :: d_step { c == 0 && m[0] < FIN && ph[0] != FREE && ph[1] == FREE && USEFUL(0) -> i = 1; sendPing(c) }
   :: d_step { c == 0 && (ph[0] == SENT || ph[0] == ZOMBIE) -> pinged(); s = 0 }
@@ -686,18 +742,44 @@ end:
   :: d_step { m[c] == HOLD && stage[c] == BEGUN && FAULTS -> sera[SID(c)] = 0; sgen[SID(c)] = 0; succeed(c, 0) }
 #endif
 #ifdef RESTART
-  :: d_step { lost && c == 0 && ms[c] != 0 && m[c] < FIN && !restarted -> restarted = 1; restart(c) }
+  :: d_step { lost && FAULTS && c == 0 && ms[c] != 0 && m[c] < FIN && !restarted -> restarted = 1; restart(c) }
+#endif
+#ifdef KILL
+  :: d_step { c == 0 && m[c] < FIN && FAULTS -> stop(c, FIN) }         /* its process is killed */
 #endif
   :: d_step { USEDUP(c) -> stop(c, DONE) }
   /* ---- time ---- */
-  :: d_step { trust[c] > 0 && (m[c] != IDLE || trust[c] == 1 && lost) -> trust[c] = 0 }
+  :: d_step { trust[c] > 0 && (FAULTS && m[c] != IDLE || trust[c] == 1 && lost) -> trust[c] = 0 }
   /* ---- in every state ---- */
   :: SAYSYES(c) && tok[c] != maxtok -> assert(false)                   /* S1 */
   :: SAYSYES(0) && SAYSYES(1) -> assert(false)                         /* S1, whatever the tokens */
-  :: !changed && VALID && lo == SID(c) && sera[lo] == era && !dead[lo] && m[c] != FIN && len(q[c]) == 0 && len(q[c + 2]) == 0 &&
-     rq[c] == 0 && !KNOWS(c) -> assert(false)                          /* S5 */
+  :: !changed && VALID && lo == SID(c) && sera[lo] == era && !dead[lo] && m[c] != FIN && len(q[c]) == 0 &&
+     len(q[c + 2]) == 0 && rq[c] == 0 && !KNOWS(c) -> assert(false)                          /* S5 */
   od
 }
+
+/* The window outlives every trust from before the loss, and whoever lives has written its tombstones by then. */
+#define ENDSWINDOW (recov && trust[0] != 1 && trust[1] != 1 && !UNWRITTEN(0) && !UNWRITTEN(1))
+inline endWindow() {
+  recov = 0; i = 0;
+  do
+  :: i < 4 -> if :: pe[i] == 1 -> fresh[i] = 0 :: else fi; i++
+  :: else -> break
+  od;
+  i = 1;
+  do
+  :: i < 7 -> rem[i] = 0; i++
+  :: else -> break
+  od; i = 0; wrote[0] = 0; wrote[1] = 0
+}
+#ifdef M_NOCLOSE
+#define CLOSES false
+#else
+#define CLOSES ENDSWINDOW
+#endif
+/* Whoever wanted the key has had it, and it is free, or held by one who may be condemned. */
+#define TAKABLE (!VALID || m[OWNER(lo)] == FIN || lo != SID(OWNER(lo)) || dead[lo] || sera[lo] != era)
+#define ENDSWELL (m[0] >= FIN && m[1] >= FIN && !changed && !recov && TAKABLE)
 
 proctype World() {
 end:
@@ -706,7 +788,7 @@ end:
   :: d_step { !lost && zo == 0 && lo != 0 -> zo = lo; zn = ln; zt = lt }
 #endif
 #ifdef LOSS
-  :: d_step { !lost && maxtok > 0 && FAULTS -> lost = 1; changed = 1; clearLease(); fence = 0;
+  :: d_step { !lost && maxtok > 0 -> lost = 1; changed = 1; clearLease(); fence = 0;
 #ifdef SNAP
        lo = zo; ln = zn; lt = zt; le = (zo != 0 -> 1 : 0); zo = 0; zn = 0; zt = 0;
 #endif
@@ -719,20 +801,22 @@ end:
           i++
        :: else -> break
        od; i = 0 }
-  /* The window outlives every trust from before the loss, and whoever lives has written its tombstones by then. */
-  :: d_step { recov && trust[0] != 1 && trust[1] != 1 && !UNWRITTEN(0) && !UNWRITTEN(1) -> recov = 0; i = 0;
-       do
-       :: i < 4 -> if :: pe[i] == 1 -> fresh[i] = 0 :: else fi; i++
-       :: else -> break
-       od;
-       i = 1;
-       do
-       :: i < 7 -> rem[i] = 0; i++
-       :: else -> break
-       od; i = 0; wrote[0] = 0; wrote[1] = 0 }
+  :: d_step { CLOSES -> endWindow() }
   :: d_step { changed -> notice() }                                    /* by somebody else's script */
 #endif
+#ifdef COLLECT
+  :: d_step { dead[SID(0)] -> dead[SID(0)] = 0; sera[SID(0)] = 0; sgen[SID(0)] = 0 }    /* its tombstone has aged out */
+#endif
+#ifdef CALM
+  :: d_step { !calm -> calm = 1 } -> goto acceptCalm
+#endif
   :: false -> skip
+  od;
+acceptCalm:                          /* a run that never ends from here on is an error, too */
+  do
+  :: d_step { CLOSES -> endWindow() }
+  :: d_step { changed -> notice() }
+  :: timeout -> assert(!calm || ENDSWELL); break
   od
 }
 

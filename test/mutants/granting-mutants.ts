@@ -150,7 +150,6 @@ export const grantingScriptMutants: readonly Mutant[] = [
     file: "src/databases/redis/reassert.lua",
     find: "return known < token or (known == token and not current)",
     replace: "return true",
-    model: "REASSERTOVER",
     protocol: true,
     caughtBy: ["databases/redis/redis-database"],
   },

@@ -43,14 +43,7 @@ export type Kind = keyof typeof KINDS;
 export const HOLDER = "holder";
 
 /** Such a fault alone costs nobody a lease: who lives comes back in time. */
-const HARMLESS_ALONE = new Set<Kind>([
-  "restart-empty",
-  "restart-old",
-  "flush",
-  "crash-worker",
-  "block",
-  "lost-replies",
-]);
+const HARMLESS_ALONE = new Set<Kind>(["restart-empty", "restart-old", "flush", "crash-worker", "block"]);
 
 const LOSES_MEMORY = new Set<string>(["restart-empty", "restart-old", "flush"]);
 
@@ -59,6 +52,8 @@ const LOSES_MEMORY = new Set<string>(["restart-empty", "restart-old", "flush"]);
  * was not served for trustMs before its connection broke may have been condemned unheard (docs/adr/0006).
  */
 export function isGentle({ faults }: Scenario): boolean {
+  // One that lasts longer may outlive the leases with the shortest lock TTL, which is the end that is promised.
+  if (faults.some(({ durationMs }) => durationMs > 1_300)) return false;
   const [first, second] = faults;
   if (first && !second && HARMLESS_ALONE.has(first.kind as Kind)) return true;
   const isNear = (restart: Fault, other: Fault) =>

@@ -23,8 +23,8 @@ class Stage {
 
   grant(locker: string, leaseNumber: number, token: number, found: string | null = null): void {
     const args = ["fresh", "700", "1", "era", `${locker}.1`, locker, String(leaseNumber), "6000", "", "", ""];
-    const reply = ["ok", "era", ["granted", `${token}`]];
-    this.oracle.onScript("acquire", ["p:n", `p:s:${locker}.1`, "p:l:key"], args, reply, [found]);
+    const keys = ["p:n", `p:s:${locker}.1`, "p:l:key"];
+    this.oracle.onScript("acquire", keys, args, ["ok", "era", ["granted", `${token}`]], [found]);
   }
   begin(): void {
     const args = ["fresh", "700", "new", "", "1", "3600000", ...limits];

@@ -2,7 +2,7 @@
 
 import type { ScriptName } from "../../src/databases/redis/connection.js";
 import { PREFIX, type Oracle } from "./oracle.js";
-import type { SimConnection } from "./network.js";
+import type { Path, SimConnection } from "./network.js";
 import { SimRedis, type DataAfterRestart } from "./store/sim-redis.js";
 import type { World } from "./world.js";
 
@@ -63,6 +63,11 @@ export class SimServer {
 
   #deliver(id: string, channel: string): void {
     for (const from of this.#accepted) if (from.id === id) from.down.send(() => from.onMessage(channel));
+  }
+
+  /** Whether anything that was sent on that path may still arrive. */
+  hasConnectionOf(path: Path): boolean {
+    return [...this.#accepted].some((from) => from.path === path);
   }
 
   /** What a hash holds, for who looks from outside. */

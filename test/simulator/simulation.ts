@@ -5,32 +5,10 @@ import type { Fault, Scenario } from "../history/scenario.js";
 import { begin, HOLDER, isGentle, type Stage } from "./faults.js";
 import { Jobs } from "./jobs.js";
 import { Oracle, PREFIX, type HeldSomewhere } from "./oracle.js";
-import { SimProcess, type Limits } from "./process.js";
+import { LIMITS, OTHER_LIMITS } from "./limits.js";
+import { SimProcess } from "./process.js";
 import { SimServer } from "./server.js";
 import { World } from "./world.js";
-
-/** A tenth of the defaults and less, so that a second of a world holds many pings, takeovers and windows. */
-const LIMITS: Limits = {
-  lockTtlMs: 6_000,
-  sessionTtlMs: 1_000,
-  pingIntervalMs: 100,
-  disconnectGraceMs: 500,
-  acquireTimeoutMs: 3_000,
-  closeTimeoutMs: 1_000,
-  recoveryMs: 700,
-  commandTimeoutMs: 400,
-};
-
-/** Others meet them in the same world, as old and new fleets do during a deploy. */
-const OTHER_LIMITS: Limits = {
-  ...LIMITS,
-  lockTtlMs: 1_800, // some blocks and outages last longer
-  sessionTtlMs: 1_600,
-  pingIntervalMs: 150,
-  disconnectGraceMs: 800,
-  recoveryMs: 1_150,
-  commandTimeoutMs: 1_500,
-};
 
 /** In the calm every key must be had again within that time of somebody asking, ms: the longest job, and a takeover. */
 const CALM_MS_MAX = 40_000;
@@ -206,6 +184,8 @@ export class Simulation {
     await this.#passes(FRESH_MS_MAX, () => had === this.#keys.length);
     if (had < this.#keys.length) this.#oracle.report("L1", `${victim.name}, alone, got ${had} keys`);
     victim.kill();
+    // What it has sent may arrive after its death, a ping too, before the store hears that its connections are gone.
+    await this.#passes(CALM_MS_MAX, () => !this.#server.hasConnectionOf(victim.path));
     await this.#passes(victim.limits.sessionTtlMs + 50);
   }
 
@@ -240,7 +220,7 @@ export class Simulation {
       });
     }
     await this.#passes(LIMITS.closeTimeoutMs + 500, () => open.size === 0);
-    for (const { name } of open) this.#oracle.report("C5", `close() of ${name} has not resolved`);
+    for (const { name } of open) this.#oracle.report("close", `close() of ${name} has not resolved`);
     await this.#passes(200);
     for (const key of this.#keys) {
       const raw = this.#server.redis.get(`${PREFIX}l:${key}`);

@@ -88,6 +88,19 @@ test("a provisional session gets no trust before the window closes, and a raised
   assert.equal(stage.changes[0]?.cause, "settled");
 });
 
+test("a session that asked to enter provisionally gets no trust in the window, whatever its record says", async () => {
+  const stage = await backProvisionally();
+  // A begin of its own that came very late wrote the record anew, as that of a session nobody doubts.
+  await stage.answerBegin(stage.store.answer("alive"));
+  await stage.pings(4, () => stage.store.answer("alive"));
+  assert.deepEqual(stage.cells.log, ["epoch"], "never trust");
+  stage.store.recovering = false;
+  stage.messages.length = 0;
+  await stage.pings(1);
+  assert.deepEqual(stage.cells.log, ["epoch", "epoch", "trust"]);
+  assert.equal(stage.changes[0]?.cause, "settled");
+});
+
 test("a provisional session that is condemned in the window was so before: nothing of it is left", async () => {
   const stage = await backProvisionally();
   await stage.answerBegin(stage.store.answer("recovering"));
