@@ -56,6 +56,15 @@ const lease = (sessionId = "other.1", leaseNumber = 5): LeaseRecord => ({
   ...{ key: "key", sessionId, leaseNumber, fencingToken: 70, acquiredAtMs: 4_000, era: "era1", trace: "why" },
 });
 
+test("what this contender must wait on top of a holder's limit is part of the limit that is told", async () => {
+  const { judge, store } = begun();
+  Object.assign(store, { session: { silentMs: 10_500 }, steadyMs: 60_000, overlookedMs: 1_200 });
+  const contention = await judge.judge(lease());
+  assert.ok(contention.next === "unsure");
+  assert.deepEqual([contention.againInMs, contention.limitMs], [700, 11_200]);
+  assert.deepEqual(store.condemned, [], "the store would not");
+});
+
 test("a holder that lives is busy, and is described with what it told of itself", async () => {
   const { judge, store } = begun();
   store.session = { silentMs: 300, labels: { release: "7" } };

@@ -31,6 +31,7 @@ const facts: fc.Arbitrary<TakeoverFacts> = fc.record({
   holder: holder.map((given) => ({ ...given, state: "alive" }) as SessionRecord),
   proof: fc.constantFrom("dead", "alive", "unknown"),
   steadyMs: ms(),
+  overlookedMs: fc.oneof(fc.constant(0), ms(5_000)),
   brokenAgoMs: fc.oneof(ms(), fc.constant(Infinity)),
   contenderSessionTtlMs: ms(),
 });
@@ -41,14 +42,15 @@ function later(given: TakeoverFacts, byMs: number): TakeoverFacts {
   return { ...given, holder: silent, steadyMs: given.steadyMs + byMs, brokenAgoMs: given.brokenAgoMs + byMs };
 }
 
-test("a living record is called dead only by its own limits, by a contender that was steady for as long", () => {
+test("a living record is called dead only past its limits and what the contender overlooks, steady for as long", () => {
   fc.assert(
     fc.property(facts, (given) => {
       const { silentMs, sessionTtlMs, disconnectGraceMs, connectionGone } = given.holder;
+      const waitedMs = Math.min(silentMs, given.steadyMs) - given.overlookedMs;
       if (decideTakeover(given).verdict !== "dead") return;
-      const silent = silentMs >= sessionTtlMs && given.steadyMs >= sessionTtlMs;
+      const silent = waitedMs >= sessionTtlMs;
       const unbroken = given.brokenAgoMs >= given.contenderSessionTtlMs;
-      const cutOff = connectionGone === true && unbroken && Math.min(silentMs, given.steadyMs) >= disconnectGraceMs;
+      const cutOff = connectionGone === true && unbroken && waitedMs >= disconnectGraceMs;
       assert.ok(silent || cutOff || (given.proof === "dead" && connectionGone !== false));
     }),
     run,

@@ -130,8 +130,8 @@ export const acquiringMutants: readonly Mutant[] = [
     name: "judged-without-steadiness",
     rule: "S4, ADR 0003",
     file: "src/takeover.ts",
-    find: "Math.max(limitMs - silentMs, limitMs - steadyMs, 0)",
-    replace: "Math.max(limitMs - silentMs, 0)",
+    find: "Math.max(limitMs - silentMs, limitMs - steadyMs, -overlookedMs)",
+    replace: "Math.max(limitMs - silentMs, -overlookedMs)",
     caughtBy: ["takeover"],
   },
   {
@@ -165,6 +165,22 @@ export const acquiringMutants: readonly Mutant[] = [
     find: 'pidNamespace !== "" && pidNamespace === own.pidNamespace && timeNamespace === own.timeNamespace;',
     replace: 'pidNamespace !== "" && timeNamespace === own.timeNamespace;',
     caughtBy: ["host-facts"],
+  },
+  {
+    name: "dead-owner-is-held-against-a-larger-drift",
+    rule: "L1, ADR 0003",
+    file: "src/contention.ts",
+    find: "holder.sessionTtlMs + overlookedMs",
+    replace: "holder.sessionTtlMs",
+    caughtBy: ["contention"],
+  },
+  {
+    name: "looks-before-its-own-drift-allows-it",
+    rule: "L5, ADR 0003",
+    file: "src/takeover.ts",
+    find: "-overlookedMs) + overlookedMs;",
+    replace: "0);",
+    caughtBy: ["takeover"],
   },
   {
     name: "asks-again-without-a-pace",

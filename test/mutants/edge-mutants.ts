@@ -111,6 +111,14 @@ export const edgeMutants: readonly Mutant[] = [
     caughtBy: ["locker"],
   },
   {
+    name: "thread-that-cannot-be-made-throws",
+    rule: "S6, ADR 0001",
+    file: "src/worker-thread.ts",
+    find: "return { ended: Promise.reject(error as Error), post: () => {}, destroy: () => Promise.resolve() };",
+    replace: "throw error;",
+    caughtBy: ["worker-refused"],
+  },
+  {
     name: "worker-started-again-forgets-its-session",
     rule: "L4, ADR 0001",
     file: "src/engine.ts",

@@ -149,7 +149,7 @@ export const judgingScriptMutants: readonly Mutant[] = [
     name: "larger-limits-overlook-a-step",
     rule: "S4, ADR 0003",
     file: "src/databases/redis/condemn.lua",
-    find: "tonumber(limitMs) + overlookedMs",
+    find: "tonumber(limitMs) + addedMs",
     replace: "tonumber(limitMs)",
     caughtBy: ["databases/redis/redis-database"],
   },

@@ -70,6 +70,12 @@ local function steadyForMs(session, nowMs, monoMs)
   return nowMs - tonumber(v[3]), allowed
 end
 
+-- A contender with larger limits overlooks larger steps of the store's clock than the victim's margin allows for: by
+-- so many ms its silence must be longer.
+local function overlookedMs(driftMs, victimDriftMs)
+  return math.max(0, driftMs - tonumber(victimDriftMs))
+end
+
 -- Why a command of this session is not to be executed, or nil. A connection's generation only grows: what an older,
 -- dead connection still delivers is refused once the next one has been heard.
 local function refusal(session, ns, era, generation)
