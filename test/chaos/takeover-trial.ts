@@ -29,8 +29,9 @@ export type Takeover = {
 const calmMs = 10_000;
 /** How long a waiter is given to begin to wait. */
 const settleMs = 300;
-/** L3, and what a machine that was too busy may add. */
-const noticeMs = 50;
+/** L3, after a process that was stopped was let run on a machine that a dozen others use, too. */
+const noticeMs = 300;
+/** What a machine that was too busy may add. */
 const busyMs = 250;
 
 /** From the end of the holder to the grant (README, "Limits"). */
