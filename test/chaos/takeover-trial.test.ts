@@ -5,8 +5,10 @@ import { judgeTakeover, takeoverLimitMs, type Takeover } from "./takeover-trial.
 
 const takeover: Takeover = {
   ...{ how: "SIGSTOP", key: "job-1", holder: "p1.1", waiter: "p2.1", atMs: 5_000 },
-  ...{ tookMs: 1_300, limitMs: 2_000, starvedMs: 0, toldMs: 12 },
+  ...{ tookMs: 1_300, limitMs: 2_000, starved: [], toldMs: 12 },
 };
+
+const busy = (fromMs: number, toMs: number) => [{ fromMs, toMs }];
 
 function foundIn(changed: Partial<Takeover>): string[] {
   return judgeTakeover({ ...takeover, ...changed }).map(({ rule, what }) => `${rule}: ${what}`);
@@ -16,14 +18,17 @@ test("a takeover has to come in time, and slack is given only for what the machi
   assert.deepEqual(foundIn({}), []);
   assert.match(foundIn({ tookMs: 2_100 })[0] ?? "", /^takeover: p2\.1 got the key of p1\.1 \(SIGSTOP\) after 2100 ms/);
   assert.match(foundIn({ tookMs: Infinity })[0] ?? "", /never/);
-  assert.match(foundIn({ tookMs: Infinity, starvedMs: 3_000 })[0] ?? "", /never/, "however busy it is");
-  assert.deepEqual(foundIn({ tookMs: 2_100, starvedMs: 160 }), []);
+  assert.match(foundIn({ tookMs: Infinity, starved: busy(6_000, 9_000) })[0] ?? "", /never/, "however busy it is");
+  assert.deepEqual(foundIn({ tookMs: 2_100, starved: busy(4_950, 5_110) }), []);
+  assert.deepEqual(foundIn({ tookMs: 3_400, starved: busy(6_000, 6_160) }), [], "it has to look for the whole limit");
+  assert.equal(foundIn({ tookMs: 3_500, starved: busy(6_000, 6_160) }).length, 1);
+  assert.equal(foundIn({ tookMs: 2_100, starved: busy(1_000, 4_000) }).length, 1, "long before");
 });
 
 test("who was stopped is told as soon as it runs again", () => {
   assert.match(foundIn({ toldMs: 310 })[0] ?? "", /p1\.1 was told 310 ms after it ran again; the limit is 300 ms/);
-  assert.deepEqual(foundIn({ toldMs: 310, starvedMs: 160 }), []);
-  assert.equal(foundIn({ toldMs: Infinity, starvedMs: 160 }).length, 1);
+  assert.deepEqual(foundIn({ toldMs: 310, starved: busy(6_000, 6_160) }), []);
+  assert.equal(foundIn({ toldMs: Infinity, starved: busy(6_000, 6_160) }).length, 1);
   assert.deepEqual(foundIn({ toldMs: undefined }), []);
 });
 
