@@ -1,5 +1,6 @@
 // What a store must offer to be put under faults. The harness knows no store but through this.
 
+import type { FinalHolder } from "../history/checker.js";
 import type { ClockShim } from "./clock-shim.js";
 import type { Fault, Schedule } from "./schedule.js";
 import type { FaultKind } from "./kinds.js";
@@ -35,9 +36,13 @@ export interface Store extends AsyncDisposable {
   apply(fault: Fault, tools: FaultTools): Promise<void>;
   /** Ends whatever is left of any fault. Resolves once the store serves. */
   heal(): Promise<void>;
+  /** Leases of sessions that are not condemned, and the process whose session it is. */
+  holders(): Promise<StoredHolder[]>;
   /** What should not be there when every locker has been closed. */
   leftovers(): Promise<string[]>;
 }
+
+export type StoredHolder = FinalHolder & { readonly pid: number };
 
 export type FaultTools = {
   /** Call when the fault has begun: dates it in the history. */

@@ -14,12 +14,15 @@ export type Limits = {
   readonly database: Required<Pick<RedisDatabaseSettings, "recoveryMs" | "commandTimeoutMs">>;
 };
 
+/** Longer than any schedule: nothing but a condemnation may give a dead one's key to somebody else. */
+const lockTtlMs = 60_000;
+
 const fast: Limits = {
   locker: {
     sessionTtlMs: 1_000,
     pingIntervalMs: 100,
     disconnectGraceMs: 500,
-    lockTtlMs: 6_000,
+    lockTtlMs,
     acquireTimeoutMs: 4_000,
     closeTimeoutMs: 1_000,
   },
@@ -33,7 +36,6 @@ const old: Limits = {
     sessionTtlMs: 2_500,
     pingIntervalMs: 200,
     disconnectGraceMs: 1_200,
-    lockTtlMs: 9_000,
   },
   database: { recoveryMs: 1_500, commandTimeoutMs: 1_500 },
 };

@@ -12,7 +12,7 @@ import { nowMs } from "./journal.js";
 import { canDropPackets, whyNoDrops, whyNoNetem } from "./kernel-faults.js";
 import { faultKinds, specOf, type FaultKind } from "./kinds.js";
 import { redisBackend } from "./redis-backend.js";
-import { explain, showViolations, summarize } from "./report.js";
+import { explain, showTotals, showViolations, summarize } from "./report.js";
 import { runSchedule, type Outcome } from "./run-schedule.js";
 import { shrinkFailing } from "./shrink-failing.js";
 import { makeSchedule, parseSchedule, printSchedule, type Schedule } from "./schedule.js";
@@ -26,7 +26,13 @@ export type Totals = {
   faults: number;
   grants: number;
   violations: number;
+  excused: number;
+  missed: number;
+  starvedMs: number;
+  /** Of the trials at the end of each schedule. */
   worstTakeoverMs: number;
+  /** Of all schedules' shares of time and keys for which S1 was relaxed. */
+  relaxedSum: number;
   /** Of schedules with violations. */
   failedSeeds: number[];
   /** Seeds of schedules in which the harness itself failed. They are in no other count. */
@@ -36,8 +42,7 @@ export type Totals = {
 /** Resolves with what all schedules came to. Told on standard output as they end. */
 export async function runMany(args: Arguments): Promise<Totals> {
   const firstSeed = args.seed ?? randomInt(2 ** 32 - 1_000_000);
-  const counts = { schedules: 0, faults: 0, grants: 0, violations: 0, worstTakeoverMs: 0 };
-  const totals: Totals = { firstSeed, ...counts, failedSeeds: [], broken: [] };
+  const totals = noTotals(firstSeed);
   const backend = backends.find(({ name }) => name === args.backend);
   if (!backend) throw new RangeError(`--backend ${args.backend}: there are ${backends.map(({ name }) => name).join()}`);
   const opened = await ClockShim.open();
@@ -63,10 +68,13 @@ export async function runMany(args: Arguments): Promise<Totals> {
     }
   };
   await Promise.all(Array.from({ length: args.atOnce }, lane));
-  const { schedules, faults, grants, violations, worstTakeoverMs } = totals;
-  const done = `${schedules} schedules · ${faults} faults · ${grants} grants`;
-  say(`${done} · ${violations} violations · worst takeover ${worstTakeoverMs} ms`);
+  say(showTotals(totals));
   return totals;
+}
+
+function noTotals(firstSeed: number): Totals {
+  const counts = { schedules: 0, faults: 0, grants: 0, violations: 0, excused: 0, missed: 0 };
+  return { firstSeed, ...counts, starvedMs: 0, worstTakeoverMs: 0, relaxedSum: 0, failedSeeds: [], broken: [] };
 }
 
 /** The first SIGINT or SIGTERM ends a run of hours in good order: with its totals, and its row in the table. */
@@ -119,7 +127,11 @@ function add(totals: Totals, outcome: Outcome): void {
   totals.faults += outcome.faults;
   totals.grants += outcome.grants;
   totals.violations += outcome.violations.length;
-  totals.worstTakeoverMs = Math.max(totals.worstTakeoverMs, Math.round(outcome.worstTakeoverMs));
+  totals.excused += outcome.excused.length;
+  totals.missed += outcome.missed.length;
+  totals.starvedMs += outcome.starvedMs;
+  totals.relaxedSum += outcome.relaxedShare;
+  totals.worstTakeoverMs = Math.max(totals.worstTakeoverMs, Math.round(outcome.takeover?.tookMs ?? 0));
   if (outcome.violations.length > 0) totals.failedSeeds.push(outcome.schedule.seed);
 }
 
@@ -127,7 +139,7 @@ function tell(outcome: Outcome, args: Arguments): void {
   const { quiet, only, processes } = args;
   const hasFailed = outcome.violations.length > 0;
   if (!quiet || hasFailed) say(printSchedule(outcome.schedule));
-  if (!quiet || hasFailed) explain(outcome).forEach(say);
+  if (!quiet || hasFailed || outcome.excused.length > 0) explain(outcome).forEach(say);
   say(summarize(outcome));
   if (!hasFailed) return;
   say(showViolations(outcome));

@@ -3,7 +3,15 @@
 
 import { BroadcastChannel, isMainThread } from "node:worker_threads";
 import { RedisDatabase, type Database } from "../../src/index.js";
-import { descriptionVariable, orderChannel, type DatabaseDescription, type WorkerOrder } from "./member-protocol.js";
+import { nowMs } from "./journal.js";
+import {
+  descriptionVariable,
+  orderChannel,
+  type DatabaseDescription,
+  type OrderHeard,
+  type PostedOrder,
+  type WorkerOrder,
+} from "./member-protocol.js";
 
 const description = JSON.parse(process.env[descriptionVariable] ?? "{}") as DatabaseDescription;
 export const database: Database = elsewhere(open(description), description.host);
@@ -11,7 +19,11 @@ export const database: Database = elsewhere(open(description), description.host)
 if (!isMainThread) {
   const orders = new BroadcastChannel(orderChannel);
   orders.addEventListener("message", (message) => {
-    const order = (message as unknown as { data: WorkerOrder }).data;
+    const order = (message as unknown as { data: PostedOrder }).data;
+    // A thread that stood still, or was started meanwhile, would commit a fault that nobody knows of.
+    if (nowMs() > order.untilMs) return;
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a channel between threads, no window
+    orders.postMessage({ heard: order.id } satisfies OrderHeard);
     setTimeout(() => obey(order), order.inMs); // waits: the order says when
   });
   orders.unref();

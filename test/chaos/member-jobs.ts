@@ -28,6 +28,7 @@ export class Jobs {
   readonly #deps: JobDeps;
   readonly #stop = new AbortController();
   #attempts = 0;
+  readonly #kept: (() => Promise<void>)[] = [];
   #isCalm = false;
 
   constructor(deps: JobDeps) {
@@ -51,6 +52,29 @@ export class Jobs {
       await this.#takeOnce({ key, attempt: ++this.#attempts });
       await pause(5 + random() * 60);
     }
+  }
+
+  /** Outside of the loops: has the key until letGo(). Resolves with the time of the grant. */
+  async take(key: string, waitMs: number): Promise<number> {
+    const { locker, journal } = this.#deps;
+    const of = { key, attempt: ++this.#attempts };
+    journal.add({ kind: "acquire-called", ...of });
+    const outcome = await locker.acquire(key, { waitMs });
+    const atMs = nowMs();
+    if (outcome.status !== LockStatus.SUCCESS) {
+      journal.add({ kind: "busy", ...of, holderToken: outcome.holder.fencingToken });
+      throw new Error(`${key} is held by ${outcome.holder.fencingToken}`);
+    }
+    const { lease } = outcome;
+    const token = lease.fencingToken;
+    journal.add({ kind: "acquired", ...of, token, atMs });
+    lease.signal.addEventListener("abort", () => this.#aborted({ ...of, token }, lease));
+    this.#kept.push(() => this.#release(of, lease));
+    return atMs;
+  }
+
+  async letGo(): Promise<void> {
+    await Promise.all(this.#kept.splice(0).map((release) => release()));
   }
 
   async #takeOnce(of: Attempt): Promise<void> {
@@ -104,7 +128,7 @@ export class Jobs {
     }
     const { lease } = outcome;
     await this.#section(of, lease);
-    await this.#release(of, lease, () => lease.release());
+    await this.#release(of, lease);
   }
 
   async #mutex(of: Attempt, waitMs: number): Promise<void> {
@@ -118,15 +142,15 @@ export class Jobs {
     if (held) this.#released(of, held);
   }
 
-  async #release(of: Attempt, lease: Lease, release: () => Promise<void>): Promise<void> {
+  async #release(of: Attempt, lease: Lease): Promise<void> {
     this.#deps.journal.add({ kind: "release-called", ...of, token: lease.fencingToken });
-    await release();
+    await lease.release();
     this.#released(of, lease);
   }
 
+  /** The package does not say here whether the lease was held to the end, and we claim nothing in its name. */
   #released(of: Attempt, lease: Lease): void {
-    const heldToTheEnd = !lease.signal.aborted;
-    this.#deps.journal.add({ kind: "released", ...of, token: lease.fencingToken, heldToTheEnd });
+    this.#deps.journal.add({ kind: "released", ...of, token: lease.fencingToken, heldToTheEnd: false });
   }
 
   /** Works until it has done enough or is told that the lease is lost. Never throws for that. */
@@ -134,10 +158,7 @@ export class Jobs {
     const { journal, random } = this.#deps;
     const ofLease = { ...of, token: lease.fencingToken };
     journal.add({ kind: "acquired", ...ofLease });
-    const onAbort = (): void => {
-      const { reason } = lease.signal as { reason: unknown };
-      if (reason instanceof LockError) journal.add({ kind: "aborted", ...ofLease, code: reason.code });
-    };
+    const onAbort = (): void => this.#aborted(ofLease, lease);
     lease.signal.addEventListener("abort", onAbort);
     const forMs = this.#isCalm ? 20 + random() * 60 : 20 + random() ** 3 * 2_500;
     const endMs = nowMs() + forMs;
@@ -154,6 +175,11 @@ export class Jobs {
     } finally {
       lease.signal.removeEventListener("abort", onAbort);
     }
+  }
+
+  #aborted(of: Attempt & { token: number }, lease: Lease): void {
+    const { reason } = lease.signal as { reason: unknown };
+    if (reason instanceof LockError) this.#deps.journal.add({ kind: "aborted", ...of, code: reason.code });
   }
 
   async #beat(of: Attempt & { token: number }, lease: Lease): Promise<void> {

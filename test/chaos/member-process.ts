@@ -95,6 +95,16 @@ export class Place {
     await this.#child?.request("calm");
   }
 
+  /** Ends the jobs in good order. */
+  async rest(deadlineMs: number): Promise<void> {
+    await withDeadline(this.#alive().request("rest"), deadlineMs, `${this.process}: the end of its jobs`);
+  }
+
+  /** Takes the key and keeps it. Resolves with the time of the grant. */
+  take(key: string, waitMs: number): Promise<number> {
+    return this.#alive().request("take", key, waitMs);
+  }
+
   /** Ends the jobs and the locker in good order; the process then has to end by itself. Both have a deadline. */
   async close(deadlineMs: number): Promise<void> {
     const child = this.#alive();

@@ -33,4 +33,7 @@ export type WorkerOrder = { what: "throw" | "exit" | "stall"; inMs: number; forM
  * a fault outside of its time would be one that the history does not tell of.
  */
 export const orderMsMax = 250;
+/** Between the threads of a member: an order that the worker's thread takes at once, or not at all, and its answer. */
+export type PostedOrder = WorkerOrder & { id: number; untilMs: number };
+export type OrderHeard = { heard: number };
 export const orderChannel = "pulselock-chaos-worker";

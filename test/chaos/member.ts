@@ -6,18 +6,33 @@ import { BroadcastChannel } from "node:worker_threads";
 import { fileURLToPath } from "node:url";
 import { Locker, type Condemned } from "../../src/index.js";
 import { serveChild } from "../support/child.js";
-import { mulberry32 } from "../support/wait.js";
+import { mulberry32, withDeadline } from "../support/wait.js";
 import { Journal, nowMs } from "./journal.js";
 import { Jobs } from "./member-jobs.js";
-import { orderChannel, orderMsMax, type MemberSetup, type WorkerOrder } from "./member-protocol.js";
+import {
+  orderChannel,
+  orderMsMax,
+  type MemberSetup,
+  type OrderHeard,
+  type PostedOrder,
+  type WorkerOrder,
+} from "./member-protocol.js";
 import { Register } from "./register.js";
 
 const orders = new BroadcastChannel(orderChannel);
+/** Orders to the worker that it has not taken yet. */
+const hearing = new Map<number, () => void>();
+let lastOrder = 0;
 let journal: Journal;
 let locker: Locker;
 let register: Register;
 let jobs: Jobs;
 let loops: Promise<unknown>;
+
+orders.addEventListener("message", (message) => {
+  const { heard } = (message as unknown as { data: OrderHeard }).data;
+  hearing.get(heard)?.();
+});
 
 serveChild({
   open(setup: MemberSetup) {
@@ -42,16 +57,31 @@ serveChild({
     checkFresh(givenAtMs);
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, forMs);
   },
-  worker(order: WorkerOrder, givenAtMs: number) {
+  /** Resolves once the worker's thread has the order; rejects when there is none that could carry it out. */
+  async worker(order: WorkerOrder, givenAtMs: number) {
     checkFresh(givenAtMs);
-    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a channel between threads, no window
-    orders.postMessage(order);
+    const id = ++lastOrder;
+    const heard = new Promise<void>((resolve) => hearing.set(id, resolve));
+    try {
+      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a channel between threads, no window
+      orders.postMessage({ ...order, id, untilMs: nowMs() + orderMsMax } satisfies PostedOrder);
+      await withDeadline(heard, 2 * orderMsMax, "a worker thread that hears the order");
+    } finally {
+      hearing.delete(id);
+    }
   },
   calm: () => jobs.calm(),
+  /** Ends the jobs in good order. */
+  async rest() {
+    jobs.stop();
+    await loops;
+  },
+  take: (key: string, waitMs: number) => jobs.take(key, waitMs),
   /** Ends the jobs in good order, then the locker. Resolves with what keeps the process alive besides the channel. */
   async close() {
     jobs.stop();
     await loops;
+    await jobs.letGo();
     const startedMs = nowMs();
     await locker.close();
     journal.add({ kind: "closed", tookMs: nowMs() - startedMs });

@@ -57,7 +57,7 @@ class DatedFault {
 
   #note(begins: boolean): void {
     this.#hasBegun = true;
-    this.#world.noteFault(this.#fault.kind, this.#fault.target, begins);
+    this.#world.noteFault(this.#fault.kind, this.#fault.target, begins, this.#fault.value);
   }
 }
 

@@ -3,7 +3,8 @@
 import type { Redis } from "ioredis";
 import type { RedisServer } from "../support/redis-server.js";
 import { waitUntil } from "../support/wait.js";
-import type { Backend, FaultTools, Store, StoreDeps } from "./backend.js";
+import { parseLease } from "../../src/databases/redis/records.js";
+import type { Backend, FaultTools, Store, StoreDeps, StoredHolder } from "./backend.js";
 import type { SteppedClock } from "./clock-shim.js";
 import type { Limits } from "./fleets.js";
 import { faultKinds, specOf, type FaultKind } from "./kinds.js";
@@ -81,6 +82,19 @@ class RedisStore implements Store {
     await client.call("CLIENT", "UNPAUSE");
     await client.config("SET", "maxmemory", "0");
     await waitUntil(() => client.ping(), "PONG", { deadlineMs: 10_000, what: "the healed store's answer" });
+  }
+
+  async holders(): Promise<StoredHolder[]> {
+    const client = this.#admin();
+    const leases = await client.keys(`${prefix}l:*`);
+    const holders = leases.map(async (name): Promise<StoredHolder[]> => {
+      const raw = await client.get(name);
+      if (raw === null) return [];
+      const { key, sessionId, fencingToken } = parseLease(name.slice(`${prefix}l:`.length), raw);
+      const [pid, dead] = await client.hmget(`${prefix}s:${sessionId}`, "pid", "dead");
+      return pid && !dead ? [{ key, token: fencingToken, session: sessionId, pid: Number(pid) }] : [];
+    });
+    return (await Promise.all(holders)).flat();
   }
 
   async leftovers(): Promise<string[]> {

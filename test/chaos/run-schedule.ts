@@ -3,20 +3,20 @@
 import type { FinalValue } from "../history/checker.js";
 import type { HistoryEvent, Violation } from "../history/history.js";
 import { waitUntil } from "../support/wait.js";
+import type { StoredHolder } from "./backend.js";
 import { wrongCondemnations } from "./condemnations.js";
 import { nowMs } from "./journal.js";
 import { runFaults, type Missed } from "./nemesis.js";
 import { Register } from "./register.js";
 import type { Schedule } from "./schedule.js";
-import { intervalsOf, type Relaxed } from "./relaxations.js";
+import { intervalsOf, shareRelaxed } from "./relaxations.js";
 import { Starvation } from "./starvation.js";
-import { healMsMax, judge } from "./verdict.js";
+import { judgeTakeover, tryTakeover, type Takeover } from "./takeover-trial.js";
+import { healMsMax, judge, type Evidence, type Verdict } from "./verdict.js";
 import { World, type WorldDeps } from "./world.js";
 
-export type Outcome = {
+export type Outcome = Verdict & {
   readonly schedule: Schedule;
-  readonly violations: readonly Violation[];
-  readonly relaxed: readonly Relaxed[];
   readonly history: readonly HistoryEvent[];
   readonly faults: number;
   readonly missed: readonly Missed[];
@@ -25,7 +25,10 @@ export type Outcome = {
   readonly yes: number;
   readonly writes: number;
   readonly lostUnfenced: number;
-  readonly worstTakeoverMs: number;
+  /** Undefined: a key that was free could not be had, which is a violation. */
+  readonly takeover: Takeover | undefined;
+  /** For how much of the time of faults and keys S1 was not demanded, 0 to 1. */
+  readonly relaxedShare: number;
   readonly healMs: number;
   /** For how long the machine was too busy to judge silence. */
   readonly starvedMs: number;
@@ -33,26 +36,37 @@ export type Outcome = {
   readonly tookMs: number;
 };
 
+/** For the jobs, and then for the locker and its process, to end. */
+const endMsMax = 10_000;
+const giveBackMsMax = 2_000;
+
 export async function runSchedule(schedule: Schedule, deps: WorldDeps): Promise<Outcome> {
-  const startedMs = nowMs();
+  const openedMs = nowMs();
   const found: Violation[] = [];
   using starvation = new Starvation();
   const world = await World.open(schedule, deps);
   try {
+    const startedMs = nowMs();
     const { faults, missed } = await runFaults(world, deps.notRun);
     const healedAtMs = nowMs();
     await recover(world, starvation, found);
-    const closedAtMs = nowMs();
+    const restAtMs = nowMs();
+    await rest(world, found);
+    const ghosts = await readGhosts(world);
+    const takeover = await endWithTakeover(world, starvation, found);
     await close(world, found);
     await checkLeftovers(world, found);
     const history = world.history();
     found.push(...judgeCondemnations(world, history, starvation));
     const { finalValues, ...totals } = await readRegister(world, deps.registerUrl, found);
-    const starved = starvation.spans;
-    const verdict = judge({ schedule, history, found, finalValues, healedAtMs, closedAtMs, starved });
-    const times = { healMs: closedAtMs - healedAtMs, tookMs: nowMs() - startedMs, starvedMs: starvation.sumSince(0) };
+    const [starved, { depositions }] = [starvation.spans, world];
+    const evidence = { schedule, history, found, finalValues, healedAtMs, restAtMs, ghosts, depositions, starved };
+    const verdict = judge(evidence);
+    const relaxedShare = shareRelaxed(verdict.relaxed, world.keys, { fromMs: startedMs, toMs: healedAtMs });
+    const times = { healMs: restAtMs - healedAtMs, tookMs: nowMs() - openedMs, starvedMs: starvation.sumSince(0) };
     const condemned = world.condemnations.length;
-    return { schedule, history, faults, missed, condemned, ...verdict, ...countEvents(history), ...totals, ...times };
+    const counts = { faults, missed, condemned, relaxedShare, ...countEvents(history), ...totals };
+    return { schedule, history, takeover, ...verdict, ...counts, ...times };
   } finally {
     await world[Symbol.asyncDispose]();
   }
@@ -86,13 +100,51 @@ async function recover(world: World, starvation: Starvation, found: Violation[])
   found.push({ rule: "L5", atMs: nowMs(), what });
 }
 
+/** After that no job runs, and nobody has or wants a key. */
+async function rest(world: World, found: Violation[]): Promise<void> {
+  const ends = world.seats.map(async ({ place }) => {
+    try {
+      await place.rest(endMsMax);
+    } catch (error) {
+      found.push({ rule: "leak", atMs: nowMs(), what: error instanceof Error ? error.message : String(error) });
+    }
+  });
+  await Promise.all(ends);
+}
+
+/** Leases of living sessions in the store, though no job has any: what is being given back needs a moment. */
+async function readGhosts(world: World): Promise<Evidence["ghosts"]> {
+  const holders = async (): Promise<readonly StoredHolder[]> => {
+    const living = new Set(world.seats.map(({ place }) => place.pid));
+    return (await world.store.holders()).filter(({ pid }) => living.has(pid));
+  };
+  const options = { deadlineMs: giveBackMsMax, what: "leases that are given back" };
+  await waitUntil(holders, (left) => left.length === 0, options).catch(() => undefined);
+  return { holders: await holders(), atMs: nowMs() };
+}
+
+async function endWithTakeover(
+  world: World,
+  starvation: Starvation,
+  found: Violation[],
+): Promise<Takeover | undefined> {
+  try {
+    const takeover = await tryTakeover(world, starvation);
+    found.push(...judgeTakeover(takeover));
+    return takeover;
+  } catch (error) {
+    const what = `no trial of a takeover: ${error instanceof Error ? error.message : String(error)}`;
+    found.push({ rule: "takeover", atMs: nowMs(), what });
+    return undefined;
+  }
+}
+
 async function close(world: World, found: Violation[]): Promise<void> {
-  const deadlineMs = 2 * 1_000 + 8_000;
   const ends = world.seats.map(async ({ place }) => {
     const died = (): void => place.deaths.forEach((what) => found.push({ rule: "S6", atMs: nowMs(), what }));
     try {
       died();
-      await place.close(deadlineMs);
+      await place.close(endMsMax);
     } catch (error) {
       const what = error instanceof Error ? error.message : String(error);
       found.push({ rule: "leak", atMs: nowMs(), what });

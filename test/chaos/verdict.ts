@@ -1,12 +1,12 @@
 // What a history proves, less what is not promised under the faults that it tells of.
 
-import { checkHistory, type CheckerRules, type FinalValue } from "../history/checker.js";
+import { checkHistory, type CheckerRules, type FinalHolder, type FinalValue } from "../history/checker.js";
 import { indexHistory } from "../history/history-index.js";
 import type { HistoryEvent, Violation } from "../history/history.js";
-import { orphansOf } from "../history/liveness-rules.js";
+import { noGhosts } from "../history/safety-rules.js";
 import { slowestLimits } from "./fleets.js";
 import { stalls } from "./kinds.js";
-import { demanded, intervalsOf, relaxationsOf, type Relaxed } from "./relaxations.js";
+import { coveredMs, intervalsOf, relaxationsOf, whyNotDemanded, type Deposition, type Relaxed } from "./relaxations.js";
 import type { Schedule } from "./schedule.js";
 import type { Span } from "./starvation.js";
 
@@ -17,15 +17,21 @@ export type Evidence = {
   readonly found: readonly Violation[];
   readonly finalValues: readonly FinalValue[];
   readonly healedAtMs: number;
-  /** When the lockers were told to close. */
-  readonly closedAtMs: number;
+  /** When the jobs were told to end. */
+  readonly restAtMs: number;
+  /** What living processes' sessions still had in the store when all jobs had ended, and when that was read. */
+  readonly ghosts: { readonly atMs: number; readonly holders: readonly FinalHolder[] };
+  readonly depositions: readonly Deposition[];
   readonly starved: readonly Span[];
 };
 
+export type Excused = { readonly violation: Violation; readonly why: string };
+
 export type Verdict = {
   readonly violations: readonly Violation[];
+  /** What would have been one, and why it is none. */
+  readonly excused: readonly Excused[];
   readonly relaxed: readonly Relaxed[];
-  readonly worstTakeoverMs: number;
 };
 
 /** Of these a lease must never be lost, alone or together: everything else may excuse a loss. */
@@ -38,16 +44,28 @@ const timed: readonly string[] = ["S4", "L1", "L3", "L4", "L5", "close"];
 const hangoverMs = 2_500;
 
 export function judge(evidence: Evidence): Verdict {
-  const { history, found } = evidence;
-  const relaxed = relaxationsOf(history);
-  const all = [...checkHistory(history, rulesOf(evidence)), ...found].toSorted((a, b) => a.atMs - b.atMs);
-  const violations = demanded(all, relaxed).filter(
-    (violation) => !isStarved(violation, evidence) && !wasStoreAway(violation, evidence),
-  );
-  return { violations, relaxed, worstTakeoverMs: worstTakeoverMs(history) };
+  const { history, found, depositions, ghosts } = evidence;
+  const relaxed = relaxationsOf(history, depositions);
+  const untilThen = indexHistory(history.filter(({ atMs }) => atMs <= ghosts.atMs));
+  const left = noGhosts(untilThen, { finalHolders: ghosts.holders });
+  const all = [...checkHistory(history, rulesOf(evidence)), ...left, ...found].toSorted((a, b) => a.atMs - b.atMs);
+  const violations: Violation[] = [];
+  const excused: Excused[] = [];
+  for (const violation of all) {
+    const why = whyNotDemanded(violation, relaxed) ?? whyExcused(violation, evidence);
+    if (why === undefined) violations.push(violation);
+    else excused.push({ violation, why });
+  }
+  return { violations, excused, relaxed };
 }
 
-function rulesOf({ schedule, finalValues, healedAtMs, closedAtMs }: Evidence): CheckerRules {
+function whyExcused(violation: Violation, evidence: Evidence): string | undefined {
+  if (isStarved(violation, evidence)) return "the machine let nobody run";
+  if (wasStoreAway(violation, evidence)) return "the store was away for most of lockTtlMs";
+  return undefined;
+}
+
+function rulesOf({ schedule, finalValues, healedAtMs, restAtMs, starved }: Evidence): CheckerRules {
   const { locker, database } = slowestLimits(schedule.fleet);
   return {
     finalValues,
@@ -56,13 +74,17 @@ function rulesOf({ schedule, finalValues, healedAtMs, closedAtMs }: Evidence): C
     judgesLosses: schedule.fleet !== "hasty",
     excusesLoss: ({ fault }) => !survived.includes(fault),
     takeoverMs: locker.sessionTtlMs + 1_000 + slackMs,
-    noticeMs: slackMs,
+    noticeMs: starved.length > 0 ? busyNoticeMs : noticeMs,
     healedAtMs,
     healMs: healMsMax(schedule),
-    calmUntilMs: closedAtMs,
+    calmUntilMs: restAtMs,
     closeMs: 2 * locker.closeTimeoutMs + slackMs,
   };
 }
+
+/** L3; and on a machine where the harness itself was late, ms. */
+const noticeMs = 50;
+const busyNoticeMs = 300;
 
 /** For a machine that is busy, but not so busy that nothing can be said, ms. */
 const slackMs = 1_000;
@@ -86,26 +108,4 @@ function wasStoreAway({ rule, atMs }: Violation, { history, schedule }: Evidence
   const { lockTtlMs } = slowestLimits(schedule.fleet).locker;
   const stood = intervalsOf(history).filter(({ target }) => target === "store");
   return coveredMs(stood, atMs - lockTtlMs, atMs) > lockTtlMs / 2;
-}
-
-/** For how much of that time at least one of the spans lasted. */
-function coveredMs(spans: readonly Span[], fromMs: number, toMs: number): number {
-  let [coveredMs, reachedMs] = [0, fromMs];
-  for (const span of spans.toSorted((a, b) => a.fromMs - b.fromMs)) {
-    const endMs = Math.min(span.toMs, toMs);
-    coveredMs += Math.max(0, endMs - Math.max(span.fromMs, reachedMs));
-    reachedMs = Math.max(reachedMs, endMs);
-  }
-  return coveredMs;
-}
-
-/** From a kill of a holder, or the first acquire of its key after that, to the grant. */
-function worstTakeoverMs(history: readonly HistoryEvent[]): number {
-  const index = indexHistory(history);
-  return orphansOf(index).reduce((worstMs, { grant, killedMs, nextMs }) => {
-    if (nextMs === Infinity) return worstMs;
-    const asked = index.keys.get(grant.key)!.attempts.filter(({ endedMs }) => endedMs > killedMs);
-    const firstMs = asked.reduce((first, { calledMs = Infinity }) => Math.min(first, calledMs), Infinity);
-    return Math.max(worstMs, nextMs - Math.max(killedMs, firstMs));
-  }, 0);
 }

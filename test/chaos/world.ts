@@ -12,6 +12,7 @@ import type { Victim } from "./condemnations.js";
 import { JournalReader, nowMs, type Condemnation } from "./journal.js";
 import type { FaultKind } from "./kinds.js";
 import { Place } from "./member-process.js";
+import type { Deposition } from "./relaxations.js";
 import type { Schedule } from "./schedule.js";
 
 export type WorldDeps = {
@@ -35,6 +36,8 @@ export class World implements AsyncDisposable {
   readonly #directory: string;
   readonly #own: HistoryEvent[] = [];
   readonly #journals: JournalReader[] = [];
+  /** All that ever were, by pid. */
+  readonly #processes = new Map<number, string>();
   readonly #victims = new Map<number, Victim>();
 
   private constructor(schedule: Schedule, store: Store, directory: string, registerPrefix: string) {
@@ -72,8 +75,9 @@ export class World implements AsyncDisposable {
   note(kind: "started" | "killed", process: string): void {
     this.#own.push({ kind, process, atMs: nowMs() });
   }
-  noteFault(fault: string, target: string, begins: boolean): void {
-    this.#own.push({ kind: "fault", process: "harness", atMs: nowMs(), fault, target, begins });
+  noteFault(fault: string, target: string, begins: boolean, value?: number): void {
+    const strength = value === undefined ? {} : { value };
+    this.#own.push({ kind: "fault", process: "harness", atMs: nowMs(), fault, target, begins, ...strength });
   }
 
   /** In the order of its stamps. */
@@ -86,6 +90,14 @@ export class World implements AsyncDisposable {
   /** As far as history() has read. */
   get condemnations(): Condemnation[] {
     return this.#journals.flatMap(({ condemnations }) => condemnations);
+  }
+
+  /** Who condemned whom, by the runs of processes. */
+  get depositions(): Deposition[] {
+    return this.condemnations.flatMap(({ atMs, process, pid }) => {
+      const victim = this.#processes.get(pid);
+      return victim === undefined ? [] : [{ atMs, by: process, victim }];
+    });
   }
 
   victimOf(pid: number): Victim | undefined {
@@ -116,6 +128,7 @@ export class World implements AsyncDisposable {
       onChange: (process, kind, pid) => {
         this.note(kind, process);
         const { sessionTtlMs } = limits.locker;
+        this.#processes.set(pid, process);
         if (kind === "started") this.#victims.set(pid, { process, place: name, sessionTtlMs });
         else this.#victims.delete(pid);
       },
