@@ -11,7 +11,7 @@ if not count.err then
   gone = count[2] == 0 and "1" or "0"
 end
 local steadyMs, driftMs = steadyForMs(KEYS[2], nowMs, ARGV[2])
-local victimDriftMs = redis.call("HGET", KEYS[1], "drift") or driftMs -- absent: there is nothing to wait for
+local victimDriftMs = redis.call("HMGET", KEYS[1], "drift")[1] or driftMs -- absent: there is nothing to wait for
 local out = { whole(nowMs), gone, whole(steadyMs), whole(overlookedMs(driftMs, victimDriftMs)) }
 for _, v in ipairs(redis.call("HGETALL", KEYS[1])) do
   out[#out + 1] = v
