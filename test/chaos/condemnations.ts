@@ -40,6 +40,10 @@ export function wrongCondemnations(deps: CondemnedDeps): Violation[] {
   });
 }
 
+/** Some connections stay with an old primary that runs again: its clients ping, but not where they are judged. */
+const splits: readonly string[] = ["failover-revive"];
+
 function silences({ kind, target }: Interval, place: string): boolean {
+  if (splits.includes(kind)) return true;
   return specOf(kind).on !== "store" && !harmless.includes(kind) && (target === place || target === "all");
 }

@@ -3,7 +3,6 @@
 
 import { connect } from "node:net";
 import type { TcpProxy } from "../support/tcp-proxy.js";
-import type { Link } from "../support/tcp-link.js";
 
 /** Whether the chunk is whole commands, all of them calls of scripts: nothing else may go by another connection. */
 export function isScriptCall(chunk: Buffer): boolean {
@@ -37,19 +36,11 @@ export function commandNames(chunk: Buffer): string[] {
 
 /** Doubles the calls for which `chosen` says so, until the returned function is called. */
 export function duplicateCalls(proxy: TcpProxy, chosen: () => boolean): () => void {
-  const waiting = new WeakMap<Link, Promise<void>>();
   proxy.intercept((link, chunk) => {
-    const before = waiting.get(link);
-    const doubled = isScriptCall(chunk) && chosen();
-    if (!before && !doubled) return false;
-    // What follows on this connection waits as well: the order within a connection is what TCP guarantees.
-    const copied = (before ?? Promise.resolve()).then(() =>
-      doubled ? executeCopy(proxy.targetPort, chunk) : undefined,
-    );
-    const passed = copied.then(() => link.up.push(chunk));
-    waiting.set(link, passed);
-    void passed.then(() => waiting.get(link) === passed && waiting.delete(link));
-    return true;
+    // The lane keeps what follows behind the copy: order within a connection is what TCP guarantees, at the end of this
+    // fault as well.
+    if (isScriptCall(chunk) && chosen()) link.up.push(() => executeCopy(proxy.targetPort, chunk));
+    return false;
   });
   return () => proxy.intercept(undefined);
 }

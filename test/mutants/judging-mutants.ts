@@ -6,11 +6,11 @@ export const judgingScriptMutants: readonly Mutant[] = [
     name: "ping-creates-a-record",
     rule: "S4, ADR 0003",
     file: "src/databases/redis/ping.lua",
-    find: "if v[2] ~= ns.era then\n  if ns.recovering then",
+    find: "if v[2] ~= ns.era then\n  if ns.recovering and",
     replace:
       "if not v[2] and not ns.recovering then\n" +
       '  redis.call("HSET", session, "v", FORMAT, "era", ns.era, "last", whole(nowMs))\n' +
-      '  return answer("alive")\nend\nif v[2] ~= ns.era then\n  if ns.recovering then',
+      '  return answer("alive")\nend\nif v[2] ~= ns.era then\n  if ns.recovering and',
     model: "PINGCREATES",
     protocol: true,
     caughtBy: ["databases/redis/redis-database"],
@@ -28,10 +28,10 @@ export const judgingScriptMutants: readonly Mutant[] = [
     name: "reentry-after-the-window",
     rule: "S1, ADR 0006",
     file: "src/databases/redis/ping.lua",
-    find: "if v[2] ~= ns.era then\n  if ns.recovering then",
+    find: "if v[2] ~= ns.era then\n  if ns.recovering and",
     replace:
       'if v[2] ~= ns.era then\n  if v[2] and not ns.recovering then\n    redis.call("HSET", session, "era", ns.era)\n' +
-      '    return answer("alive")\n  end\n  if ns.recovering then',
+      '    return answer("alive")\n  end\n  if ns.recovering and',
     protocol: true,
     caughtBy: ["databases/redis/redis-database"],
   },
@@ -47,8 +47,26 @@ export const judgingScriptMutants: readonly Mutant[] = [
     name: "condemned-session-enters-the-era",
     rule: "S4, ADR 0006",
     file: "src/databases/redis/begin.lua",
-    find: 'if old[1] then\n  return answer("condemned")\nend\n',
+    find: 'if old[1] or hasMissedEra(ns, old[4]) then\n  return answer("condemned")\nend\n',
     replace: "",
+    caughtBy: ["databases/redis/redis-database"],
+  },
+  {
+    name: "missed-era-not-seen",
+    rule: "S1, ADR 0006",
+    file: "src/databases/redis/prelude.lua",
+    find: "tonumber(eraNumber) < ns.openedNumber",
+    replace: "false",
+    protocol: true,
+    caughtBy: ["databases/redis/redis-database"],
+  },
+  {
+    name: "era-before-the-window-is-missed",
+    rule: "L2, ADR 0006",
+    file: "src/databases/redis/prelude.lua",
+    find: "tonumber(eraNumber) < ns.openedNumber",
+    replace: "tonumber(eraNumber) < ns.eraNumber",
+    protocol: true,
     caughtBy: ["databases/redis/redis-database"],
   },
   {

@@ -34,7 +34,7 @@ export class SimServer {
   openNamespace(recoveryMs: number): void {
     const { runId } = this.redis;
     const record = { v: "1", run: runId, era: "era0", state: "open", fence: "0", recovery: String(recoveryMs) };
-    this.redis.plant(`${PREFIX}n`, record);
+    this.redis.plant(`${PREFIX}n`, { ...record, eraNumber: "1", opened: "1" });
   }
 
   accept(from: SimConnection): void {
