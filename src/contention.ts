@@ -54,18 +54,18 @@ export class ContentionJudge {
     const { lockerId, prove, session, sessionTtlMs, knows } = this.#deps;
     const own = session.latest()?.identity.sessionId;
     const snapshot = await this.#look(lease.sessionId);
-    const { session: holder, steadyMs } = snapshot;
+    const { session: holder, steadyMs, overlookedMs } = snapshot;
     const replace = { sessionId: lease.sessionId, fencingToken: lease.fencingToken };
     const isOurOwnLast = lease.sessionId !== own && lease.sessionId.startsWith(`${lockerId}.`);
     const verdict = decideTakeover({
       // We live under another id because it was condemned
       holder: isOurOwnLast ? { ...holder, state: "condemned" } : holder,
       proof: holder.state === "alive" ? prove(holder) : "unknown",
-      steadyMs,
+      ...{ steadyMs, overlookedMs },
       brokenAgoMs: session.brokenAgoMs,
       contenderSessionTtlMs: sessionTtlMs,
     });
-    const limitMs = holder.sessionTtlMs;
+    const limitMs = holder.sessionTtlMs + overlookedMs;
     const held = (next: "busy" | "unsure", againInMs: number) =>
       ({ next, holder: toHolder(lease, snapshot), againInMs, limitMs }) as const;
     if (isOurOwnLast && knows(lease.leaseNumber)) return held("unsure", AGAIN_MS); // it is being re-owned

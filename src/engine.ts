@@ -104,12 +104,10 @@ export class Engine {
   #task(database: DatabaseDescription, options: ResolvedOptions, lockerId: string): Omit<WorkerTask, "cells"> {
     const { lockTtlMs, sessionTtlMs, pingIntervalMs, disconnectGraceMs, labels } = options;
     const killAfterMs = options.seppuku === "kill" ? options.killAfterMs : undefined;
-    const state = this.session.state;
     return {
       ...{ database, lockerId, labels },
       limits: { lockTtlMs, sessionTtlMs, pingIntervalMs, disconnectGraceMs, killAfterMs },
-      resume: state,
-      sessionsUsed: state?.sessionsUsed ?? 0,
+      resume: this.session.state,
       lostJobs: this.holdings.all.filter(({ isLost }) => isLost).map(({ leaseNumber }) => leaseNumber),
     };
   }

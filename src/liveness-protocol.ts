@@ -16,8 +16,6 @@ export type WorkerTask = {
   labels: Record<string, string>;
   /** The session that an earlier run of the worker left behind, if it lives. */
   resume: SessionState | undefined;
-  /** How many sessions were used up so far: ids are never used twice. */
-  sessionsUsed: number;
   /** Leases that were lost while their job ran on, by number: what an earlier run of the worker was told. */
   lostJobs: readonly number[];
 };
@@ -36,7 +34,6 @@ export type LivenessLimits = {
 
 export type SessionState = {
   sessionId: string;
-  sessionsUsed: number;
   era: string;
   lostCounter: number;
   recoveryMs: number;

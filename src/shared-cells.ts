@@ -25,6 +25,8 @@ const CELL = {
   judgedEpoch: 7,
   /** Written by the main thread: the longest that a lease of this locker was ever to outlive its last renewal, ms. */
   lockTtlMsMax: 8,
+  /** Written by the worker: how many session ids were used, also by runs that died before they could tell. */
+  sessions: 9,
 } as const;
 
 export class SharedCells {
@@ -85,6 +87,11 @@ export class SharedCells {
   }
   tickMain(): void {
     Atomics.add(this.#cells, CELL.mainTick, 1);
+  }
+
+  /** The number of the next session of this locker: one that was handed out is never handed out again. */
+  takeSessionNumber(): number {
+    return Atomics.add(this.#cells, CELL.sessions, 1) + 1;
   }
 
   readJobs(): number {

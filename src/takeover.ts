@@ -7,6 +7,8 @@ export type TakeoverFacts = {
   proof: ProcessProof;
   /** For how long the contender has been served by the store without a gap, ms. */
   steadyMs: number;
+  /** What this contender has to wait on top of the holder's limits, ms. */
+  overlookedMs: number;
   /** How long ago the contender's own connection last broke, ms. */
   brokenAgoMs: number;
   contenderSessionTtlMs: number;
@@ -27,7 +29,7 @@ const SOCKET_CLOSES_MS = 20;
  * store checks it all again in the step that condemns. Pure.
  */
 export function decideTakeover(facts: TakeoverFacts): TakeoverVerdict {
-  const { holder, proof, steadyMs, brokenAgoMs } = facts;
+  const { holder, proof, steadyMs, overlookedMs, brokenAgoMs } = facts;
   if (holder.state !== "alive") return { verdict: "dead", proof: false };
   const proven = proof === "dead";
   if (proven && holder.connectionGone !== false) return { verdict: "dead", proof: true };
@@ -37,7 +39,7 @@ export function decideTakeover(facts: TakeoverFacts): TakeoverVerdict {
   if (holder.silentMs < 0) return { verdict: "dead", proof: false };
 
   const { silentMs } = holder;
-  const until = (limitMs: number) => Math.max(limitMs - silentMs, limitMs - steadyMs, 0);
+  const until = (limitMs: number) => Math.max(limitMs - silentMs, limitMs - steadyMs, -overlookedMs) + overlookedMs;
   const untilSilent = until(holder.sessionTtlMs);
   let untilDisconnected = Infinity;
   if (holder.connectionGone) {

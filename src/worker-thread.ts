@@ -21,7 +21,16 @@ const HEAP_MB_MAX = 256;
  * Each run has a pool of its own: in a thread where the database's module failed to load it would fail for ever. The
  * task form, the atomics setting and what they do are in docs/adr/0001.
  */
-export const startWorkerThread: StartWorker = (filename, task, onMessage) => {
+export const startWorkerThread: StartWorker = (workerPath, task, onMessage) => {
+  try {
+    return runInThread(workerPath, task, onMessage);
+  } catch (error) {
+    // A machine that has no room for another thread (EAGAIN): a run that failed, to be tried again like any other.
+    return { ended: Promise.reject(error as Error), post: () => {}, destroy: () => Promise.resolve() };
+  }
+};
+
+const runInThread: StartWorker = (filename, task, onMessage) => {
   const pool = new Piscina({
     filename,
     minThreads: 1,

@@ -43,7 +43,7 @@ function begun(more: Partial<ContentionDeps> = {}) {
   const made = stage({ clock, session, ...more });
   const store = (more.store as ScriptedLeases | undefined) ?? made.store;
   const enter = (era: string, sessionId = "locker.1") => {
-    const state = { sessionId, sessionsUsed: 1, era, lostCounter: 0, recoveryMs: 2_500, recovering: true };
+    const state = { sessionId, era, lostCounter: 0, recoveryMs: 2_500, recovering: true };
     const epoch = cells.raiseEpoch();
     cells.writeTrust(clock.monoMs(), clock.wallMs(), TRUST);
     session.receive({ type: "session", epoch, cause: "begun", session: state });
@@ -54,6 +54,15 @@ function begun(more: Partial<ContentionDeps> = {}) {
 
 const lease = (sessionId = "other.1", leaseNumber = 5): LeaseRecord => ({
   ...{ key: "key", sessionId, leaseNumber, fencingToken: 70, acquiredAtMs: 4_000, era: "era1", trace: "why" },
+});
+
+test("what this contender must wait on top of a holder's limit is part of the limit that is told", async () => {
+  const { judge, store } = begun();
+  Object.assign(store, { session: { silentMs: 10_500 }, steadyMs: 60_000, overlookedMs: 1_200 });
+  const contention = await judge.judge(lease());
+  assert.ok(contention.next === "unsure");
+  assert.deepEqual([contention.againInMs, contention.limitMs], [700, 11_200]);
+  assert.deepEqual(store.condemned, [], "the store would not");
 });
 
 test("a holder that lives is busy, and is described with what it told of itself", async () => {

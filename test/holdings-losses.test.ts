@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import type { Holder, LeaseAnswer, LeaseRecord } from "../src/databases/database.js";
 import type { SessionCause } from "../src/liveness-protocol.js";
-import { HoldingsStage } from "./support/holdings-stage.js";
+import { beat, HoldingsStage } from "./support/holdings-stage.js";
 import { unreachable } from "./support/scripted-leases.js";
 
 const lost: LeaseAnswer = { status: "lost", lease: undefined };
@@ -58,6 +58,32 @@ test("who has the key now is not waited for longer than 20 ms", async () => {
   assert.equal(lease.isLost, false);
   await stage.clock.advance(1);
   assert.equal(stage.lossOf(lease), "taken-over");
+});
+
+test("a job that is told to end by close() keeps its key until it has ended", async () => {
+  const stage = new HoldingsStage();
+  const lease = stage.lease();
+  stage.holdings.endAll("closed");
+  await stage.clock.settle();
+  assert.equal(stage.lossOf(lease), "closed");
+  assert.deepEqual(stage.store.commands, []);
+  void lease.release();
+  await stage.clock.settle();
+  assert.equal(stage.store.sent("release").length, 1);
+});
+
+test("a lease that was released never says yes again, though trust lasts and the store still knows it", async () => {
+  const stage = new HoldingsStage();
+  const lease = stage.lease();
+  stage.store.hold();
+  void lease.release();
+  const seen = beat(lease);
+  await stage.clock.settle();
+  assert.equal(seen.outcome, "LockUnsureError");
+  assert.equal(lease.state, "unsure");
+  assert.throws(() => lease.assertHeld(), { name: "LockUnsureError" });
+  stage.store.let();
+  await stage.clock.settle();
 });
 
 test("the worker is told that all was judged when it was, and not while an answer is missing", async () => {

@@ -77,6 +77,35 @@ test("a no that is older than a change of the session does not count either", as
   assert.equal(lease.state, "held");
 });
 
+test("a yes that is older than a change of the session says nothing about what came after it", async () => {
+  const stage = new HoldingsStage();
+  const lease = stage.lease();
+  await stage.pass(1_000, lease);
+  stage.store.hold();
+  await stage.pass(LOCK_TTL / 5);
+  assert.equal(stage.store.sent("renew").length, 1, "a renewal is under way");
+  stage.store.answers.reown = unreachable;
+  stage.change("condemned", { sessionId: "locker.2" });
+  stage.store.let();
+  await stage.clock.settle();
+  assert.equal(lease.state, "unsure", "the renewal is answered, and nobody knows yet whether it is still ours");
+  delete stage.store.answers.reown;
+  await stage.pass(100);
+  assert.equal(lease.state, "held");
+});
+
+test("a lease is believed from when its renewal was sent, however late the answer is", async () => {
+  const stage = new HoldingsStage();
+  const lease = stage.lease();
+  const grantedMs = stage.clock.monoMs();
+  await stage.pass(1_000, lease);
+  stage.store.hold();
+  await stage.pass(LOCK_TTL / 5 + 30_000);
+  stage.store.let();
+  await stage.clock.settle();
+  assert.equal(lease.renewedMs, grantedMs + LOCK_TTL / 5);
+});
+
 test("the store is asked every 100 ms until it answers", async () => {
   const stage = new HoldingsStage();
   const lease = stage.lease();
@@ -121,6 +150,19 @@ test("what a condemned session held is taken over by compare-and-swap on that se
   stage.change("taken");
   await stage.clock.settle();
   assert.equal(stage.store.sent("renew").length, 1, "from now on it is the new session's");
+});
+
+test("what a condemned session held is never simply written again, also not in the next era", async () => {
+  const stage = new HoldingsStage();
+  const lease = stage.lease();
+  stage.store.answers.reown = unreachable;
+  stage.change("condemned", { sessionId: "locker.2" });
+  await stage.clock.settle();
+  stage.store.answers.reown = () => lost;
+  stage.change("reentered", { era: "era2", recovering: true });
+  await stage.pass(100);
+  assert.deepEqual(stage.store.sent("reassert"), []);
+  assert.equal(stage.lossOf(lease), "store-lost-data");
 });
 
 test("after a loss of memory what is surely ours is written again, with all the store needs for it", async () => {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { hostname } from "node:os";
 import { after, before, test } from "node:test";
 import { DrainingSignal, LockStatus, type Locker } from "../src/index.js";
@@ -99,6 +100,19 @@ test("what a job throws reaches the caller unwrapped, and the key is free", asyn
   assert.equal(await other.readHolder(key), undefined);
 });
 
+test("what a job throws reaches the caller also when its lease was lost while it ran", async () => {
+  const closing = openLocker(redis.url, prefix);
+  const thrown = new RangeError("row 18");
+  const running = closing.acquireAndRun(newKey(), async (_heartbeat, { signal }) => {
+    const aborted = new Promise((resolve) => signal.addEventListener("abort", resolve));
+    void closing.close();
+    await aborted;
+    throw thrown;
+  });
+  await assert.rejects(running, (error) => error === thrown);
+  await closing.close();
+});
+
 test("a job may throw what is not an error", async () => {
   const running = locker.acquireAndRun(newKey(), () => Promise.reject<void>(undefined as unknown as Error));
   const settled = await running.then(
@@ -106,6 +120,22 @@ test("a job may throw what is not an error", async () => {
     (thrown: unknown) => ({ thrown }),
   );
   assert.deepEqual(settled, { thrown: undefined });
+});
+
+test("a grant that comes in the instant of an abort reaches nobody, and is given back", async () => {
+  const key = newKey();
+  const stop = new AbortController();
+  const onGranted = (event: unknown): void => {
+    if ((event as { key: string }).key === key) stop.abort(new Error("enough"));
+  };
+  subscribe("pulselock:granted", onGranted);
+  try {
+    await assert.rejects(locker.acquire(key, { signal: stop.signal }), /enough/);
+  } finally {
+    unsubscribe("pulselock:granted", onGranted);
+  }
+  assert.equal(stop.signal.aborted, true);
+  assert.equal(await other.readHolder(key), undefined);
 });
 
 test("a job that gives its lease back early has lost nothing", async () => {

@@ -7,7 +7,7 @@ import { FakeClock } from "./support/fake-clock.js";
 
 const TRUST = 1_300;
 const state: SessionState = {
-  ...{ sessionId: "locker.1", sessionsUsed: 1, era: "era1", lostCounter: 0, recoveryMs: 2_500, recovering: false },
+  ...{ sessionId: "locker.1", era: "era1", lostCounter: 0, recoveryMs: 2_500, recovering: false },
 };
 
 /** The main thread's session, with a hand on what the worker writes and says. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
 import { after, before, test } from "node:test";
 import { LockStatus, type Job, type Locker } from "../src/index.js";
-import { joinSignals } from "../src/signals.js";
+import { abortable, joinSignals } from "../src/signals.js";
 import { newKey, newPrefix, openLocker, take, untilFree } from "./support/lockers.js";
 import { startRedis, type RedisServer } from "./support/redis-server.js";
 
@@ -52,6 +52,15 @@ test("a source has one listener for any number of joined signals, and none after
   const quiet = new AbortController();
   for (const each of Array.from({ length: 3 }, () => joinSignals([quiet.signal]))) each.dispose();
   assert.equal(getEventListeners(quiet.signal, "abort").length, 0);
+});
+
+test("whoever waits under a signal leaves no listener on it, however the wait ends", async () => {
+  const { signal } = new AbortController();
+  const waiting = [Promise.resolve(1), Promise.reject(new Error("no"))].map((promise) => abortable(promise, signal));
+  assert.equal(getEventListeners(signal, "abort").length, 2);
+  await Promise.allSettled(waiting);
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(getEventListeners(signal, "abort").length, 0);
 });
 
 test("a hundred acquires under one signal draw no warning and leave no listener on it", async () => {

@@ -14,6 +14,7 @@ type Row = {
   gone?: boolean | undefined;
   silent?: number;
   steady?: number;
+  overlooked?: number;
   brokenAgo?: number;
   proof?: ProcessProof;
   verdict: TakeoverVerdict;
@@ -71,6 +72,18 @@ const byConnection: Row[] = [
   },
 ];
 
+const byOverlooked: Row[] = [
+  { name: "d: what the contender overlooks is added", silent: TTL, steady: TTL, overlooked: 600, verdict: unsure(600) },
+  { name: "d: one ms less than that", silent: TTL + 599, steady: 1e9, overlooked: 600, verdict: unsure(1) },
+  { name: "d: silent and steady for so much longer", silent: 7_600, steady: 7_600, overlooked: 600, verdict: dead },
+  { name: "d: it lives, and is looked at again by then", silent: 100, overlooked: 600, verdict: alive(TTL + 500) },
+  {
+    name: "d: without a connection, the same is added to its grace",
+    ...{ gone: true, silent: GRACE, steady: GRACE, overlooked: 600 },
+    verdict: unsure(600),
+  },
+];
+
 const byProof: Row[] = [
   { name: "c: proven dead and gone: no silence, no steadiness", gone: true, steady: 0, proof: "dead", verdict: proven },
   { name: "c: proven dead where the store cannot tell", gone: undefined, steady: 0, proof: "dead", verdict: proven },
@@ -102,17 +115,20 @@ const byClock: Row[] = [
   { name: "ahead by an hour, judged by a contender that is not steady", silent: -3_600_000, steady: 0, verdict: dead },
 ];
 
-for (const row of [...byRecord, ...bySilence, ...byConnection, ...byProof, ...byClock]) {
+for (const row of [...byRecord, ...bySilence, ...byConnection, ...byOverlooked, ...byProof, ...byClock]) {
   test(`a takeover is decided by rule: ${row.name}`, () => {
-    const { state = "alive", gone, silent = 0, steady = 1e9, brokenAgo = Infinity, proof = "unknown", verdict } = row;
-    const facts = { holder: holder(state, silent, gone), proof, steadyMs: steady, brokenAgoMs: brokenAgo };
+    const { state = "alive", gone, silent = 0, steady = 1e9, overlooked = 0 } = row;
+    const { brokenAgo = Infinity, proof = "unknown", verdict } = row;
+    const times = { steadyMs: steady, overlookedMs: overlooked, brokenAgoMs: brokenAgo };
+    const facts = { holder: holder(state, silent, gone), proof, ...times };
     assert.deepEqual(decideTakeover({ ...facts, contenderSessionTtlMs: CONTENDER_TTL }), verdict);
   });
 }
 
 test("the contender's options judge nobody: its own session TTL does not move a holder's limit", () => {
   for (const contenderSessionTtlMs of [1, TTL, 3_600_000]) {
-    const facts = { proof: "unknown", steadyMs: 1e9, brokenAgoMs: Infinity, contenderSessionTtlMs } as const;
+    const times = { steadyMs: 1e9, overlookedMs: 0, brokenAgoMs: Infinity };
+    const facts = { proof: "unknown", ...times, contenderSessionTtlMs } as const;
     assert.deepEqual(decideTakeover({ ...facts, holder: holder("alive", TTL - 1, undefined) }), alive(1));
     assert.deepEqual(decideTakeover({ ...facts, holder: holder("alive", TTL, undefined) }), dead);
   }
@@ -123,7 +139,12 @@ test("a verdict that is not final says when it can be, and never at once", () =>
   for (const silent of times) {
     for (const steadyMs of times) {
       for (const gone of [true, false, undefined]) {
-        const facts = { proof: "unknown", brokenAgoMs: 0, contenderSessionTtlMs: CONTENDER_TTL } as const;
+        const facts = {
+          proof: "unknown",
+          brokenAgoMs: 0,
+          overlookedMs: 7,
+          contenderSessionTtlMs: CONTENDER_TTL,
+        } as const;
         const now = decideTakeover({ ...facts, steadyMs, holder: holder("alive", silent, gone) });
         if (now.verdict === "dead") continue;
         assert.ok(now.againInMs > 0);

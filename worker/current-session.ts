@@ -1,5 +1,6 @@
-import type { BeginRequest, HostProofs } from "../src/databases/database.js";
+import type { BeginRequest, HostProofs, PingAnswer } from "../src/databases/database.js";
 import type { LivenessLimits, SessionCause, SessionState } from "../src/liveness-protocol.js";
+import type { SharedCells } from "../src/shared-cells.js";
 import { driftMs } from "../src/trust.js";
 
 /** The session a Pinger is about: what the main thread is told of it, and what comes next. */
@@ -9,18 +10,20 @@ export type CurrentSession = SessionState & {
   mode: BeginRequest["mode"];
   enterEra: string;
   cause: SessionCause;
+  /** It lives in an era that this run of the worker has not entered, and the window is open. */
+  isStray: boolean;
 };
 
-/** The next session of this locker: an id is used once. */
+/** The next session of this locker: an id is used once, also when the run that used it died unheard. */
 export function nextSession(
   lockerId: string,
-  last: { sessionsUsed: number; recoveryMs: number },
+  cells: SharedCells,
+  recoveryMs: number,
   cause: SessionCause,
 ): CurrentSession {
-  const sessionsUsed = last.sessionsUsed + 1;
-  const sessionId = `${lockerId}.${sessionsUsed.toString(36)}`;
-  const state = { sessionId, sessionsUsed, era: "", lostCounter: 0, recoveryMs: last.recoveryMs, recovering: false };
-  return { ...state, stage: "new", mode: "new", enterEra: "", cause };
+  const sessionId = `${lockerId}.${cells.takeSessionNumber().toString(36)}`;
+  const state = { sessionId, era: "", lostCounter: 0, recoveryMs, recovering: false };
+  return { ...state, stage: "new", mode: "new", enterEra: "", cause, isStray: false };
 }
 
 /**
@@ -29,12 +32,37 @@ export function nextSession(
  */
 export function resumedSession(state: SessionState): CurrentSession {
   const mode = state.recovering ? "provisional" : "trusted";
-  return { ...state, stage: "begun", mode, enterEra: "", cause: "resumed" };
+  return { ...state, stage: "begun", mode, enterEra: "", cause: "resumed", isStray: false };
+}
+
+/** Notes in the session what an answer that finds it alive says. `isNews`: its leases have to be looked at again. */
+export function hearAlive(
+  session: CurrentSession,
+  answer: PingAnswer,
+): { isNews: boolean; windowClosed: boolean; mayTrust: boolean } {
+  const windowClosed = session.recovering && !answer.recovering;
+  const changed = session.stage !== "begun" || answer.era !== session.era;
+  const settled = windowClosed && session.mode === "provisional" && !changed;
+  const taken = !changed && answer.lostCounter !== session.lostCounter;
+  const hasStrayed = changed && (session.stage === "begun" || session.mode === "provisional");
+  if (changed && session.stage !== "new") session.cause = "reentered";
+  if (settled) session.cause = "settled";
+  if (taken) session.cause = "taken";
+  const { era, lostCounter, recovering } = answer;
+  Object.assign(session, { stage: "begun", era, lostCounter, recovering });
+  // Alive in an era that this run has not entered: an earlier run did, or a begin that came very late. It may have been
+  // condemned before the loss, so it waits for the end of the window like one that is there provisionally. So does one
+  // that asked to enter provisionally and found that a late begin of its own had written its record as a trusted one.
+  session.isStray = recovering && (hasStrayed || session.isStray);
+  if (session.isStray || answer.status === "recovering") session.mode = "provisional";
+  else if (windowClosed) session.mode = "trusted";
+  const mayTrust = answer.status === "alive" && !session.isStray;
+  return { isNews: changed || settled || taken, windowClosed, mayTrust };
 }
 
 export function stateOf(session: CurrentSession): SessionState {
-  const { sessionId, sessionsUsed, era, lostCounter, recoveryMs, recovering } = session;
-  return { sessionId, sessionsUsed, era, lostCounter, recoveryMs, recovering };
+  const { sessionId, era, lostCounter, recoveryMs, recovering } = session;
+  return { sessionId, era, lostCounter, recoveryMs, recovering };
 }
 
 /** What peers are told of a session, in its record. */

@@ -4,7 +4,14 @@ import { StoreError } from "../src/errors.js";
 import type { FromWorker, LivenessLimits, SessionCause, SessionState } from "../src/liveness-protocol.js";
 import type { SharedCells } from "../src/shared-cells.js";
 import { decideReentry, driftMs, trustMs } from "../src/trust.js";
-import { beginRequest, nextSession, resumedSession, stateOf, type CurrentSession } from "./current-session.js";
+import {
+  beginRequest,
+  hearAlive,
+  nextSession,
+  resumedSession,
+  stateOf,
+  type CurrentSession,
+} from "./current-session.js";
 import { CANNOT_LISTEN, Links, type Link } from "./links.js";
 import { ServiceRecord } from "./service-record.js";
 import { StoreClock } from "./store-clock.js";
@@ -20,7 +27,6 @@ export type PingerDeps = {
   pid: number;
   proofs: HostProofs;
   resume: SessionState | undefined;
-  sessionsUsed: number;
   notify(message: FromWorker): void;
 };
 
@@ -46,12 +52,12 @@ export class Pinger {
 
   constructor(deps: PingerDeps) {
     this.#deps = deps;
-    const { clock, database, limits, resume, sessionsUsed } = deps;
+    const { clock, database, limits, resume, cells } = deps;
     this.#trustMs = trustMs(limits.disconnectGraceMs);
     this.#served = new ServiceRecord(clock, this.#trustMs);
     this.#storeClock = new StoreClock(clock, driftMs(limits.disconnectGraceMs));
-    const first = { sessionsUsed, recoveryMs: database.recoveryMs };
-    this.#session = resume ? resumedSession(resume) : nextSession(deps.lockerId, first, "begun");
+    const { recoveryMs } = database;
+    this.#session = resume ? resumedSession(resume) : nextSession(deps.lockerId, cells, recoveryMs, "begun");
     this.#links = new Links((events) => database.openLiveness({ clock }, events), clock, {
       onUp: (link) => void this.#exchange(link),
       onPush: () => this.hurry(),
@@ -165,26 +171,16 @@ export class Pinger {
   #onAlive(sent: Sent, answer: PingAnswer): void {
     const { cells, clock, notify } = this.#deps;
     const session = this.#session;
-    const windowClosed = session.recovering && !answer.recovering;
-    const changed = session.stage !== "begun" || answer.era !== session.era;
-    const settled = windowClosed && session.mode === "provisional" && !changed;
-    const taken = !changed && answer.lostCounter !== session.lostCounter;
-    if (changed && session.stage !== "new") session.cause = "reentered";
-    if (settled) session.cause = "settled";
-    if (taken) session.cause = "taken";
-    const { era, lostCounter, recovering } = answer;
-    Object.assign(session, { stage: "begun", era, lostCounter, recovering });
-    if (windowClosed) session.mode = "trusted";
-    const isNews = changed || settled || taken;
+    const { isNews, windowClosed, mayTrust } = hearAlive(session, answer);
     if (isNews) cells.raiseEpoch(); // before any later trust
     const wasTrusted = cells.isTrusted(clock.monoMs(), clock.wallMs());
-    if (answer.status === "alive") {
+    if (mayTrust) {
       cells.writeTrust(sent.monoMs, sent.wallMs, this.#trustMs);
       this.#served.onGood(sent);
     }
     if (isNews) this.#announce();
     else if (!wasTrusted || windowClosed || this.#hasFailed)
-      notify({ type: "trusted", recovering, recoveryMs: session.recoveryMs });
+      notify({ type: "trusted", recovering: answer.recovering, recoveryMs: session.recoveryMs });
     this.#hasFailed = false;
     if (answer.recovering && answer.openInMs < this.#deps.limits.pingIntervalMs) this.#schedule(answer.openInMs + 1);
   }
@@ -204,7 +200,7 @@ export class Pinger {
     const session = this.#session;
     if (session.stage === "new") return this.hurry(); // never was anything; ask again
     const reentry = decideReentry({
-      isTrusted: cells.isTrusted(clock.monoMs(), clock.wallMs()),
+      isTrusted: this.#served.hasServed && cells.isTrusted(clock.monoMs(), clock.wallMs()),
       servedGapMs: this.#served.servedGapMs,
       ranWithoutGap: this.#served.ranWithoutGap,
       trustMs: this.#trustMs,
@@ -220,7 +216,8 @@ export class Pinger {
   }
 
   #succeed(cause: SessionCause): void {
-    this.#session = nextSession(this.#deps.lockerId, this.#session, cause);
+    const { lockerId, cells } = this.#deps;
+    this.#session = nextSession(lockerId, cells, this.#session.recoveryMs, cause);
   }
 
   #announce(): void {

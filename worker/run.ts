@@ -32,9 +32,9 @@ export class LivenessRun {
   constructor(deps: RunDeps) {
     this.#deps = deps;
     const { task, database, clock, cells, host, notify } = deps;
-    const { limits, lockerId, labels, resume, sessionsUsed } = task;
+    const { limits, lockerId, labels, resume } = task;
     this.#pinger = new Pinger({
-      ...{ database, clock, cells, limits, lockerId, labels, resume, sessionsUsed, notify },
+      ...{ database, clock, cells, limits, lockerId, labels, resume, notify },
       ...{ host: host.host, pid: host.pid, proofs: host.proofs },
     });
     const { lockTtlMs, killAfterMs } = limits;

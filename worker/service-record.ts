@@ -33,6 +33,14 @@ export class ServiceRecord {
     this.#broken ??= readInstant(this.#clock);
   }
 
+  /**
+   * Whether a ping of this run was ever good. If not, the trust in the cells was earned by an earlier run, perhaps for
+   * a session after the one that this run resumed.
+   */
+  get hasServed(): boolean {
+    return this.#lastGood.monoMs > -Infinity;
+  }
+
   /** Time between the last good ping and the break, by the clock that says more; undefined when nothing broke. */
   get servedGapMs(): number | undefined {
     return this.#broken && betweenMs(this.#lastGood, this.#broken);

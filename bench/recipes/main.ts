@@ -6,7 +6,7 @@ import { parseArgs } from "node:util";
 import { mulberry32, seed } from "../../test/support/wait.js";
 import { describeMachine } from "../support/machine.js";
 import { printMachine } from "../support/report.js";
-import { pauses, recipe, runSubject, type Pause, type RunResult } from "./recipe.js";
+import { failuresOf, pauses, recipe, runSubject, type Pause, type RunResult } from "./recipe.js";
 import { subjects, type SubjectName } from "./subject.js";
 import { row, tableHead } from "./table.js";
 
@@ -40,6 +40,10 @@ for (const subject of chosen) {
   const setup = { subject, module: moduleOf(subject), runs, runMs: 60_000, pause, random };
   const results = await runSubject(setup, tellRun);
   rows.push(row(label(subject), results));
+  if (subject.is !== "ours") continue;
+  const failures = failuresOf(results);
+  for (const failure of failures) console.log(`✖ ${failure}`);
+  if (failures.length > 0) process.exitCode = 1;
 }
 console.log([...tableHead, ...rows].join("\n"));
 

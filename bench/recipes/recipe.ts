@@ -72,6 +72,18 @@ export async function runSubject(setup: RunSetup, tell: (result: RunResult) => v
   }
 }
 
+/** What may not happen to a locker with tokens, however its holders are paused: empty when all went well. */
+export function failuresOf(results: readonly Pick<RunResult, "fenced" | "refused" | "pauses">[]): string[] {
+  return results.flatMap(({ fenced, refused, pauses }, at) => {
+    const failures: string[] = [];
+    if (!fenced) failures.push(`run ${at + 1}: nobody had a token`);
+    else if (fenced.lost > 0) failures.push(`run ${at + 1}: ${fenced.lost} fenced updates were lost`);
+    // A pause makes one late writer, which is refused rightly; whoever else is refused held the lock.
+    if (refused > pauses) failures.push(`run ${at + 1}: ${refused} writes refused after ${pauses} pauses`);
+    return failures;
+  });
+}
+
 async function runOnce(setup: RunSetup, updaters: Child[], registerUrl: string, key: string): Promise<RunResult> {
   await using register = new Register(registerUrl, key);
   await Promise.all(updaters.map((updater) => updater.request("start", key)));

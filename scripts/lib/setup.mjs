@@ -27,8 +27,8 @@ export async function ensureRedis() {
   const program = findProgram("redis-server");
   if (program) return step("redis: redis-server is installed");
   if (process.env.REDIS_URL) return step("redis: the one at REDIS_URL; tests that break servers need redis-server");
-  if (findProgram("apt-get")) await installWithApt();
-  else if (process.platform === "darwin" && findProgram("brew")) await installWithBrew();
+  if (findProgram("apt-get")) await installWithApt("redis-server");
+  else if (process.platform === "darwin" && findProgram("brew")) await installWithBrew("redis");
   else fail("redis: install redis-server (6.2 or newer) so that it is on PATH, or set REDIS_URL to a running one");
   if (!findProgram("redis-server")) fail("redis: installed, but redis-server is not on PATH");
 }
@@ -41,23 +41,34 @@ export async function ensureBuild() {
   if ((await build()) !== 0) fail("build: failed, see above");
 }
 
-async function installWithApt() {
+/** Makes sure that there are spin and a C compiler for the model. */
+export async function ensureModelChecker() {
+  const missing = ["spin", "gcc"].filter((name) => !findProgram(name));
+  if (missing.length === 0) return step("model: spin and gcc are installed");
+  if (findProgram("apt-get")) await installWithApt(...missing, "libc6-dev");
+  else if (process.platform === "darwin" && findProgram("brew")) await installWithBrew(...missing);
+  else fail(`model: install ${missing.join(" and ")} so that they are on PATH`);
+  for (const name of missing) if (!findProgram(name)) fail(`model: installed, but ${name} is not on PATH`);
+}
+
+async function installWithApt(...packages) {
+  const names = packages.join(" ");
   const isRoot = process.getuid?.() === 0;
   const sudo = isRoot ? [] : ["sudo", "-n"];
-  if (!isRoot && !findProgram("sudo")) fail("redis: run as root or with sudo: apt-get install redis-server");
+  if (!isRoot && !findProgram("sudo")) fail(`run as root or with sudo: apt-get install ${names}`);
   // Run level 1 makes the package leave its service alone: the tests start servers of their own. If one starts all
   // the same, it sits on port 6379, which no test uses.
   const apt = (...args) => {
     const [command, ...rest] = [...sudo, "env", "RUNLEVEL=1", "DEBIAN_FRONTEND=noninteractive", "apt-get", ...args];
     return runQuietly(command, rest);
   };
-  step("redis: updating the package lists (apt-get update)");
+  step("updating the package lists (apt-get update)");
   await apt("-qq", "update");
-  step("redis: installing redis-server (apt-get install)");
-  await apt("-qq", "install", "--yes", "--no-install-recommends", "redis-server");
+  step(`installing ${names} (apt-get install)`);
+  await apt("-qq", "install", "--yes", "--no-install-recommends", ...packages);
 }
 
-async function installWithBrew() {
-  step("redis: installing redis (brew install)");
-  await runQuietly("brew", ["install", "--quiet", "redis"]);
+async function installWithBrew(...packages) {
+  step(`installing ${packages.join(" ")} (brew install)`);
+  await runQuietly("brew", ["install", "--quiet", ...packages]);
 }

@@ -152,8 +152,15 @@ export type Holder = {
   labels: Record<string, string>;
 };
 
-/** A holder's session, and for how long the contender that looks has been steady, at one instant of the store (ms). */
-export type SessionSnapshot = { session: SessionRecord; steadyMs: number; nowMs: number };
+/** A holder's session as its contender finds it, at one instant of the store (ms). */
+export type SessionSnapshot = {
+  session: SessionRecord;
+  /** For how long the contender has been steady. */
+  steadyMs: number;
+  /** What this contender has to wait on top of the holder's limits: how much more of a clock's step it overlooks. */
+  overlookedMs: number;
+  nowMs: number;
+};
 
 export type CondemnReason = "silent" | "disconnected" | "proof" | "gone" | "era" | "already";
 export type CondemnAnswer = { status: "condemned"; reason: CondemnReason } | { status: "alive" } | { status: "era" };
@@ -179,10 +186,7 @@ export interface LeaseStore {
   reassert(identity: Identity, batch: readonly ReassertRequest[]): Promise<BatchAnswer<LeaseAnswer>>;
   release(identity: Identity, batch: readonly ReleaseRequest[]): Promise<BatchAnswer<ReleaseAnswer>>;
   readLease(key: string): Promise<LeaseRecord | undefined>;
-  readSession(
-    sessionId: string,
-    contender: Identity,
-  ): Promise<{ session: SessionRecord; steadyMs: number; nowMs: number }>;
+  readSession(sessionId: string, contender: Identity): Promise<SessionSnapshot>;
   condemn(contender: Identity, request: CondemnRequest): Promise<CondemnAnswer>;
   writeTombstones(contender: Identity, sessionIds: readonly string[], keepMs: number): Promise<void>;
   /** Resolves when there is a connection; rejects with the last failure when `signal` aborts. */

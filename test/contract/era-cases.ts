@@ -197,6 +197,27 @@ export const eraCases: ContractCases = {
     assert.equal((await actor.ping()).status, "alive");
   },
 
+  "who missed an era in which keys were granted does not come back in the next one": async (stage) => {
+    const { actor } = await afterLoss(stage, "interrupt");
+    const other = await stage.actor();
+    await other.begin();
+    await stage.closeWindow(other);
+    await other.take("key");
+    await stage.store.interrupt();
+    const { era } = await other.ping();
+    assert.equal((await actor.begin({ mode: "provisional", era })).status, "condemned", "nor without a ping before");
+    assert.equal((await actor.ping()).status, "condemned");
+    assert.equal((await other.begin({ mode: "trusted", era })).status, "alive");
+  },
+
+  "an era whose window never closed was missed by nobody": async (stage) => {
+    const { actor } = await afterLoss(stage, "interrupt");
+    const other = await stage.actor();
+    await other.begin();
+    await stage.store.interrupt();
+    for (const each of [actor, other]) assert.equal((await reenter(each)).status, "alive");
+  },
+
   "a sender that saw the store's clock step forward begins an era, once for all who saw it": async (stage) => {
     const [actor, other] = [await stage.begun(), await stage.begun()];
     const first = await actor.ping({ clockStepped: true });

@@ -34,11 +34,14 @@ export const reassertCases: ContractCases = {
     assert.deepEqual(await renew(actor, "key", 1_234_567), held, "and it stays theirs");
   },
 
-  "a lease that is still there from before is written again like one that is not": async (stage) => {
+  "a lease that is still there from before is nobody's, until it is written again like one that is not": async (
+    stage,
+  ) => {
     const holder = await stage.begun();
     const token = await holder.take("key");
     await stage.store.interrupt();
     await holder.begin({ mode: "trusted", era: (await holder.ping()).era });
+    assert.equal((await renew(holder, "key", token)).status, "lost");
     assert.deepEqual(await reassert(holder, "key", token), held);
     assert.equal((await holder.leases.readLease("key"))?.era, holder.era);
   },

@@ -117,4 +117,17 @@ export const sessionCases: ContractCases = {
     assert.equal((await actor.ping({ recoveryMs: longer })).recoveryMs, longer);
     assert.equal((await actor.ping({ recoveryMs: 1 })).recoveryMs, longer);
   },
+
+  "who looks at a session is told what it has to wait on top of that session's limits": async (stage) => {
+    const victim = await stage.begun();
+    for (const [more, expected] of [
+      [2 * SAFE_MS, 2 * SAFE_MS],
+      [0, 0],
+      [-1_000, 0],
+    ] as const) {
+      const { leases, identity } = await stage.begun({}, { driftMs: limits.driftMs + more });
+      assert.equal((await leases.readSession(victim.sessionId, identity)).overlookedMs, expected);
+      assert.equal((await leases.readSession("nobody.1", identity)).overlookedMs, 0);
+    }
+  },
 };

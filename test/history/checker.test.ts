@@ -50,12 +50,15 @@ const end = (atMs: number): Lines => [{ kind: "started", atMs, process: "last" }
 const good: Record<string, [Lines[], CheckerRules?]> = {
   "a stale grant logged by a resumed process": [
     [
-      called(1, "a"),
-      fault(2, 90, "a"),
-      got(50, "b", 20),
-      check(60, 61, "b", 20),
-      acquired(91, "a", 10),
-      check(92, 93, "a", 10, "lost"),
+      ...[called(1, "a"), fault(2, 90, "a"), got(50, "b", 20), check(60, 61, "b", 20)],
+      ...[acquired(91, "a", 10), check(92, 93, "a", 10, "lost")],
+    ],
+    { judgesLosses: true, aftermathMs: 10 },
+  ],
+  "a loss by a fault that is told long after, since the holder was blocked": [
+    [
+      ...[got(1, "a", 10), check(40, 41, "a", 10), fault(45, 50, "a")],
+      ...[got(70, "b", 20), check(71, 72, "b", 20), aborted(400, "a", 10, "taken-over")],
     ],
     { judgesLosses: true, aftermathMs: 10 },
   ],
@@ -84,13 +87,8 @@ const good: Record<string, [Lines[], CheckerRules?]> = {
   ],
   "a contender that was granted a dead one's key and died before it knew": [
     [
-      got(1, "a", 10),
-      killed(5, "a"),
-      called(6, "b"),
-      called(7, "c"),
-      killed(80, "c"),
-      acquired(150, "b", 30),
-      end(900),
+      ...[got(1, "a", 10), killed(5, "a"), called(6, "b"), called(7, "c")],
+      ...[killed(80, "c"), acquired(150, "b", 30), end(900)],
     ],
     { takeoverMs: 100 },
   ],

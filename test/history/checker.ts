@@ -32,6 +32,7 @@ function checkKey(ofKey: OfKey, rules: CheckerRules): Violation[] {
   return [
     ...safety.noYesAfterLargerToken(ofKey),
     ...safety.noYesWithinAnothersHold(ofKey),
+    ...safety.heldToTheEndIsTrue(ofKey),
     ...tokens.tokensAreUnique(ofKey),
     ...tokens.tokensGrow(ofKey),
     ...tokens.fencedWritesKeepOrder(ofKey),

@@ -26,6 +26,8 @@ export type Grant = {
   readonly acquiredMs: number;
   readonly calledMs: number;
   releaseCalledMs: number;
+  /** The package said, when it was released, that it was held until then. */
+  heldToTheEnd: boolean;
   /** When its holder was first told of the loss, by the signal or by a check. */
   lostMs: number;
   lostCode: string | undefined;
@@ -95,14 +97,14 @@ class Builder {
     else if (event.kind === "check" && event.answer === "yes") this.#key(event.key).yes.push(event);
     else if (!grant) return;
     else if (event.kind === "release-called") grant.releaseCalledMs = Math.min(grant.releaseCalledMs, event.atMs);
-    else if (event.kind === "released") grant.releaseCalledMs = Math.min(grant.releaseCalledMs, event.atMs);
+    else if (event.kind === "released") addRelease(grant, event);
     else if (event.kind === "aborted") addLoss(grant, event.atMs, event.code);
     else if (event.kind === "check" && event.answer === "lost") addLoss(grant, event.afterMs, undefined);
   }
 
   #addGrant(attempt: Attempt, { token, atMs }: Of<"acquired">): void {
     const { id, key, process, calledMs = -Infinity } = attempt;
-    const open = { releaseCalledMs: Infinity, lostMs: Infinity, lostCode: undefined };
+    const open = { releaseCalledMs: Infinity, heldToTheEnd: false, lostMs: Infinity, lostCode: undefined };
     attempt.grant = { id, key, process, token, acquiredMs: atMs, calledMs, ...open };
     attempt.endedMs = Math.min(attempt.endedMs, atMs);
     this.#key(key).grants.push(attempt.grant);
@@ -127,6 +129,11 @@ class Builder {
     this.keys.set(key, made);
     return made;
   }
+}
+
+function addRelease(grant: Grant, { atMs, heldToTheEnd }: Of<"released">): void {
+  grant.releaseCalledMs = Math.min(grant.releaseCalledMs, atMs);
+  grant.heldToTheEnd = heldToTheEnd;
 }
 
 function addLoss(grant: Grant, atMs: number, code: string | undefined): void {

@@ -40,17 +40,25 @@ export type HistoryEvent =
       readonly beganMs?: number;
     })
   | (OfLease & { readonly kind: "release-called" })
+  /** True: the package said so; false where it says nothing, as lease.release() does. */
   | (OfLease & { readonly kind: "released"; readonly heldToTheEnd: boolean })
   /** What no process may ever do: an unhandled rejection, an uncaught exception. */
   | (Base & { readonly kind: "crashed"; readonly error: string })
   | (Base & { readonly kind: "closed"; readonly tookMs: number })
   /** Written by the harness: a fault begins or ends, a process starts or was killed. */
-  | (Base & { readonly kind: "fault"; readonly fault: string; readonly target: string; readonly begins: boolean })
+  | (Base & {
+      readonly kind: "fault";
+      readonly fault: string;
+      readonly target: string;
+      readonly begins: boolean;
+      /** How strong, when that says what may follow: a clock's step, ms. */
+      readonly value?: number;
+    })
   | (Base & { readonly kind: "started" | "killed" });
 
 /** The first thing that must not have happened. */
 export type Violation = {
-  /** The invariant that is broken: S1 … S6, L1 … L5, "fence" (the guarded resource), "close", or "leak". */
+  /** The invariant that is broken: S1 … S6, L1 … L5, "fence" (the guarded resource), "release", "close", "leak". */
   readonly rule: string;
   readonly atMs: number;
   readonly key?: string;

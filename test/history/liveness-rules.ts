@@ -10,8 +10,9 @@ import { PrefixBest } from "./prefix-best.js";
 const condemnations: readonly (string | undefined)[] = ["session-condemned", "taken-over"];
 
 /**
- * S4, L4: a lease is lost by a fault or not at all. Judged is the moment at which the holder was told; a fault that
- * may cost a lease excuses it from its begin to its aftermath. A lease that its holder gives back or closes is none.
+ * S4, L4: a lease is lost by a fault or not at all. It was lost at some moment after its last yes, and before a larger
+ * token was in somebody's hands or the holder was told, which may be much later; a fault that may cost a lease excuses
+ * it from its begin to its aftermath. A lease that its holder gives back or closes is none.
  */
 export function noLossWithoutCause(index: HistoryIndex, faults: Disturbances, rules: CheckerRules): Violation[] {
   if (!rules.judgesLosses) return [];
@@ -19,8 +20,12 @@ export function noLossWithoutCause(index: HistoryIndex, faults: Disturbances, ru
   return grantsOf(index).flatMap((grant) => {
     const { lostMs, lostCode, process, key, token } = grant;
     if (lostMs === Infinity || lostCode === "closed" || grant.releaseCalledMs <= lostMs) return [];
-    const cause = faults.of(process).find((span) => span.fromMs <= lostMs && lostMs <= span.toMs && excuses(span));
-    if (cause) return [];
+    const { yes, grants } = index.keys.get(key)!;
+    const lastYes = yes.findLast((check) => check.process === process && check.token === token);
+    const heldMs = lastYes?.atMs ?? grant.acquiredMs;
+    const takenMs = grants.filter((other) => other.token > token).map((other) => other.acquiredMs);
+    const goneMs = Math.max(heldMs, Math.min(lostMs, ...takenMs));
+    if (faults.of(process).some((span) => span.fromMs <= goneMs && heldMs <= span.toMs && excuses(span))) return [];
     const rule = condemnations.includes(lostCode) ? "S4" : "L4";
     const what = `${process} lost ${token} (${lostCode ?? "a check said so"}), and nothing had hindered it`;
     return [{ rule, atMs: lostMs, key, what }];

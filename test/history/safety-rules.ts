@@ -68,6 +68,22 @@ function overlap(key: string, around: readonly Of<"check">[], check: Of<"check">
 }
 
 /**
+ * "release": who is told that it held its lease to the end did. The larger token was in its holder's hands before the
+ * release was called, so the store had taken this one before; only a release that was called before may say yes.
+ */
+export function heldToTheEndIsTrue({ key, grants }: OfKey): Violation[] {
+  const known = new PrefixBest(grants.map((of) => ({ atMs: of.acquiredMs, value: of.token, owner: of.id, of })));
+  return grants.flatMap(({ id, process, token, releaseCalledMs, heldToTheEnd }) => {
+    const larger = heldToTheEnd ? known.largest(releaseCalledMs, id) : undefined;
+    if (!larger || larger.value <= token) return [];
+    const ago = (releaseCalledMs - larger.atMs).toFixed(3);
+    const grant = `${larger.value} of ${larger.owner} was granted ${ago} ms before`;
+    const what = `${process} was told that it held ${token} to the end; ${grant}`;
+    return [{ rule: "release", atMs: releaseCalledMs, key, what }];
+  });
+}
+
+/**
  * S5: everything the store holds at the end is known to a process that lives. An acquire that is still under way may
  * hold what nobody has been told of yet, and a release that has not ended may not have arrived.
  */

@@ -106,6 +106,17 @@ export async function runLoss(setup: LossSetup): Promise<LossReport> {
   };
 }
 
+/** What may not happen at 20 % for ten seconds: empty when all went well. */
+export function failuresOf({ processes, robbed, refused, killedKeys, takeoverMs }: LossReport): string[] {
+  const lost = processes.flatMap(({ jobs }) => jobs).filter(({ ended }) => ended !== "");
+  const failures = lost.map(({ key, ended }) => `${key} was lost: ${ended}`);
+  for (const key of robbed) failures.push(`${key} was taken from a living process`);
+  if (refused > 0) failures.push(`${refused} writes after a yes were refused`);
+  const left = killedKeys - takeoverMs.length;
+  if (left > 0) failures.push(`${left} keys of the killed process were not taken`);
+  return failures;
+}
+
 /** The same with real packets, in a process whose network is its own. */
 export async function runLossIsolated(setup: Omit<LossSetup, "by">): Promise<LossReport> {
   const self = fileURLToPath(new URL("./fixtures/isolated.js", import.meta.url));

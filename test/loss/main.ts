@@ -5,7 +5,7 @@ import { parseArgs } from "node:util";
 import { describeMachine } from "../../bench/support/machine.js";
 import { summarise } from "../../bench/support/question.js";
 import { printMachine } from "../../bench/support/report.js";
-import { runLoss, runLossIsolated, type LossReport, type LossSetup, type Scenario } from "./loss.js";
+import { failuresOf, runLoss, runLossIsolated, type LossReport, type LossSetup, type Scenario } from "./loss.js";
 import { whyNoLoss } from "./namespace.js";
 
 const { values } = parseArgs({
@@ -28,7 +28,11 @@ if (reason !== undefined) console.log(`• not run: real packet loss (${reason})
 for (const scenario of scenarios) {
   console.log(`• ${percent} % loss for ${lossMs} ms, of ${scenario}`);
   const setup: Omit<LossSetup, "by"> = { scenario, percent, lossMs, kill: !values["no-kill"] };
-  print(reason === undefined ? await runLossIsolated(setup) : await runLoss({ ...setup, by: "emulation" }));
+  const report = reason === undefined ? await runLossIsolated(setup) : await runLoss({ ...setup, by: "emulation" });
+  print(report);
+  const failures = failuresOf(report);
+  for (const failure of failures) console.log(`✖ ${failure}`);
+  if (failures.length > 0) process.exitCode = 1;
 }
 
 function print({ processes, losses, takeoverMs, killedKeys, robbed, accepted, refused }: LossReport): void {

@@ -32,8 +32,16 @@ const totals: Totals = {
   ...{ scripts: 0, grants: 0, checks: 0, yes: 0, condemned: 0, losses: 0 },
 };
 
+/** Processes that ended without their figures: what they met is no clean run. */
+const broken: string[] = [];
+let current: Scenario | undefined;
+let isStopped = false;
+
+// A run that is stopped still tells its figures.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => (isStopped = true));
+
 process.on("unhandledRejection", (error) => {
-  console.error("An unhandled rejection, which no locker may ever leave behind (S6):", error);
+  console.log(`seed ${current?.seed}: S6: an unhandled rejection, which no locker may ever leave behind:`, error);
   process.exit(1);
 });
 
@@ -49,10 +57,11 @@ else for (let seed = from; seed < from + count && mayGoOn(); seed++) await runOn
 finish();
 
 function mayGoOn(): boolean {
-  return performance.now() < untilMs && (values["keep-going"] || totals.failed.length === 0);
+  return !isStopped && performance.now() < untilMs && (values["keep-going"] || totals.failed.length === 0);
 }
 
 async function runOne(scenario: Scenario): Promise<void> {
+  current = scenario;
   const outcome = await new Simulation(scenario, values.trace ? (line) => console.log(line) : undefined).run();
   totals.seeds += 1;
   totals.virtualMs += outcome.virtualMs;
@@ -83,7 +92,14 @@ async function runWorkers(): Promise<void> {
     if (values.seconds !== undefined) args.push("--seconds", values.seconds);
     const child = fork(process.argv[1]!, args);
     child.on("message", (message) => add(message as Totals));
-    return new Promise<void>((resolve) => child.on("exit", resolve));
+    return new Promise<void>((resolve) => {
+      let told = false;
+      child.on("message", () => (told = true));
+      child.on("exit", (code, signal) => {
+        if (!told) broken.push(`seeds from ${args[1]}: ended with ${signal ?? `code ${code}`} and told nothing`);
+        resolve();
+      });
+    });
   });
   await Promise.all(runs);
 }
@@ -96,7 +112,7 @@ function add(other: Totals): void {
 }
 
 function finish(): void {
-  process.exitCode = totals.failed.length > 0 ? 1 : 0;
+  process.exitCode = totals.failed.length + broken.length > 0 ? 1 : 0;
   if (process.send) {
     process.send(totals);
     return process.disconnect();
@@ -111,6 +127,8 @@ function finish(): void {
   console.log(
     `${grants} grants, ${yes} times yes, ${losses} leases lost, ${condemned} sessions condemned, ${scripts} scripts`,
   );
+  for (const what of broken) console.log(what);
   const failed = totals.failed.toSorted((a, b) => a - b);
-  console.log(failed.length === 0 ? "0 violations" : `${failed.length} violations, seeds ${failed.join(", ")}`);
+  if (broken.length === 0 || failed.length > 0)
+    console.log(failed.length === 0 ? "0 violations" : `${failed.length} violations, seeds ${failed.join(", ")}`);
 }

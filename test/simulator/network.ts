@@ -18,6 +18,7 @@ export class Path {
   readonly #world: World;
   readonly #held: Record<Direction, Message[]> = { up: [], down: [] };
   readonly #isHeld: Record<Direction, boolean> = { up: false, down: false };
+  #isArmed = false;
   readonly connections = new Set<SimConnection>();
   /** Added to each way, ms. */
   latencyMs = 0;
@@ -39,6 +40,16 @@ export class Path {
     return ms;
   }
 
+  /** Holds what is sent from the next acquire on: one that arrives too late is the most dangerous of all. */
+  holdFromAcquire(): void {
+    this.#isArmed = true;
+  }
+
+  onAcquire(): void {
+    if (this.#isArmed) this.hold(["up"]);
+    this.#isArmed = false;
+  }
+
   hold(directions: readonly Direction[]): void {
     for (const direction of directions) this.#isHeld[direction] = true;
   }
@@ -48,6 +59,7 @@ export class Path {
    * included, or never: then the store goes on believing in that connection.
    */
   heal(losesDead: boolean): void {
+    this.#isArmed = false;
     for (const direction of ["up", "down"] as const) {
       this.#isHeld[direction] = false;
       for (const { of, send } of this.#held[direction].splice(0)) if (!losesDead || !of.isClosed) send();
@@ -132,6 +144,7 @@ export class SimConnection implements ScriptConnection {
 
   run(name: ScriptName, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
     const texts = args.map(String);
+    if (name === "acquire") this.path.onAcquire();
     return this.#ask(() => this.#server.eval(name, keys, texts));
   }
   get(key: string): Promise<string | null> {

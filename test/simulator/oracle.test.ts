@@ -21,13 +21,10 @@ class Stage {
     return this.oracle.violations.map(({ rule }) => rule);
   }
 
-  grant(locker: string, leaseNumber: number, token: number): void {
+  grant(locker: string, leaseNumber: number, token: number, found: string | null = null): void {
     const args = ["fresh", "700", "1", "era", `${locker}.1`, locker, String(leaseNumber), "6000", "", "", ""];
-    this.oracle.onScript("acquire", ["p:n", `p:s:${locker}.1`, "p:l:key"], args, [
-      "ok",
-      "era",
-      ["granted", `${token}`],
-    ]);
+    const keys = ["p:n", `p:s:${locker}.1`, "p:l:key"];
+    this.oracle.onScript("acquire", keys, args, ["ok", "era", ["granted", `${token}`]], [found]);
   }
   begin(): void {
     const args = ["fresh", "700", "new", "", "1", "3600000", ...limits];
@@ -84,6 +81,24 @@ test("a token that does not grow is found, the same answer asked for again is no
   stage.grant("b", 1, 10);
   stage.grant("c", 1, 9.5);
   assert.deepEqual(stage.rules, ["S2", "S2"]);
+});
+
+test("a lease that is asked for again while it stands gets the token that it has", () => {
+  const stage = new Stage();
+  stage.grant("a", 1, 10);
+  stage.grant("a", 1, 20, "1 x a.1 1 10 5 era0 trace of another era");
+  assert.deepEqual(stage.rules, []);
+  stage.grant("a", 1, 30, "1 x a.2 1 20 5 era ");
+  assert.deepEqual(stage.rules, ["S3"]);
+});
+
+test("a condemned session that begins again is found", () => {
+  const stage = new Stage();
+  stage.begin();
+  stage.pass(2_000);
+  stage.condemn("silent");
+  stage.begin();
+  assert.deepEqual(stage.rules, ["S4"]);
 });
 
 for (const [reason, limitMs] of [

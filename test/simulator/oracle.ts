@@ -26,6 +26,8 @@ export interface Facts {
   held(): Iterable<HeldSomewhere>;
 }
 
+type Texts = readonly string[];
+
 export class Oracle {
   readonly violations: Violation[] = [];
   readonly counts = { scripts: 0, grants: 0, checks: 0, yes: 0, condemned: 0, losses: 0 };
@@ -52,13 +54,13 @@ export class Oracle {
     this.violations.push({ rule, what, atMs: this.#world.nowMs, ...(key === undefined ? {} : { key }) });
   }
 
-  /** After every script, with what it answered. */
-  onScript(name: string, keys: readonly string[], args: readonly string[], reply: unknown): void {
+  /** After every script, with what it answered. `leases`: what an acquire found under its keys. */
+  onScript(name: string, keys: Texts, args: Texts, reply: unknown, leases: readonly (string | null)[] = []): void {
     this.counts.scripts += 1;
     this.#countRate(keys[1] ?? keys[0]!);
     const answer = reply as string[];
     if (this.#trace) this.trace(`${name} ${keys.slice(1).join(" ")} | ${args.join(" ")} -> ${JSON.stringify(reply)}`);
-    if (name === "acquire") this.#onAcquire(keys, args, reply as unknown[]);
+    if (name === "acquire") this.#onAcquire(keys, args, reply as unknown[], leases);
     else if (name === "begin") this.#onBegin(keys[1]!, args, answer);
     else if (name === "ping") this.#onPing(keys[1]!, answer);
     else if (name === "condemn" && answer[0] === "condemned") this.#onCondemned(keys[1]!, answer[1]!);
@@ -80,8 +82,8 @@ export class Oracle {
   lost(who: string, key: string, code: string): void {
     this.counts.losses += 1;
     this.trace(`${who} lost ${key}: ${code}`);
-    // After lockTtlMs without an answer the store has forgotten the lease: that end is the promise.
-    if (this.#facts.isGentle && code !== "unreachable")
+    // After lockTtlMs without an answer, or without a beat, the store has forgotten the lease: that end is the promise.
+    if (this.#facts.isGentle && !["unreachable", "expired"].includes(code))
       this.report("L4", `${who} lost ${key} (${code}), though only the store had trouble`, key);
   }
 
@@ -90,12 +92,16 @@ export class Oracle {
     return this.#grants.get(key)?.at(-1);
   }
 
-  #onAcquire(keys: readonly string[], args: readonly string[], reply: unknown[]): void {
+  #onAcquire(keys: Texts, args: Texts, reply: unknown[], leases: readonly (string | null)[]): void {
     if (reply[0] !== "ok") return;
     for (let i = 2; i < keys.length; i += 2) {
       const [status, token] = reply[1 + i / 2] as string[];
       const lease = `${args[5]}#${args[7 + (i - 2) * 4]}`;
-      if (status === "granted") this.#onGrant(keyOf(keys[i]!), lease, Number(token));
+      if (status !== "granted") continue;
+      const [, , session = "", number, known, , era] = leases[i - 2]?.split(" ") ?? [];
+      const isOwn = `${session.split(".")[0]}#${number}` === lease && era === reply[1];
+      if (isOwn && known !== token) this.report("S3", `${lease} had token ${known}, asked again, and got ${token}`);
+      this.#onGrant(keyOf(keys[i]!), lease, Number(token));
     }
   }
 
@@ -125,6 +131,7 @@ export class Oracle {
   #onBegin(session: string, args: readonly string[], [status]: readonly string[]): void {
     if (status !== "alive" && status !== "recovering") return;
     const field = (name: string) => Number(args[args.indexOf(name, 6) + 1]);
+    if (this.#sessions.get(session)?.condemned) this.report("S4", `${session} was condemned and begins again`);
     const seen = { pingedMs: this.#world.nowMs, ttlMs: field("ttl"), graceMs: field("grace"), pid: field("pid") };
     this.#sessions.set(session, { ...seen, condemned: false });
   }

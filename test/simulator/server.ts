@@ -1,8 +1,8 @@
 // The simulated store as a server: connections, and all that can happen to a server. What it holds is SimRedis.
 
 import type { ScriptName } from "../../src/databases/redis/connection.js";
-import type { Oracle } from "./oracle.js";
-import type { SimConnection } from "./network.js";
+import { PREFIX, type Oracle } from "./oracle.js";
+import type { Path, SimConnection } from "./network.js";
 import { SimRedis, type DataAfterRestart } from "./store/sim-redis.js";
 import type { World } from "./world.js";
 
@@ -30,6 +30,13 @@ export class SimServer {
     });
   }
 
+  /** A namespace that has long been in use: no window is open. */
+  openNamespace(recoveryMs: number): void {
+    const { runId } = this.redis;
+    const record = { v: "1", run: runId, era: "era0", state: "open", fence: "0", recovery: String(recoveryMs) };
+    this.redis.plant(`${PREFIX}n`, { ...record, eraNumber: "1", opened: "1" });
+  }
+
   accept(from: SimConnection): void {
     if (from.isClosed) return;
     if (this.#isDown || from.path.isRefused) return from.down.send(() => from.onReset("connect ECONNREFUSED"));
@@ -44,8 +51,9 @@ export class SimServer {
   }
 
   eval(name: ScriptName, keys: readonly string[], args: readonly string[]): unknown {
+    const leases = name === "acquire" ? keys.slice(2).map((key, i) => (i % 2 === 0 ? this.redis.get(key) : null)) : [];
     const reply = this.redis.eval(name, keys, args);
-    this.#oracle.onScript(name, keys, args, reply);
+    this.#oracle.onScript(name, keys, args, reply, leases);
     return reply;
   }
 
@@ -55,6 +63,11 @@ export class SimServer {
 
   #deliver(id: string, channel: string, message: string): void {
     for (const from of this.#accepted) if (from.id === id) from.down.send(() => from.onMessage(channel, message));
+  }
+
+  /** Whether anything that was sent on that path may still arrive. */
+  hasConnectionOf(path: Path): boolean {
+    return [...this.#accepted].some((from) => from.path === path);
   }
 
   /** What a hash holds, for who looks from outside. */

@@ -5,37 +5,15 @@ import type { Fault, Scenario } from "../history/scenario.js";
 import { begin, HOLDER, isGentle, type Stage } from "./faults.js";
 import { Jobs } from "./jobs.js";
 import { Oracle, PREFIX, type HeldSomewhere } from "./oracle.js";
-import { SimProcess, type Limits } from "./process.js";
+import { LIMITS, OTHER_LIMITS } from "./limits.js";
+import { SimProcess } from "./process.js";
 import { SimServer } from "./server.js";
 import { World } from "./world.js";
-
-/** A tenth of the defaults and less, so that a second of a world holds many pings, takeovers and windows. */
-const LIMITS: Limits = {
-  lockTtlMs: 6_000,
-  sessionTtlMs: 1_000,
-  pingIntervalMs: 100,
-  disconnectGraceMs: 500,
-  acquireTimeoutMs: 3_000,
-  closeTimeoutMs: 1_000,
-  recoveryMs: 700,
-  commandTimeoutMs: 400,
-};
-
-/** Others meet them in the same world, as old and new fleets do during a deploy. */
-const OTHER_LIMITS: Limits = {
-  ...LIMITS,
-  lockTtlMs: 4_000,
-  sessionTtlMs: 1_600,
-  pingIntervalMs: 150,
-  disconnectGraceMs: 800,
-  recoveryMs: 1_000,
-  commandTimeoutMs: 1_500,
-};
 
 /** In the calm every key must be had again within that time of somebody asking, ms: the longest job, and a takeover. */
 const CALM_MS_MAX = 40_000;
 /** By then everything that is asked for until it was answered has been answered, ms. */
-const SETTLE_MS = 900;
+const SETTLE_MS = 700;
 /** A fresh process that tries once gets a dead owner's key: the larger sessionTtlMs and a second. */
 const FRESH_MS_MAX = 2_600;
 
@@ -50,6 +28,7 @@ export class Simulation {
   readonly #processes: SimProcess[] = [];
   readonly #jobs: Jobs[] = [];
   readonly #acquired = new Map<string, number>();
+  readonly #served = new Map<SimProcess, number>();
   readonly #startMs: number;
   /** Of processes with other limits. */
   readonly #share: number;
@@ -64,6 +43,8 @@ export class Simulation {
     const isAlive = (pid: number) => this.#processes.some((process) => process.pid === pid && !process.isDead);
     this.#oracle = new Oracle(this.#world, { isAlive, isGentle: isGentle(scenario), held: () => this.#held() }, trace);
     this.#server = new SimServer(this.#world, this.#oracle);
+    // Most worlds begin in the middle of things, some with the window of a namespace's first use.
+    if (this.#world.chance(0.8)) this.#server.openNamespace(OTHER_LIMITS.recoveryMs);
     this.#keys = Array.from({ length: scenario.keys }, (_, i) => `key ${i}`);
   }
 
@@ -140,7 +121,10 @@ export class Simulation {
     this.#processes.push(process);
     const rules = { keys: this.#keys, jobs: this.#world.chance(0.3) ? 2 : 1, blockMsMax: 300 };
     const jobs = new Jobs(process, this.#oracle, rules, {
-      acquired: (key) => this.#acquired.set(key, this.#world.nowMs),
+      acquired: (key) => {
+        this.#acquired.set(key, this.#world.nowMs);
+        this.#served.set(process, this.#world.nowMs);
+      },
     });
     this.#jobs.push(jobs);
     if (this.#healedMs === Infinity) jobs.start();
@@ -151,8 +135,14 @@ export class Simulation {
   async #calm(): Promise<void> {
     this.#healedMs = this.#world.nowMs;
     for (const jobs of this.#jobs) jobs.calm();
+    const isServed = (one: SimProcess) => (this.#served.get(one) ?? 0) > this.#healedMs;
     const isHad = (key: string) => (this.#acquired.get(key) ?? 0) > this.#healedMs;
-    if (this.#living.length > 0) await this.#passes(CALM_MS_MAX, () => this.#keys.every(isHad));
+    if (this.#living.length > 0) {
+      await this.#passes(CALM_MS_MAX, () => this.#keys.every(isHad) && this.#living.every(isServed));
+    }
+    for (const one of this.#isSound ? this.#living : []) {
+      if (!isServed(one)) this.#oracle.report("L5", `${one.name} got no key within ${CALM_MS_MAX} ms of calm`);
+    }
     if (!this.#isSound) return;
     const stuck = this.#living.length > 0 ? this.#keys.filter((key) => !isHad(key)) : [];
     for (const key of stuck) this.#oracle.report("L1", `nobody got ${key} within ${CALM_MS_MAX} ms of calm`, key);
@@ -179,7 +169,29 @@ export class Simulation {
     }
   }
 
+  /** Takes every key, dies, and is silent past its own limit. */
+  async #orphanKeys(): Promise<void> {
+    const [victim] = this.#living;
+    if (!victim) return;
+    let had = 0;
+    for (const key of this.#keys) {
+      const taken = victim.locker.acquire(key, { waitMs: FRESH_MS_MAX });
+      taken.then(
+        ({ status }) => (had += status === "SUCCESS" ? 1 : 0),
+        (error: unknown) => this.#oracle.report("L1", `${victim.name}, alone: ${String(error)}`, key),
+      );
+    }
+    await this.#passes(FRESH_MS_MAX, () => had === this.#keys.length);
+    if (had < this.#keys.length) this.#oracle.report("L1", `${victim.name}, alone, got ${had} keys`);
+    victim.kill();
+    // What it has sent may arrive after its death, a ping too, before the store hears that its connections are gone.
+    await this.#passes(CALM_MS_MAX, () => !this.#server.hasConnectionOf(victim.path));
+    await this.#passes(victim.limits.sessionTtlMs + 50);
+  }
+
   async #tryOnce(): Promise<void> {
+    await this.#orphanKeys();
+    if (!this.#isSound) return;
     const fresh = this.#spawn("fresh");
     const got = new Map<string, string>();
     for (const key of this.#keys) {
@@ -208,7 +220,7 @@ export class Simulation {
       });
     }
     await this.#passes(LIMITS.closeTimeoutMs + 500, () => open.size === 0);
-    for (const { name } of open) this.#oracle.report("C5", `close() of ${name} has not resolved`);
+    for (const { name } of open) this.#oracle.report("close", `close() of ${name} has not resolved`);
     await this.#passes(200);
     for (const key of this.#keys) {
       const raw = this.#server.redis.get(`${PREFIX}l:${key}`);

@@ -27,7 +27,7 @@ export class HoldingsStage {
   readonly holdings: Holdings;
   #lastNumber = 0;
   #state: SessionState = {
-    ...{ sessionId: "locker.1", sessionsUsed: 1, era: "era1", lostCounter: 0, recoveryMs: 2_500, recovering: false },
+    ...{ sessionId: "locker.1", era: "era1", lostCounter: 0, recoveryMs: 2_500, recovering: false },
   };
 
   constructor(more: Partial<HoldingsDeps> = {}) {

@@ -40,6 +40,8 @@ class WatchedCells extends SharedCells {
 export interface StageOptions {
   /** The session that an earlier run of the worker left behind. */
   readonly resume?: SessionState;
+  /** How many session ids earlier runs of the worker took. */
+  readonly taken?: number;
   /** Whether connections come up by themselves, and are told by themselves that they may listen. */
   readonly opensByItself?: boolean;
   readonly listensByItself?: boolean;
@@ -52,11 +54,12 @@ export class PingerStage {
   readonly messages: FromWorker[] = [];
   readonly pinger: Pinger;
 
-  constructor({ resume, opensByItself = true, listensByItself = true }: StageOptions = {}) {
+  constructor({ resume, taken = 0, opensByItself = true, listensByItself = true }: StageOptions = {}) {
     Object.assign(this.store, { opensByItself, listensByItself });
+    for (let i = 0; i < taken; i++) this.cells.takeSessionNumber();
     this.pinger = new Pinger({
       ...{ database: this.store.database, clock: this.clock, cells: this.cells, limits: LIMITS, lockerId: "locker" },
-      ...{ ...facts, labels: { release: "7" }, resume, sessionsUsed: 0 },
+      ...{ ...facts, labels: { release: "7" }, resume },
       notify: (message) => this.messages.push(message),
     });
     this.pinger.start();

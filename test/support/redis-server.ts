@@ -23,6 +23,7 @@ export interface RedisServerOptions {
   readonly password?: string;
   /** Appended last, so they win: ["--enable-debug-command", "yes"]. */
   readonly extraArgs?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** ioredis types its replies by `replyMapping`, so that one must be known at compile time. */
@@ -72,9 +73,9 @@ export class RedisServer {
   /** Starts a server that is down. Resolves once it answers PING, its data loaded. */
   async start(): Promise<void> {
     if (this.#running) throw new Error(`redis on port ${this.port} runs already`);
-    const ownDir = this.#options.dir === undefined;
-    const child = spawn("redis-server", this.#args(), { stdio: "ignore" });
-    guardProcess(child, ownDir ? this.#dir : "");
+    const env = { ...process.env, ...this.#options.env };
+    const child = spawn("redis-server", this.#args(), { stdio: "ignore", env });
+    guardProcess(child, this.#options.dir === undefined ? this.#dir : "");
     const gone = exitOf(child, () => {
       if (this.#running?.child === child) this.#running = undefined;
     });

@@ -63,6 +63,10 @@ export class ScriptedLeases implements LeaseStore {
   onRead: () => void = () => undefined;
   session: Partial<SessionRecord> = {};
   steadyMs = 0;
+  overlookedMs = 0;
+  /** After so many of them no command is answered: who asks hot is to be seen, not to ask without end. */
+  commandsMax = Infinity;
+  #count = 0;
   /** While held, commands stay unanswered until let(). */
   #held: (() => void)[] | undefined;
   isUp = true;
@@ -112,7 +116,8 @@ export class ScriptedLeases implements LeaseStore {
     this.read.push(sessionId);
     this.onRead();
     await this.#released();
-    return { session: { ...sessionRecord(sessionId), ...this.session }, steadyMs: this.steadyMs, nowMs: 5_000 };
+    const { steadyMs, overlookedMs } = this;
+    return { session: { ...sessionRecord(sessionId), ...this.session }, steadyMs, overlookedMs, nowMs: 5_000 };
   }
 
   async condemn(_contender: Identity, request: CondemnRequest): Promise<CondemnAnswer> {
@@ -147,6 +152,7 @@ export class ScriptedLeases implements LeaseStore {
   }
 
   async #released(): Promise<void> {
+    if (++this.#count > this.commandsMax) return new Promise(() => {});
     const held = this.#held;
     if (held) await new Promise<void>((resolve) => held.push(resolve));
   }

@@ -3,8 +3,11 @@
 /** "flow": passed on. "hold": kept until release(). "swallow": lost without a word. */
 export type LaneMode = "flow" | "hold" | "swallow";
 
-/** Bytes, or what happens to a connection (opened, ended, reset): both travel in order and can be held or lost. */
-export type LaneItem = Buffer | (() => void);
+/**
+ * Bytes, or what happens to a connection (opened, ended, reset): both travel in order and can be held or lost. While a
+ * promise that comes back is pending, all that is behind it waits.
+ */
+export type LaneItem = Buffer | (() => void | Promise<void>);
 
 export class Lane {
   mode: LaneMode = "flow";
@@ -15,6 +18,8 @@ export class Lane {
   readonly #travelling: LaneItem[] = [];
   readonly #held: LaneItem[] = [];
   readonly #timers = new Set<NodeJS.Timeout>();
+  /** What waits behind an item that takes its time; undefined when there is none. */
+  #waiting: LaneItem[] | undefined;
   #lastDueMs = 0;
   #isClosed = false;
 
@@ -25,7 +30,9 @@ export class Lane {
 
   /** Bytes read from the sender and neither delivered nor lost. */
   get heldBytes(): number {
-    const sizes = [...this.#held, ...this.#travelling].map((item) => (typeof item === "function" ? 0 : item.length));
+    const sizes = [...(this.#waiting ?? []), ...this.#held, ...this.#travelling].map((item) =>
+      typeof item === "function" ? 0 : item.length,
+    );
     return sizes.reduce((sum, size) => sum + size, 0);
   }
 
@@ -51,11 +58,11 @@ export class Lane {
     for (const item of this.#held.splice(0)) this.#deliver(item);
   }
 
-  /** Delivers all that was read at once, delays or not, and flows from now on. */
-  flush(): void {
+  /** Delivers all that was read at once, delays or not, then `last`, and flows from now on. */
+  flush(last: LaneItem): void {
     this.release();
     this.#stopTimers();
-    for (const item of this.#travelling.splice(0)) this.#deliver(item);
+    for (const item of [...this.#travelling.splice(0), last]) this.#deliver(item);
   }
 
   /** Drops what is under way; nothing is delivered any more. */
@@ -64,6 +71,7 @@ export class Lane {
     this.#stopTimers();
     this.#travelling.length = 0;
     this.#held.length = 0;
+    if (this.#waiting) this.#waiting.length = 0;
   }
 
   #arrive(item: LaneItem): void {
@@ -73,8 +81,16 @@ export class Lane {
   }
 
   #deliver(item: LaneItem): void {
-    if (typeof item === "function") item();
-    else this.#write(item);
+    if (this.#waiting) return void this.#waiting.push(item);
+    if (typeof item !== "function") return this.#write(item);
+    const done = item();
+    if (!done) return;
+    const waiting: LaneItem[] = (this.#waiting = []);
+    const goOn = () => {
+      this.#waiting = undefined;
+      for (const next of waiting) this.#deliver(next);
+    };
+    void done.then(goOn, goOn);
   }
 
   #stopTimers(): void {

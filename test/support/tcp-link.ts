@@ -100,8 +100,7 @@ export class Link {
 
   /** Sends what a detached client had sent, and the end of the stream. Resolves once the server has executed it. */
   deliverDetached(): Promise<void> {
-    this.up.flush();
-    return this.#endServer();
+    return new Promise((resolve) => this.up.flush(() => resolve(this.#endServer())));
   }
 
   /** Nothing is delivered any more, in either direction. */

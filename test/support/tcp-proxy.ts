@@ -34,7 +34,8 @@ type ReplyTrap = { bytes: number; passed: WeakMap<Link, number>; spring: (done: 
 export class TcpProxy {
   readonly port: number;
   readonly url: string;
-  #targetPort: number;
+  /** New connections lead there. Open ones stay where they are. */
+  targetPort: number;
   readonly #links = new Set<Link>();
   /** Cut from the client but not yet done with the server. Faults and heal() pass them by. */
   readonly #severed = new Set<Link>();
@@ -54,7 +55,7 @@ export class TcpProxy {
   constructor(port: number, targetPort: number) {
     this.port = port;
     this.url = `redis://127.0.0.1:${port}`;
-    this.#targetPort = targetPort;
+    this.targetPort = targetPort;
   }
 
   /** Clients that are connected, as they see it. */
@@ -133,14 +134,6 @@ export class TcpProxy {
     if (rate > 0) this.#random ??= random ?? mulberry32(seed());
   }
 
-  /** New connections lead there. Open ones stay where they are. */
-  set targetPort(port: number) {
-    this.#targetPort = port;
-  }
-  get targetPort(): number {
-    return this.#targetPort;
-  }
-
   /** Sees every chunk that a client sends, before anything is done with it; true: it has dealt with it. */
   intercept(hook: ((link: Link, bytes: Buffer) => boolean) | undefined): void {
     this.#intercept = hook;
@@ -192,8 +185,8 @@ export class TcpProxy {
 
   #connect(client: Socket): void {
     const link = new Link(client, {
-      dial: () => connect({ port: this.#targetPort, host: "127.0.0.1", allowHalfOpen: true }),
-      delayMs: () => this.#latencyMs + (this.#random?.() ?? 0) * this.#jitterMs + this.#retransmissionMs(),
+      dial: () => connect({ port: this.targetPort, host: "127.0.0.1", allowHalfOpen: true }),
+      delayMs: () => this.#latencyMs + this.#jitter() + this.#retransmissionMs(),
       onRequest: (from, bytes) => this.#trapRequest(from, bytes) || (this.#intercept?.(from, bytes) ?? false),
       onReply: (from, bytes) => this.#trapReply(from, bytes),
       onClosed: (closed) => this.#forget(closed),
@@ -201,6 +194,10 @@ export class TcpProxy {
       downMode: this.#downMode,
     });
     this.#links.add(link);
+  }
+
+  #jitter(): number {
+    return this.#jitterMs > 0 ? this.#random!() * this.#jitterMs : 0;
   }
 
   #retransmissionMs(): number {

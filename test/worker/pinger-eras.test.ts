@@ -88,6 +88,19 @@ test("a provisional session gets no trust before the window closes, and a raised
   assert.equal(stage.changes[0]?.cause, "settled");
 });
 
+test("a session that asked to enter provisionally gets no trust in the window, whatever its record says", async () => {
+  const stage = await backProvisionally();
+  // A begin of its own that came very late wrote the record anew, as that of a session nobody doubts.
+  await stage.answerBegin(stage.store.answer("alive"));
+  await stage.pings(4, () => stage.store.answer("alive"));
+  assert.deepEqual(stage.cells.log, ["epoch"], "never trust");
+  stage.store.recovering = false;
+  stage.messages.length = 0;
+  await stage.pings(1);
+  assert.deepEqual(stage.cells.log, ["epoch", "epoch", "trust"]);
+  assert.equal(stage.changes[0]?.cause, "settled");
+});
+
 test("a provisional session that is condemned in the window was so before: nothing of it is left", async () => {
   const stage = await backProvisionally();
   await stage.answerBegin(stage.store.answer("recovering"));
@@ -148,11 +161,11 @@ test("a window that closed before the session was heard refuses it", async () =>
 });
 
 const resumed: SessionState = {
-  ...{ sessionId: "locker.4", sessionsUsed: 4, era: "era1", lostCounter: 2, recoveryMs: 2_500, recovering: false },
+  ...{ sessionId: "locker.4", era: "era1", lostCounter: 2, recoveryMs: 2_500, recovering: false },
 };
 
 test("a worker that was started again goes on under the session and the epoch that it finds", async () => {
-  const stage = new PingerStage({ resume: resumed });
+  const stage = new PingerStage({ resume: resumed, taken: 4 });
   assert.deepEqual(
     stage.changes.map(({ cause, epoch }) => [cause, epoch]),
     [["resumed", 0]],
@@ -167,7 +180,7 @@ test("a worker that was started again goes on under the session and the epoch th
 
 test("a worker that was started again in the window has every lease judged anew when it closes", async () => {
   // What it held there provisionally may have been written over since, and the last run can no longer tell.
-  const stage = new PingerStage({ resume: { ...resumed, recovering: true } });
+  const stage = new PingerStage({ resume: { ...resumed, recovering: true }, taken: 4 });
   await stage.clock.settle();
   stage.store.lostCounter = 2;
   stage.store.recovering = true;
@@ -175,6 +188,44 @@ test("a worker that was started again in the window has every lease judged anew 
   assert.equal(stage.isTrusted, false);
   stage.store.recovering = false;
   await stage.pings(1);
+  assert.deepEqual(stage.cells.log, ["epoch", "trust"]);
+  assert.equal(stage.changes.at(-1)?.cause, "settled");
+});
+
+test("a worker that was started again does not enter by a trust that it did not earn", async () => {
+  // The last run may have had a later session trusted, and died before the main thread was told of it.
+  const stage = new PingerStage({ resume: resumed, taken: 4 });
+  stage.cells.writeTrust(stage.clock.monoMs(), stage.clock.wallMs(), TRUST);
+  await stage.clock.settle();
+  loseMemory(stage);
+  await stage.answerPing(stage.store.answer("reenter"));
+  const { request } = stage.connection.asked("begin");
+  assert.deepEqual([request.sessionId, request.mode], ["locker.5", "new"]);
+});
+
+test("a worker that was started again hears from the store that its session is there provisionally", async () => {
+  // The last run entered, and died before the main thread was told.
+  const stage = new PingerStage({ resume: resumed, taken: 4 });
+  await stage.clock.settle();
+  loseMemory(stage);
+  await stage.answerPing(stage.store.answer("recovering"));
+  await stage.pings(1, () => stage.store.answer("condemned"));
+  await stage.answerBegin();
+  assert.equal(stage.changes.at(-1)?.cause, "refused", "what it held may have been taken before the loss");
+});
+
+test("a session that lives in an era which it has not entered waits for the end of the window", async () => {
+  const stage = await PingerStage.begun();
+  loseMemory(stage);
+  stage.cells.log.length = 0;
+  await stage.pings(1); // a begin that had come very late made its record there
+  assert.equal(stage.changes.at(-1)?.cause, "reentered");
+  assert.deepEqual(stage.cells.log, ["epoch"], "and no trust");
+  await stage.clock.advance(TRUST);
+  assert.equal(stage.isTrusted, false, "it may have been condemned before the loss");
+  stage.cells.log.length = 0;
+  stage.store.recovering = false;
+  await stage.answerPing();
   assert.deepEqual(stage.cells.log, ["epoch", "trust"]);
   assert.equal(stage.changes.at(-1)?.cause, "settled");
 });

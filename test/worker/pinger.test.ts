@@ -104,7 +104,7 @@ test("a condemned session's trust is over at once, and the next one gets a fresh
   assert.deepEqual(stage.cells.log, ["end", "epoch", "epoch", "trust"]);
   assert.equal(stage.isTrusted, true);
   const { cause, epoch, session } = stage.changes[0]!;
-  assert.deepEqual([cause, epoch, session.sessionId, session.sessionsUsed], ["condemned", 3, "locker.2", 2]);
+  assert.deepEqual([cause, epoch, session.sessionId], ["condemned", 3, "locker.2"]);
 });
 
 test("a session that is condemned before it was ever alive is followed by the next one", async () => {

@@ -18,8 +18,8 @@ local function answer(status)
   return { status, ns.era, ns.recovering and "recovering" or "open", whole(nowMs), "0", whole(ns.recoveryMs),
     whole(ns.recoveryMs) }
 end
-local old = redis.call("HMGET", session, "dead", "era", "provisional")
-if old[1] then
+local old = redis.call("HMGET", session, "dead", "era", "provisional", "eraNumber")
+if old[1] or hasMissedEra(ns, old[4]) then
   return answer("condemned")
 end
 if old[2] == ns.era then
@@ -31,8 +31,8 @@ if mode ~= "new" and (ns.era ~= ARGV[4] or not ns.recovering) then
   return answer(ns.recovering and "reenter" or "condemned")
 end
 redis.call("DEL", session)
-redis.call("HSET", session, "v", FORMAT, "era", ns.era, "last", whole(nowMs), "steady", whole(nowMs), "offset",
-  whole(nowMs - tonumber(ARGV[5])), "offsetAt", whole(nowMs), "ahead", 0, "lost", 0,
+redis.call("HSET", session, "v", FORMAT, "era", ns.era, "eraNumber", whole(ns.eraNumber), "last", whole(nowMs),
+  "steady", whole(nowMs), "offset", whole(nowMs - tonumber(ARGV[5])), "offsetAt", whole(nowMs), "ahead", 0, "lost", 0,
   "provisional", mode == "provisional" and 1 or 0)
 redis.call("HSET", session, unpack(ARGV, 7))
 redis.call("PEXPIRE", session, keepMs)

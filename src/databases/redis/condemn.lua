@@ -47,10 +47,9 @@ if proof == "1" and (gone or v[6] ~= "1") then
   return condemn("proof")
 end
 local steadyMs, driftMs = steadyForMs(KEYS[3], nowMs, ARGV[6])
--- A contender with larger limits overlooks larger steps of the store's clock than the victim's margin allows for.
-local overlookedMs = math.max(0, driftMs - tonumber(v[7]))
+local addedMs = overlookedMs(driftMs, v[7])
 local function outlasts(limitMs)
-  return math.min(silentMs, steadyMs) >= tonumber(limitMs) + overlookedMs
+  return math.min(silentMs, steadyMs) >= tonumber(limitMs) + addedMs
 end
 if outlasts(v[4]) then
   return condemn("silent")

@@ -18,7 +18,7 @@ if ARGV[5] == "1" and ns.era == era then
   beginEra(ns, ARGV[1])
 end
 local v = redis.call("HMGET", session, "dead", "era", "last", "steady", "offset", "offsetAt", "ahead", "interval",
-  "drift", "lost", "provisional")
+  "drift", "lost", "provisional", "eraNumber")
 local function answer(status, openInMs)
   return { status, ns.era, ns.recovering and "recovering" or "open", whole(nowMs), v[10] or "0", whole(ns.recoveryMs),
     whole(openInMs or 0) }
@@ -27,7 +27,7 @@ if v[1] then
   return answer("condemned")
 end
 if v[2] ~= ns.era then
-  if ns.recovering then
+  if ns.recovering and not hasMissedEra(ns, v[12]) then
     return answer("reenter")
   end
   if v[2] then
@@ -58,7 +58,7 @@ if ns.recovering then
   openInMs = math.max(0, ns.recoveryMs - (nowMs - steady))
   if openInMs == 0 and ahead == 0 then -- else the clock may have run ahead, and only the next ping can tell
     ns.recovering = false
-    redis.call("HSET", ns.key, "state", "open")
+    redis.call("HSET", ns.key, "state", "open", "opened", whole(ns.eraNumber))
   end
 end
 return answer(ns.recovering and v[11] == "1" and "recovering" or "alive", openInMs)

@@ -24,13 +24,21 @@ end
 local function beginEra(ns, era)
   ns.era = era
   ns.recovering = true
-  redis.call("HSET", ns.key, "v", FORMAT, "run", ns.run, "era", era, "state", "recovering")
+  ns.eraNumber = ns.eraNumber + 1
+  redis.call("HSET", ns.key, "v", FORMAT, "run", ns.run, "era", era, "state", "recovering", "eraNumber",
+    whole(ns.eraNumber))
+end
+
+-- Whether a session missed an era in which keys could be granted: its own may have gone to others since. Told by what
+-- outlived the loss; where nothing did, nobody can tell.
+local function hasMissedEra(ns, eraNumber)
+  return eraNumber and tonumber(eraNumber) < ns.openedNumber
 end
 
 -- Reads the namespace record and compares the server's run id with the one it keeps: a store that was restarted,
 -- promoted or wiped is noticed by the very script that would grant or condemn (a client that compares is too late).
 local function openNamespace(key, freshEra, recoveryMs)
-  local v = redis.pcall("HMGET", key, "v", "run", "era", "state", "fence", "recovery")
+  local v = redis.pcall("HMGET", key, "v", "run", "era", "state", "fence", "recovery", "eraNumber", "opened")
   if v.err then
     return nil, redis.error_reply(v.err .. " (HMGET, namespace record " .. key .. ")")
   end
@@ -44,6 +52,8 @@ local function openNamespace(key, freshEra, recoveryMs)
     recovering = v[4] ~= "open",
     fence = tonumber(v[5] or "0"),
     recoveryMs = tonumber(v[6] or "0"),
+    eraNumber = tonumber(v[7] or "0"),
+    openedNumber = tonumber(v[8] or "0"), -- of the last era whose window has closed
   }
   if not v[3] or v[2] ~= ns.run then
     beginEra(ns, freshEra)
@@ -68,6 +78,12 @@ local function steadyForMs(session, nowMs, monoMs)
     return 0, allowed
   end
   return nowMs - tonumber(v[3]), allowed
+end
+
+-- A contender with larger limits overlooks larger steps of the store's clock than the victim's margin allows for: by
+-- so many ms its silence must be longer.
+local function overlookedMs(driftMs, victimDriftMs)
+  return math.max(0, driftMs - tonumber(victimDriftMs))
 end
 
 -- Why a command of this session is not to be executed, or nil. A connection's generation only grows: what an older,

@@ -1,4 +1,4 @@
-import type { LeaseRecord, PingAnswer, SessionRecord } from "../database.js";
+import type { LeaseRecord, PingAnswer, SessionRecord, SessionSnapshot } from "../database.js";
 import type { StoreError } from "../../errors.js";
 import { toStoreError } from "./redis-errors.js";
 
@@ -38,11 +38,8 @@ export function parsePing(reply: unknown): PingAnswer {
   };
 }
 
-export function parseSession(
-  sessionId: string,
-  reply: unknown,
-): { session: SessionRecord; steadyMs: number; nowMs: number } {
-  const [nowMs, gone, steadyMs, ...pairs] = reply as string[];
+export function parseSession(sessionId: string, reply: unknown): SessionSnapshot {
+  const [nowMs, gone, steadyMs, overlookedMs, ...pairs] = reply as string[];
   const field = new Map<string, string>();
   for (let i = 0; i + 1 < pairs.length; i += 2) field.set(pairs[i]!, pairs[i + 1]!);
   const listens = field.get("channel") === "1";
@@ -65,7 +62,7 @@ export function parseSession(
       startTime: field.get("startTime") ?? "",
     },
   };
-  return { session, steadyMs: Number(steadyMs), nowMs: Number(nowMs) };
+  return { session, steadyMs: Number(steadyMs), overlookedMs: Number(overlookedMs), nowMs: Number(nowMs) };
 }
 
 /** In the words that the scripts use, so that it means the same. */

@@ -111,13 +111,14 @@ test("a ping's answer and a session are read as numbers and words, and what is m
     ...{ status: "alive", era: "e", recovering: false, nowMs: 1_700_000_000_000, lostCounter: 3 },
     ...{ recoveryMs: 2_500, openInMs: 0 },
   });
-  const absent = parseSession("a.1", ["1000", "1", "70"]);
-  assert.deepEqual([absent.nowMs, absent.steadyMs, absent.session.state], [1_000, 70, "absent"]);
+  const absent = parseSession("a.1", ["1000", "1", "70", "5"]);
+  assert.deepEqual([absent.nowMs, absent.steadyMs, absent.overlookedMs], [1_000, 70, 5]);
+  assert.equal(absent.session.state, "absent");
   assert.deepEqual([absent.session.silentMs, absent.session.connectionGone], [0, undefined]);
   const fields = ["era", "e", "last", "400", "channel", "1", "ttl", "10", "grace", "5", "labels", "{}"];
-  const alive = parseSession("a.1", ["1000", "0", "70", ...fields]).session;
+  const alive = parseSession("a.1", ["1000", "0", "70", "5", ...fields]).session;
   assert.deepEqual([alive.state, alive.silentMs, alive.connectionGone, alive.sessionTtlMs], ["alive", 600, false, 10]);
-  assert.equal(parseSession("a.1", ["1000", "1", "70", ...fields]).session.connectionGone, true);
-  assert.equal(parseSession("a.1", ["1000", "", "70", ...fields]).session.connectionGone, undefined);
-  assert.equal(parseSession("a.1", ["1000", "1", "0", ...fields, "dead", "9"]).session.state, "condemned");
+  assert.equal(parseSession("a.1", ["1000", "1", "70", "5", ...fields]).session.connectionGone, true);
+  assert.equal(parseSession("a.1", ["1000", "", "70", "5", ...fields]).session.connectionGone, undefined);
+  assert.equal(parseSession("a.1", ["1000", "1", "0", "0", ...fields, "dead", "9"]).session.state, "condemned");
 });

@@ -33,7 +33,7 @@ export function wordsOf(outcome: Outcome): string[] {
 export function normalised(name: string, args: readonly ScriptArgument[], outcome: Outcome): Outcome {
   if (!("reply" in outcome) || !Array.isArray(outcome.reply)) return outcome;
   const list = outcome.reply as string[];
-  if (name === "read-session") return { reply: [...list.slice(0, 3), pairs(list.slice(3))] };
+  if (name === "read-session") return { reply: [...list.slice(0, 4), pairs(list.slice(4))] };
   return name === "raw" && args[0] === "HGETALL" ? { reply: pairs(list) } : outcome;
 }
 

@@ -1,0 +1,51 @@
+// What a store must offer to be put under faults. The harness knows no store but through this.
+
+import type { FinalHolder } from "../history/checker.js";
+import type { ClockShim } from "./clock-shim.js";
+import type { Fault, Schedule } from "./schedule.js";
+import type { FaultKind } from "./kinds.js";
+import type { Limits } from "./fleets.js";
+
+export type StoreDeps = {
+  /** For data and logs; removed with the schedule. */
+  readonly directory: string;
+  /** Undefined where clocks cannot be stepped. */
+  readonly shim: ClockShim | undefined;
+};
+
+export interface Backend {
+  readonly name: string;
+  /** The kinds of fault on this store; those on processes and links every store has. */
+  readonly kinds: readonly FaultKind[];
+  /** Faults of this backend that this machine cannot produce, and why. */
+  notRun(shim: ClockShim | undefined): ReadonlyMap<FaultKind, string>;
+  start(schedule: Schedule, deps: StoreDeps): Promise<Store>;
+}
+
+/** A running store that a schedule has for itself. */
+export interface Store extends AsyncDisposable {
+  /** Where clients are to connect; `onMoved` tells when that has changed. */
+  readonly port: number;
+  onMoved(listener: (port: number) => void): void;
+  /** JSON for member-database.ts in the member's process: how to reach the store through that port. */
+  describe(port: number, limits: Limits, host: string | undefined): unknown;
+  /**
+   * Brings the fault about, waits until it is over, and ends it. Rejects when it could not be brought about (a store
+   * that is down cannot be told to pause); then it does not count.
+   */
+  apply(fault: Fault, tools: FaultTools): Promise<void>;
+  /** Ends whatever is left of any fault. Resolves once the store serves. */
+  heal(): Promise<void>;
+  /** Leases of sessions that are not condemned, and the process whose session it is. */
+  holders(): Promise<StoredHolder[]>;
+  /** What should not be there when every locker has been closed. */
+  leftovers(): Promise<string[]>;
+}
+
+export type StoredHolder = FinalHolder & { readonly pid: number };
+
+export type FaultTools = {
+  /** Call when the fault has begun: dates it in the history. */
+  begun(): void;
+  wait(ms: number): Promise<void>;
+};

@@ -1,0 +1,124 @@
+// A schedule: which faults hit whom and when. Made from a seed, printed as a list, kept as JSON, replayed from either.
+
+import { mulberry32 } from "../support/wait.js";
+import { fleetNames, type FleetName } from "./fleets.js";
+import { specOf, themes, type FaultKind, type ThemeName } from "./kinds.js";
+
+export type Fault = {
+  /** Since the schedule's start, ms. */
+  readonly atMs: number;
+  readonly kind: FaultKind;
+  /** A process ("p1"), all links ("all"), or "store". */
+  readonly target: string;
+  readonly durationMs: number;
+  /** What the kind needs to know besides: a delay, a number of bytes, a clock's step in ms. */
+  readonly value?: number;
+};
+
+export type Schedule = {
+  readonly seed: number;
+  readonly backend: string;
+  readonly processes: number;
+  readonly keys: number;
+  /** How long faults begin and last, ms. */
+  readonly durationMs: number;
+  readonly fleet: FleetName;
+  /** Whether the processes take each other for ones on the same host, where a dead one is found by its pid. */
+  readonly hosts: "one" | "many";
+  readonly theme: ThemeName;
+  readonly faults: readonly Fault[];
+};
+
+export type SchedulePlan = {
+  readonly backend: string;
+  /** Kinds that the backend has and this machine can produce. */
+  readonly kinds: readonly FaultKind[];
+  readonly processes?: number | undefined;
+};
+
+const themeNames = Object.keys(themes) as ThemeName[];
+const scheduleMs = 8_500;
+
+/** The same seed and plan give the same schedule. */
+export function makeSchedule(seed: number, plan: SchedulePlan): Schedule {
+  const random = mulberry32(seed);
+  const processes = plan.processes ?? 3 + whole(random, 3);
+  const fleet = random() < 0.6 ? "fast" : pick(random, fleetNames);
+  const keys = 3 + whole(random, 3);
+  const faults: Fault[] = [];
+  const hosts = random() < 0.4 ? "one" : "many";
+  const theme = random() < 0.6 ? "everything" : pick(random, themeNames);
+  const ofTheme = plan.kinds.filter((kind) => (themes[theme] as readonly FaultKind[]).includes(kind));
+  const pickKind = weighted(ofTheme.length > 0 ? ofTheme : plan.kinds);
+  // Where every fault hits the store, more of them would leave no time in which anything can be had.
+  const slower = theme === "stalls" || theme === "losses" ? 2 : 1;
+  for (let atMs = 300 + random() * 500; atMs < scheduleMs - 300; atMs += slower * (350 + random() * 1_000)) {
+    // Two at once find what one alone does not: a pause and a restart, a cut and a kill.
+    const together = pick(random, [1, 1, 2, 2, 2, 2, 3]);
+    for (let i = 0; i < together; i++) {
+      const startMs = Math.min(Math.round(atMs + random() * 300), scheduleMs - 100);
+      faults.push(makeFault(random, pickKind(random), startMs, processes));
+    }
+  }
+  faults.sort((a, b) => a.atMs - b.atMs);
+  return { seed, backend: plan.backend, processes, keys, durationMs: scheduleMs, fleet, hosts, theme, faults };
+}
+
+function makeFault(random: () => number, kind: FaultKind, atMs: number, processes: number): Fault {
+  const { on, longestMs, value } = specOf(kind);
+  const process = `p${1 + whole(random, processes)}`;
+  const everywhere = random() < 0.12;
+  // Short ones prevail, and all the limits, from trust to session TTL, lie within the range.
+  const drawnMs = Math.round(100 + random() ** 2 * 3_000);
+  const durationMs = Math.min(drawnMs, longestMs ?? Infinity, scheduleMs - atMs);
+  const target = on === "store" ? "store" : on === "link" && everywhere ? "all" : process;
+  return { atMs, kind, target, durationMs, ...(value && { value: value(random) }) };
+}
+
+/** One line a fault: `[t, kind, target, duration]` and what else the kind needs. */
+export function printSchedule(schedule: Schedule): string {
+  const { seed, backend, processes, keys, durationMs, fleet, hosts, theme, faults } = schedule;
+  const lines = faults.map(({ atMs, kind, target, durationMs, value }) => {
+    const parts = [atMs, JSON.stringify(kind), JSON.stringify(target), durationMs];
+    return `  [${[...parts, ...(value === undefined ? [] : [value])].join(", ")}]`;
+  });
+  const size = `${processes} processes · ${keys} keys · ${hosts} host${hosts === "one" ? "" : "s"}`;
+  const head = `seed ${seed} · ${backend} · ${size} · fleet ${fleet} · ${theme} · ${durationMs} ms`;
+  return [`${head} · ${faults.length} faults`, ...lines].join("\n");
+}
+
+/** Reads what JSON.stringify(schedule) wrote. Throws on anything else, naming it. */
+export function parseSchedule(text: string): Schedule {
+  const schedule = JSON.parse(text) as Schedule;
+  for (const name of ["seed", "processes", "keys", "durationMs"] as const) {
+    if (!Number.isSafeInteger(schedule[name])) throw new TypeError(`schedule: ${name} must be a whole number`);
+  }
+  if (!fleetNames.includes(schedule.fleet)) throw new TypeError(`schedule: no fleet is called ${schedule.fleet}`);
+  for (const { kind, atMs, durationMs, target } of schedule.faults) {
+    specOf(kind);
+    const isTimed = Number.isFinite(atMs) && Number.isFinite(durationMs);
+    if (!isTimed || typeof target !== "string") throw new TypeError(`schedule: a ${kind} without time or target`);
+  }
+  return schedule;
+}
+
+function weighted(kinds: readonly FaultKind[]): (random: () => number) => FaultKind {
+  const sum = kinds.reduce((total, kind) => total + specOf(kind).weight, 0);
+  if (sum === 0) throw new RangeError("no kind of fault is left to choose from");
+  return (random) => {
+    let left = random() * sum;
+    for (const kind of kinds) {
+      left -= specOf(kind).weight;
+      if (left < 0) return kind;
+    }
+    return kinds.at(-1)!;
+  };
+}
+
+function whole(random: () => number, below: number): number {
+  return Math.floor(random() * below);
+}
+
+function pick<T>(random: () => number, from: readonly T[]): T {
+  return from[whole(random, from.length)]!;
+}

@@ -1,0 +1,18 @@
+import { acquiringMutants } from "./acquiring-mutants.js";
+import { edgeMutants } from "./edge-mutants.js";
+import { grantingScriptMutants } from "./granting-mutants.js";
+import { leaseMutants } from "./lease-mutants.js";
+import { judgingScriptMutants } from "./judging-mutants.js";
+import type { Mutant } from "./mutant.js";
+import { workerMutants } from "./worker-mutants.js";
+
+export { laterMutants } from "./mutant.js";
+
+export const mutants: readonly Mutant[] = [
+  ...workerMutants,
+  ...judgingScriptMutants,
+  ...grantingScriptMutants,
+  ...leaseMutants,
+  ...acquiringMutants,
+  ...edgeMutants,
+];
