@@ -22,9 +22,10 @@ class Stage {
   }
 
   grant(locker: string, leaseNumber: number, token: number, found: string | null = null): void {
-    const args = ["fresh", "700", "1", "era", `${locker}.1`, locker, String(leaseNumber), "6000", "", "", ""];
-    const keys = ["p:n", `p:s:${locker}.1`, "p:l:key"];
-    this.oracle.onScript("acquire", keys, args, ["ok", "era", ["granted", `${token}`]], [found]);
+    const head = ["fresh", "700", "1", "era", `${locker}.1`, locker, ""];
+    const args = [...head, String(leaseNumber), "6000", "", "", "1", "0", "", ""];
+    const keys = ["p:n", `p:s:${locker}.1`, "p:l:key", "p:q:key"];
+    this.oracle.onScript("acquire", keys, args, ["ok", "era", ["granted", `${token}`]], [found, null]);
   }
   begin(): void {
     const args = ["fresh", "700", "new", "", "1", "3600000", ...limits];
