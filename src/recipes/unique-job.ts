@@ -11,11 +11,7 @@ import type { AcquireOptions, Busy, Lease, Locker } from "../index.js";
  * | until-and-while-executing | submission | execution begins | is refused; later ones wait for the end |
  * | while-executing | execution begins | execution has ended | waits |
  */
-export type UniqueForm =
-  | "until-executing"
-  | "until-executed"
-  | "until-and-while-executing"
-  | "while-executing";
+export type UniqueForm = "until-executing" | "until-executed" | "until-and-while-executing" | "while-executing";
 
 export type UniqueOptions = Pick<AcquireOptions, "trace" | "lockTtlMs" | "signal"> & {
   /** What the job passes through before it is executed, e.g. `(run) => pQueue.add(run)`. Default: nothing. */

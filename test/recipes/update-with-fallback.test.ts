@@ -32,7 +32,10 @@ function counter(conflictsAt: readonly number[] = []) {
     change: (value) => value + 1,
     write: (value, version, fencingToken) => {
       stored.tokens.push(fencingToken);
-      if (conflictsAt.includes(++stored.writes)) Object.assign(stored, { value: stored.value + 100, version: stored.version + 1 });
+      if (conflictsAt.includes(++stored.writes)) {
+        stored.value += 100;
+        stored.version += 1;
+      }
       if (version !== stored.version) return Promise.resolve(false);
       Object.assign(stored, { value, version: version + 1 });
       return Promise.resolve(true);
