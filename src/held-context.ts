@@ -26,6 +26,7 @@ export class HeldContext {
   readonly #storage = new AsyncLocalStorage<Scope>();
 
   run<T>(held: readonly HeldKey[], job: () => T): T {
+    if (held.length === 0) return job();
     return this.#storage.run({ held, outer: this.#storage.getStore() }, job);
   }
 
@@ -49,7 +50,8 @@ export class HeldContext {
     if (!held) return undefined;
     if ((mode === "permits") !== (held.mode === "permits")) return undefined; // the store says why not
     const rule = "is not to be had on top of what this task holds: release it and acquire ";
-    if (mode === "exclusive" && held.mode === "shared") throw new LockModeError(key, "mode", mode, `${rule}exclusively`);
+    if (mode === "exclusive" && held.mode === "shared")
+      throw new LockModeError(key, "mode", mode, `${rule}exclusively`);
     if (!reentrant) throw new ReentryError(key);
     if (units > held.units) throw new LockModeError(key, "permits.take", units, `${rule}as many at once`);
     return held;
