@@ -34,6 +34,11 @@ export type Wanted = {
   lockTtlMs: number;
   trace: string;
   waitMs: number;
+  mode: "exclusive" | "shared" | "permits";
+  /** For mode "permits". `perProcess`: how many this process has at most. */
+  permits?: { limit: number; take: number; perProcess: number };
+  /** How long the key stays taken after the grant when the job succeeds, ms; 0: not at all. */
+  minHoldMs: number;
   /** Aborts when the caller, a drain or close() says so. */
   signals: readonly AbortSignal[];
 };

@@ -97,6 +97,56 @@ export class LockTimeoutError extends Error {
   }
 }
 
+/** One of those who wait in a circle: for that key, held by that holder. */
+export type WaitInCycle = { key: string; holder: Holder };
+
+/**
+ * This wait would never end: it waits for a key whose holder waits, perhaps through others, for a key that this task
+ * holds. The one that began to wait last is told; the others go on once it has given back what it holds.
+ */
+export class DeadlockError extends Error {
+  override readonly name = "DeadlockError";
+  /** The key that was waited for. */
+  readonly key: string;
+  /** Begins with this wait; the holder of each waits for the key of the next, that of the last for the first. */
+  readonly cycle: readonly WaitInCycle[];
+
+  constructor(key: string, cycle: readonly WaitInCycle[]) {
+    const waits = cycle.map((one) => `${JSON.stringify(one.key)} held by ${describeHolder(one.holder)}`).join(", ");
+    super(`Waiting for ${JSON.stringify(key)} would never end (${waits}): give back what this task holds, then retry`);
+    this.key = key;
+    this.cycle = cycle;
+  }
+}
+
+/** This task holds the key already. */
+export class ReentryError extends Error {
+  override readonly name = "ReentryError";
+  readonly key: string;
+
+  constructor(key: string) {
+    super(`${JSON.stringify(key)} is held by this very task; with reentrant: true it would get the same lease`);
+    this.key = key;
+  }
+}
+
+/** The key is in use in a way that does not go with what was asked. Nothing was written. */
+export class LockModeError extends Error {
+  override readonly name = "LockModeError";
+  readonly key: string;
+  readonly option: string;
+  readonly value: unknown;
+  readonly rule: string;
+
+  constructor(key: string, option: string, value: unknown, rule: string) {
+    super(`${option} (${show(value)}) of ${JSON.stringify(key)} ${rule}`);
+    this.key = key;
+    this.option = option;
+    this.value = value;
+    this.rule = rule;
+  }
+}
+
 /** The process drains: heartbeats throw it so that jobs stop at a good point, and nothing new is acquired. */
 export class DrainingSignal extends Error {
   override readonly name = "DrainingSignal";

@@ -1,21 +1,26 @@
 // The public surface, grouped for the reader. Everything else is internal.
 
 export { Locker, LockStatus } from "./locker.js";
-export type { AcquireResult, Busy, DrainResult, Job, RunResult } from "./locker.js";
-export type { AcquireOptions, LockerOptions, ModuleLocation } from "./options.js";
+export type { AcquireResult, Busy, Job, RunResult } from "./locker.js";
+export type { DrainResult } from "./ending.js";
+export type { AcquireAllOptions, AcquireOptions, PermitOptions } from "./acquire-options.js";
+export type { LockerOptions, ModuleLocation } from "./options.js";
 export type { Heartbeat, Lease, LeaseState } from "./lease.js";
 export type { Holder } from "./databases/database.js";
 
 export {
+  DeadlockError,
   DrainingSignal,
   LockerClosedError,
   LockError,
+  LockModeError,
   LockTimeoutError,
   LockUnsureError,
   OptionError,
+  ReentryError,
   StoreError,
 } from "./errors.js";
-export type { LockErrorCode, StoreErrorCode } from "./errors.js";
+export type { LockErrorCode, StoreErrorCode, WaitInCycle } from "./errors.js";
 
 export type { Database } from "./databases/database.js";
 export { RedisDatabase } from "./databases/redis/redis-database.js";

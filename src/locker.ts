@@ -1,12 +1,13 @@
+import { checkAcquire, checkKey, type AcquireOptions } from "./acquire-options.js";
+import type { Wanted } from "./attempt.js";
 import { openDatabase, openUrl } from "./databases/open.js";
 import type { Database, DatabaseDescription, Holder } from "./databases/database.js";
+import { Ending, type DrainResult } from "./ending.js";
 import { Engine } from "./engine.js";
-import { DrainingSignal, LockerClosedError, LockTimeoutError } from "./errors.js";
-import { publish } from "./events.js";
+import { LockTimeoutError } from "./errors.js";
 import type { HeldLease } from "./held-lease.js";
 import type { Heartbeat, Lease } from "./lease.js";
-import { checkAcquire, checkKey, checkRecovery, resolveOptions } from "./options.js";
-import type { AcquireOptions, LockerOptions, ResolvedOptions } from "./options.js";
+import { checkRecovery, resolveOptions, type LockerOptions, type ResolvedOptions } from "./options.js";
 import { ProcessSignals } from "./process-signals.js";
 import { joinSignals } from "./signals.js";
 import { surroundings as ownSurroundings, type Surroundings } from "./surroundings.js";
@@ -26,28 +27,16 @@ export type RunResult<T> =
     }
   | Busy;
 export type Job<T> = (heartbeat: Heartbeat, lease: Lease) => Promise<T> | T;
-export type DrainResult = {
-  /** Whether every job has ended. */
-  settled: boolean;
-  /** The keys of those that have not. */
-  left: string[];
-};
-
 /** Locks by key for this process. One is enough for an application; start reading here. */
 export class Locker implements AsyncDisposable {
   readonly #options: ResolvedOptions;
   readonly #database: Database | undefined;
   readonly #description: DatabaseDescription;
   readonly #surroundings: Surroundings;
-  readonly #stop = new AbortController();
-  readonly #drain = { reason: undefined as Error | undefined, signal: this.#stop.signal };
+  readonly #ending: Ending;
   readonly #processSignals: ProcessSignals;
   #engine: Promise<Engine> | undefined;
   #running: Engine | undefined;
-  #acquiring = 0;
-  readonly #waitForAcquires: (() => void)[] = [];
-  #draining: Promise<DrainResult> | undefined;
-  #closing: Promise<void> | undefined;
 
   /**
    * Opens nothing: that is done by the first acquire. Throws OptionError. `surroundings`: time, chance and threads of a
@@ -64,6 +53,12 @@ export class Locker implements AsyncDisposable {
     this.#processSignals = new ProcessSignals(this.#options.drainOn, (signal) =>
       this.drain(signal).then(() => this.close()),
     );
+    this.#ending = new Ending({
+      options: this.#options,
+      engine: () => this.#engine,
+      running: () => this.#running,
+      onClose: () => this.#processSignals.ignore(),
+    });
   }
 
   /**
@@ -115,7 +110,7 @@ export class Locker implements AsyncDisposable {
   async readHolder(key: string): Promise<Holder | undefined> {
     checkKey(key);
     const engine = await this.#start();
-    const patience = joinSignals([this.#stop.signal]);
+    const patience = joinSignals([this.#ending.signal]);
     const timer = this.#surroundings.clock.timer(this.#options.acquireTimeoutMs, () =>
       patience.abort(new Error("timeout")),
     );
@@ -135,16 +130,14 @@ export class Locker implements AsyncDisposable {
    * joins the first.
    */
   drain(reason = "drain"): Promise<DrainResult> {
-    this.#draining ??= this.#runDrain(reason);
-    return this.#draining;
+    return this.#ending.drainOnce(reason);
   }
 
   /**
    * Ends everything; jobs that still run lose their lease. Takes at most about closeTimeoutMs for them. Never rejects.
    */
   close(): Promise<void> {
-    this.#closing ??= this.#runClose();
-    return this.#closing;
+    return this.#ending.closeOnce();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -152,33 +145,35 @@ export class Locker implements AsyncDisposable {
   }
 
   async #acquire(key: string, options: AcquireOptions, waitMsDefault: number) {
-    const { sessionTtlMs } = this.#options;
-    checkAcquire(key, options, sessionTtlMs);
-    const { trace = "", lockTtlMs = this.#options.lockTtlMs, waitMs = waitMsDefault, signal } = options;
-    signal?.throwIfAborted();
-    this.#acquiring += 1;
-    try {
+    checkAcquire(key, options, this.#options.sessionTtlMs);
+    options.signal?.throwIfAborted();
+    return this.#ending.count(async () => {
       const engine = await this.#start();
-      const signals = signal ? [this.#stop.signal, signal] : [this.#stop.signal];
-      const acquired = await engine.acquisition.run({ key, lockTtlMs, trace, waitMs, signals });
+      const acquired = await engine.acquisition.run(this.#wanted(key, options, waitMsDefault));
       if ("holder" in acquired) return acquired;
-      return { engine, lease: await this.#keep(engine, engine.holdings.add(acquired.grant), signal) };
-    } finally {
-      this.#acquiring -= 1;
-      if (this.#acquiring === 0) for (const resolve of this.#waitForAcquires.splice(0)) resolve();
-    }
+      return { engine, lease: await this.#keep(engine, engine.holdings.add(acquired.grant), options.signal) };
+    });
+  }
+
+  #wanted(key: string, options: AcquireOptions, waitMsDefault: number): Wanted {
+    const { trace = "", lockTtlMs = this.#options.lockTtlMs, waitMs = waitMsDefault, signal } = options;
+    const { permits, mode = "exclusive", minHoldMs = 0 } = options;
+    const { limit = 0, take = 1, perProcess = limit } = permits ?? {};
+    const signals = signal ? [this.#ending.signal, signal] : [this.#ending.signal];
+    const common = { key, lockTtlMs, trace, waitMs, signals, minHoldMs };
+    return permits ? { ...common, mode: "permits", permits: { limit, take, perProcess } } : { ...common, mode };
   }
 
   /** A grant that arrives in the instant of an abort reaches nobody. */
   async #keep(engine: Engine, lease: HeldLease, signal: AbortSignal | undefined): Promise<HeldLease> {
-    const reason = this.#drain.reason ?? (signal?.aborted ? (signal.reason as Error) : undefined);
+    const reason = this.#ending.reason ?? (signal?.aborted ? (signal.reason as Error) : undefined);
     if (!reason) return lease;
     await engine.holdings.release(lease);
     throw reason;
   }
 
   #start(): Promise<Engine> {
-    if (this.#drain.reason) return Promise.reject(this.#drain.reason);
+    if (this.#ending.reason) return Promise.reject(this.#ending.reason);
     this.#engine ??= this.#open().catch((error: unknown) => {
       this.#engine = undefined; // a module that failed to load may load the next time
       throw error;
@@ -189,49 +184,10 @@ export class Locker implements AsyncDisposable {
   async #open(): Promise<Engine> {
     const database = this.#database ?? (await openDatabase(this.#description));
     if (!this.#database) checkRecovery(database, this.#options);
-    if (this.#drain.reason) throw this.#drain.reason;
+    if (this.#ending.reason) throw this.#ending.reason;
     this.#processSignals.listen();
-    this.#running = new Engine(database, this.#description, this.#options, this.#drain, this.#surroundings);
+    this.#running = new Engine(database, this.#description, this.#options, this.#ending.drain, this.#surroundings);
     return this.#running;
-  }
-
-  async #runDrain(reason: string): Promise<DrainResult> {
-    const engine = await this.#stopAcquiring(new DrainingSignal(reason));
-    if (!engine) return { settled: true, left: [] };
-    const { holdings } = engine;
-    const { drainTimeoutMs, drainAbortMs, closeTimeoutMs } = this.#options;
-    const tell = (state: "started" | "aborting" | "settled" | "left") =>
-      publish("drain", () => ({ reason, state, jobs: holdings.size }));
-    tell("started");
-    if (!(await holdings.settled(drainTimeoutMs))) {
-      tell("aborting");
-      holdings.endAll(this.#drain.reason!);
-      await holdings.settled(drainAbortMs);
-    }
-    const left = holdings.all.map(({ key }) => key);
-    tell(left.length === 0 ? "settled" : "left");
-    if (left.length === 0 && !this.#closing) await engine.stop(true, closeTimeoutMs);
-    return { settled: left.length === 0, left };
-  }
-
-  async #runClose(): Promise<void> {
-    this.#running?.holdings.endAll("closed"); // first, so that a heartbeat says what has become of its lease
-    const engine = await this.#stopAcquiring(new LockerClosedError());
-    this.#processSignals.ignore();
-    if (!engine) return;
-    const { closeTimeoutMs } = this.#options;
-    engine.holdings.endAll("closed");
-    const settled = await engine.holdings.settled(closeTimeoutMs);
-    await engine.stop(settled, closeTimeoutMs);
-  }
-
-  /** From here on no grant reaches a caller; resolves when every acquire under way has ended. */
-  async #stopAcquiring(reason: Error): Promise<Engine | undefined> {
-    this.#drain.reason ??= reason;
-    this.#stop.abort(reason);
-    const engine = await this.#engine?.catch(() => undefined);
-    while (this.#acquiring > 0) await new Promise<void>((resolve) => this.#waitForAcquires.push(resolve));
-    return engine;
   }
 }
 

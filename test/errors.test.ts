@@ -2,12 +2,15 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Holder, LockErrorCode } from "../src/index.js";
 import {
+  DeadlockError,
   DrainingSignal,
   LockerClosedError,
   LockError,
+  LockModeError,
   LockTimeoutError,
   LockUnsureError,
   OptionError,
+  ReentryError,
   StoreError,
 } from "../src/index.js";
 
@@ -70,11 +73,41 @@ test("a holder whose session record is gone is named by its session", () => {
   assert.equal(error.message, '"k" was not free within 250 ms; held by session s.1 for 1235 ms');
 });
 
+test("a DeadlockError names the key, and each wait of the cycle with its holder", () => {
+  const cycle = [
+    { key: "a", holder: { ...holder, key: "a" } },
+    { key: "b", holder: { ...holder, key: "b", host: "api-8", trace: "" } },
+  ];
+  const error = new DeadlockError("a", cycle);
+  assert.deepEqual([error.key, error.cycle], ["a", cycle]);
+  assert.equal(
+    error.message,
+    'Waiting for "a" would never end ("a" held by api-7/412 "deploy 8" for 1235 ms, "b" held by api-8/412 for ' +
+      "1235 ms): give back what this task holds, then retry",
+  );
+});
+
+test("a ReentryError names the key and how to get the same lease", () => {
+  const error = new ReentryError("k");
+  assert.equal(error.key, "k");
+  assert.match(error.message, /^"k" is held by this very task; with reentrant: true/);
+});
+
+test("a LockModeError names the key, the option, its value and the rule", () => {
+  const error = new LockModeError("k", "permits.limit", 5, "must be 3, as for those who hold it");
+  const { key, option, value, rule } = error;
+  assert.deepEqual([key, option, value, rule], ["k", "permits.limit", 5, "must be 3, as for those who hold it"]);
+  assert.equal(error.message, 'permits.limit (5) of "k" must be 3, as for those who hold it');
+});
+
 test("every error carries its class's name, so that a log line tells it", () => {
   const errors = [
     new LockError("closed", { key: "k" }),
     new LockUnsureError("k"),
     new LockTimeoutError("k", holder, 1),
+    new DeadlockError("k", [{ key: "k", holder }]),
+    new ReentryError("k"),
+    new LockModeError("k", "mode", "exclusive", "must be shared"),
     new DrainingSignal("SIGTERM"),
     new LockerClosedError(),
     new OptionError("key", "", "must not be empty"),

@@ -69,6 +69,11 @@ test("imports follow the arrows", () => {
   finds("src/databases/redis/a.ts", importing("../../lease.js"), /who uses it/);
   finds("src/databases/redis/a.ts", importing("../postgres/pool.js"), /only src\/databases\/open/);
   finds("src/locker.ts", `import type {\n  A,\n} from "./databases/redis/a.js";\n`, /src\/locker\.ts:3: .*only/);
+  finds("src/recipes/a.ts", importing("../locker.js"), /public surface alone/);
+  finds("src/recipes/a.ts", importing("../../worker/liveness.js"), /public surface alone/);
+  finds("src/index.ts", importing("./recipes/a.js"), /knows no recipe/);
+  finds("worker/a.ts", importing("../src/recipes/a.js"), /knows no recipe/);
+  assert.deepEqual(check("src/recipes/a.ts", importing("../index.js") + importing("./b.js")), []);
   assert.deepEqual(check("src/index.ts", importing("./databases/redis/redis-database.js")), []);
   assert.deepEqual(check("src/databases/open.ts", importing("./redis/redis-database.js")), []);
   assert.deepEqual(check("src/databases/redis/a.ts", importing("./keys.js") + importing("../database.js")), []);

@@ -72,6 +72,14 @@ const broken: Broken[] = [
   [{ workerPath: "" }, "workerPath", '""', /must be the absolute path of a file/],
   [{ workerPath: "worker.js" }, "workerPath", '"worker.js"', /must be the absolute path of a file/],
   [{ workerPath: "/no/such/file.js" }, "workerPath", '"/no/such/file.js"', /must be the absolute path of a file/],
+  [{ localHandOffs: 5 }, "localHandOffs", "5", /must be a plain object of count and ms/],
+  [{ localHandOffs: { counts: 5 } }, "localHandOffs.counts", "5", /is not an option/],
+  ...[-1, 1.5, NaN, Infinity, 2 ** 31].map((count): Broken => {
+    return [{ localHandOffs: { count } }, "localHandOffs.count", `${count}`, /must be a whole number from 0 to/];
+  }),
+  ...[0, -1, 1.5, NaN, Infinity].map((ms): Broken => {
+    return [{ localHandOffs: { ms } }, "localHandOffs.ms", `${ms}`, wholeMs];
+  }),
   [{ lockTTL: 5 }, "lockTTL", "5", /is not an option/],
   [{ database: undefined }, "database", "undefined", /must be a URL, \{ moduleName, exportName \} or a database/],
   [{ database: 6379 }, "database", "6379", /must be a URL/],
@@ -119,8 +127,15 @@ test("the defaults are the documented ones", () => {
     seppuku: "throw",
     drainOn: [],
     labels: {},
+    localHandOffs: { count: 1_000, ms: 50 },
     workerPath: fileURLToPath(new URL("../worker/liveness.js", import.meta.url)),
   });
+});
+
+test("hand-offs inside the process are bounded by one number alone, or switched off", () => {
+  const handOffs = (localHandOffs: object) => resolveOptions({ database: url, localHandOffs }).localHandOffs;
+  assert.deepEqual(handOffs({ count: 0 }), { count: 0, ms: 50 });
+  assert.deepEqual(handOffs({ ms: 5 }), { count: 1_000, ms: 5 });
 });
 
 test("an option given as undefined has its default", () => {

@@ -62,6 +62,23 @@ test("an installed package works from CommonJS", async () => {
   assert.equal(await consumer.node([await consumer.write("app.cjs", program)], env()), "SUCCESS held\n");
 });
 
+test("the recipes of an installed package work on its locker, from an ES module and from CommonJS", async () => {
+  const program = `
+    const database = new RedisDatabase(process.env.REDIS, { prefix: "packaged:", recoveryMs: 700 });
+    const limits = { sessionTtlMs: 2_000, pingIntervalMs: 100, disconnectGraceMs: 500 };
+    const locker = new Locker({ database, ...limits });
+    const stop = new AbortController();
+    lead(locker, "role", (heartbeat, lease) => {
+      console.log(lease.state);
+      stop.abort();
+    }, { signal: stop.signal }).then(() => locker.close());`;
+  const imports = `import { Locker, RedisDatabase } from "pulselock"; import { lead } from "pulselock/recipes";`;
+  const requires = `const { Locker, RedisDatabase } = require("pulselock");
+    const { lead } = require("pulselock/recipes");`;
+  assert.equal(await consumer.node([await consumer.write("recipe.mjs", imports + program)], env()), "held\n");
+  assert.equal(await consumer.node([await consumer.write("recipe.cjs", requires + program)], env()), "held\n");
+});
+
 test("a database module of the consumer is loaded by both threads, with the consumer's own ioredis", async () => {
   const module = `import { Redis } from "ioredis";
     import { RedisDatabase } from "pulselock";
@@ -74,12 +91,16 @@ test("a database module of the consumer is loaded by both threads, with the cons
 
 test("only the documented entries can be imported", async () => {
   const program = `
-    for (const entry of ["pulselock", "pulselock/worker", "pulselock/package.json", "pulselock/dist/src/engine.js"]) {
+    for (const entry of [
+      ...["pulselock", "pulselock/recipes", "pulselock/worker", "pulselock/package.json"],
+      ...["pulselock/dist/src/engine.js", "pulselock/dist/src/recipes/leader.js"],
+    ]) {
       const options = entry.endsWith(".json") ? { with: { type: "json" } } : {};
       await import(entry, options).then(() => console.log(entry), ({ code }) => console.log(code));
     }`;
   const stdout = await consumer.node([await consumer.write("entries.mjs", program)]);
-  const expected = ["pulselock", "pulselock/worker", "pulselock/package.json", "ERR_PACKAGE_PATH_NOT_EXPORTED"];
+  const entries = ["pulselock", "pulselock/recipes", "pulselock/worker", "pulselock/package.json"];
+  const expected = [...entries, "ERR_PACKAGE_PATH_NOT_EXPORTED", "ERR_PACKAGE_PATH_NOT_EXPORTED"];
   assert.deepEqual(stdout.trim().split("\n"), expected);
 });
 
@@ -92,13 +113,15 @@ test("the types compile in a strict consumer that checks libraries, as an ES mod
       await using lease = acquired.lease;
       const run = await locker.acquireAndRun("key", async (heartbeat) => heartbeat.during(Promise.resolve("text")));
       if (run.status === LockStatus.SUCCESS) return run.result.length + Number(run.heldToTheEnd);
+      await lead(locker, "role", (heartbeat) => heartbeat());
       const { holder } = run;
       // @ts-expect-error: a holder has no such field
       return holder.pidd + lease.fencingToken;
     }`;
   const names = "Locker, LockStatus, type AcquireResult, type LockerOptions";
-  await consumer.write("types.mts", `import { ${names} } from "pulselock";${uses}`);
-  await consumer.write("types.cts", `import { ${names} } from "pulselock";${uses}`);
+  const imports = `import { ${names} } from "pulselock"; import { lead } from "pulselock/recipes";`;
+  await consumer.write("types.mts", `${imports}${uses}`);
+  await consumer.write("types.cts", `${imports}${uses}`);
   const compilerOptions = {
     ...{ strict: true, noEmit: true, module: "nodenext", target: "es2022", lib: ["es2023", "esnext.disposable"] },
     ...{ skipLibCheck: false, exactOptionalPropertyTypes: true, types: ["node"] },

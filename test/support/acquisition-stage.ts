@@ -38,7 +38,8 @@ export class AcquisitionStage extends HoldingsStage {
   }
 
   acquire(more: Partial<Wanted> = {}): Outcome {
-    const wanted = { key: "key", lockTtlMs: LOCK_TTL, trace: "", waitMs: 0, signals: [], ...more };
+    const usual = { key: "key", lockTtlMs: LOCK_TTL, trace: "", waitMs: 0, mode: "exclusive", minHoldMs: 0 } as const;
+    const wanted = { ...usual, signals: [], ...more };
     const outcome: { acquired?: Acquired; error?: Error; readonly is: string } = {
       get is() {
         if (this.error) return this.error.message;

@@ -46,6 +46,7 @@ interface BannedCall {
 }
 
 const isProduct = (path: string): boolean => /^(src|worker)\//.test(path);
+const isRecipe = (path: string): boolean => path.startsWith("src/recipes/");
 const isClock = (path: string): boolean => path === "src/clock.ts";
 const isTest = (path: string): boolean => path.startsWith("test/") && !path.startsWith("test/support/");
 
@@ -119,6 +120,8 @@ const knowsBackends = new Set(["src/databases/open.ts", "src/index.ts"]);
 function wrongArrow(from: string, to: string): string | undefined {
   if (!isProduct(from)) return undefined;
   if (!isProduct(to)) return "what is published may not need what is not";
+  if (isRecipe(from) && !isRecipe(to) && to !== "src/index") return "a recipe uses the public surface alone";
+  if (!isRecipe(from) && isRecipe(to)) return "the core knows no recipe";
   const backend = /^src\/databases\/([^/]+)\//;
   const [fromBackend, toBackend] = [backend.exec(from)?.[1], backend.exec(to)?.[1]];
   if (from.startsWith("src/databases/") && /^src\/(locker|lease|session)\b/.test(to)) {

@@ -1,0 +1,105 @@
+import type { Engine } from "./engine.js";
+import { DrainingSignal, LockerClosedError } from "./errors.js";
+import { publish } from "./events.js";
+import type { Drain } from "./held-lease.js";
+import type { ResolvedOptions } from "./options.js";
+
+export type DrainResult = {
+  /** Whether every job has ended. */
+  settled: boolean;
+  /** The keys of those that have not. */
+  left: string[];
+};
+
+export type EndingDeps = {
+  options: ResolvedOptions;
+  /** The engine, or the one that is being opened; undefined when none ever was. */
+  engine(): Promise<Engine> | undefined;
+  /** The engine, once it runs. */
+  running(): Engine | undefined;
+  onClose(): void;
+};
+
+/** How a locker ends: acquires are counted, so that no grant reaches a caller after the end has begun. */
+export class Ending {
+  /** Aborts when nothing is acquired any more. */
+  readonly signal: AbortSignal;
+  readonly drain: Drain;
+  readonly #deps: EndingDeps;
+  readonly #stop = new AbortController();
+  readonly #waitForAcquires: (() => void)[] = [];
+  #acquiring = 0;
+  #draining: Promise<DrainResult> | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(deps: EndingDeps) {
+    this.#deps = deps;
+    this.signal = this.#stop.signal;
+    this.drain = { reason: undefined, signal: this.signal };
+  }
+
+  /** Why nothing is acquired any more, once there is a reason. */
+  get reason(): Error | undefined {
+    return this.drain.reason;
+  }
+
+  /** The end waits for what is acquired within. */
+  async count<T>(acquire: () => Promise<T>): Promise<T> {
+    this.#acquiring += 1;
+    try {
+      return await acquire();
+    } finally {
+      this.#acquiring -= 1;
+      if (this.#acquiring === 0) for (const resolve of this.#waitForAcquires.splice(0)) resolve();
+    }
+  }
+
+  drainOnce(reason: string): Promise<DrainResult> {
+    this.#draining ??= this.#drain(reason);
+    return this.#draining;
+  }
+
+  closeOnce(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #drain(reason: string): Promise<DrainResult> {
+    const engine = await this.#stopAcquiring(new DrainingSignal(reason));
+    if (!engine) return { settled: true, left: [] };
+    const { holdings } = engine;
+    const { drainTimeoutMs, drainAbortMs, closeTimeoutMs } = this.#deps.options;
+    const tell = (state: "started" | "aborting" | "settled" | "left") =>
+      publish("drain", () => ({ reason, state, jobs: holdings.size }));
+    tell("started");
+    if (!(await holdings.settled(drainTimeoutMs))) {
+      tell("aborting");
+      holdings.endAll(this.reason!);
+      await holdings.settled(drainAbortMs);
+    }
+    const left = holdings.all.map(({ key }) => key);
+    tell(left.length === 0 ? "settled" : "left");
+    if (left.length === 0 && !this.#closing) await engine.stop(true, closeTimeoutMs);
+    return { settled: left.length === 0, left };
+  }
+
+  async #close(): Promise<void> {
+    this.#deps.running()?.holdings.endAll("closed"); // first, so that a heartbeat says what has become of its lease
+    const engine = await this.#stopAcquiring(new LockerClosedError());
+    this.#deps.onClose();
+    if (!engine) return;
+    const { closeTimeoutMs } = this.#deps.options;
+    engine.holdings.endAll("closed");
+    const settled = await engine.holdings.settled(closeTimeoutMs);
+    await engine.stop(settled, closeTimeoutMs);
+  }
+
+  /** From here on no grant reaches a caller; resolves when every acquire under way has ended. */
+  async #stopAcquiring(reason: Error): Promise<Engine | undefined> {
+    this.drain.reason ??= reason;
+    this.#stop.abort(reason);
+    const engine = await this.#deps.engine()?.catch(() => undefined);
+    while (this.#acquiring > 0) await new Promise<void>((resolve) => this.#waitForAcquires.push(resolve));
+    return engine;
+  }
+}
