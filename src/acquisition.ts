@@ -45,7 +45,7 @@ export class Acquisition {
         if (this.#deps.session.isCurrent(answered.stamp)) return { grant: attempt.grant(answer, answered) };
         await this.#hurry(attempt);
       } else if (answer.status === "held") {
-        const holder = await this.#onHeld(attempt, answer.lease);
+        const holder = await this.#onHeld(attempt, answer.holders[0]!);
         if (holder) return { holder };
       } else if (answer.status === "error") throw answer.error;
       else if (answer.status === "again") {

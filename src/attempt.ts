@@ -1,6 +1,6 @@
 import type { Clock, Instant, Timer } from "./clock.js";
 import type { ContentionJudge } from "./contention.js";
-import type { AcquireAnswer, AcquireRequest, Holder, LeaseStore } from "./databases/database.js";
+import type { AcquireAnswer, AcquireRequest, Holder, LeaseStore, Replaced } from "./databases/database.js";
 import { StoreError } from "./errors.js";
 import { publish, type Condemned } from "./events.js";
 import type { GiveBack } from "./give-back.js";
@@ -57,7 +57,7 @@ export class Attempt {
   readonly #startedMs: number;
   readonly #stop: JoinedSignal;
   #timer: Timer;
-  #replace: AcquireRequest["replace"];
+  #replace: Replaced | undefined;
   #replaceEra = "";
   #takenFrom: Condemned | undefined;
   #unsureSinceMs: number | undefined;
@@ -104,7 +104,7 @@ export class Attempt {
   request(era: string): AcquireRequest {
     const { key, lockTtlMs, trace } = this.wanted;
     const replace = this.#replaceEra === era ? this.#replace : undefined;
-    return { key, lockTtlMs, trace, leaseNumber: this.leaseNumber, replace };
+    return { key, lockTtlMs, trace, leaseNumber: this.leaseNumber, replace: replace && [replace] };
   }
 
   /** The store answered: from here on it has acquireTimeoutMs for the next answer. */
@@ -116,7 +116,7 @@ export class Attempt {
   }
 
   /** Its holder is dead: ask for the key in place of exactly that lease, as it was found in that era. */
-  take(replace: NonNullable<AcquireRequest["replace"]>, era: string, takenFrom: Condemned): void {
+  take(replace: Replaced, era: string, takenFrom: Condemned): void {
     this.#replace = replace;
     this.#replaceEra = era;
     this.#takenFrom = takenFrom;

@@ -1,5 +1,12 @@
 import { wait, type Clock } from "./clock.js";
-import type { Holder, LeaseRecord, LeaseStore, SessionRecord, SessionSnapshot } from "./databases/database.js";
+import type {
+  Holder,
+  LeaseRecord,
+  LeaseStore,
+  Replaced,
+  SessionRecord,
+  SessionSnapshot,
+} from "./databases/database.js";
 import { publish, type Condemned } from "./events.js";
 import type { Session } from "./session.js";
 import { decideTakeover, type ProcessProof } from "./takeover.js";
@@ -11,7 +18,7 @@ export type Contention =
    */
   | { next: "busy" | "unsure"; holder: Holder; againInMs: number; limitMs: number }
   /** Its holder is condemned: the key may be taken from exactly this lease. */
-  | { next: "take"; replace: { sessionId: string; fencingToken: number }; takenFrom: Condemned };
+  | { next: "take"; replace: Replaced; takenFrom: Condemned };
 
 /**
  * How long the tombstones of sessions that we condemned are remembered, ms: longer than any lease of theirs could

@@ -63,8 +63,8 @@ export class Renewals {
       );
     }
     const requests = group.map((r) => {
-      const { lockTtlMs, acquiredAtMs, trace } = r.lease;
-      return { ...base(r), lockTtlMs, acquiredAtMs, trace };
+      const { lockTtlMs, acquiredAtMs, trace, fencingToken } = r.lease;
+      return { ...base(r), lockTtlMs, acquiredAtMs, trace, lastToken: fencingToken, mode: "exclusive" as const };
     });
     return this.#store.reassert(identity, requests);
   }

@@ -108,8 +108,8 @@ export class ScriptedLeases implements LeaseStore {
     return this.#answer({ verb: "release", identity, batch });
   }
 
-  readLease(): Promise<LeaseRecord | undefined> {
-    return Promise.resolve(undefined);
+  readHolders(): Promise<LeaseRecord[]> {
+    return Promise.resolve([]);
   }
 
   async readSession(sessionId: string): Promise<SessionLook> {
