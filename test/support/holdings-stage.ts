@@ -3,7 +3,8 @@
 import { readInstant } from "../../src/clock.js";
 import type { LeaseRecord } from "../../src/databases/database.js";
 import { GiveBack } from "../../src/give-back.js";
-import type { Grant, HeldLease } from "../../src/held-lease.js";
+import type { Grant } from "../../src/grant.js";
+import type { HeldLease } from "../../src/held-lease.js";
 import { Holdings, type HoldingsDeps } from "../../src/holdings.js";
 import type { SessionCause, SessionState, ToWorker } from "../../src/liveness-protocol.js";
 import { Renewals } from "../../src/renewals.js";
