@@ -10,12 +10,9 @@ import { abortable } from "./signals.js";
 import { Lines } from "./waiting/lines.js";
 import { Watcher } from "./waiting/watcher.js";
 
-/** How often a key that is soon to be had is looked at by who does not queue for it, ms; drawn from half of it on. */
+/** How often a key that is soon to be had is looked at without queueing, ms. Of all such times half is by chance. */
 const POLL_MS = 50;
-/**
- * How often one who queues asks again, ms; drawn between half of it and all of it. Grants are told: this is for those
- * that were told to nobody, and shows that somebody still waits.
- */
+/** How often one who queues asks again, ms: for grants that were told to nobody, and to show that it still waits. */
 const WAITER_POLL_MS = 1_000;
 
 type Taken = Extract<AcquireAnswer, { status: "held" | "queued" }>;

@@ -28,9 +28,7 @@ export type HoldingsDeps = {
   post(message: ToWorker): void;
 };
 
-/**
- * All leases of this locker: renews them, judges them after every change of the session, ends them when they are lost.
- */
+/** All leases of this locker: renewed, judged after every change of the session, ended when they are lost. */
 export class Holdings {
   readonly #deps: HoldingsDeps;
   readonly #leaseDeps: LeaseDeps;

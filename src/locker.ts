@@ -121,7 +121,7 @@ export class Locker implements AsyncDisposable {
     );
     try {
       await engine.store.whenUp(patience.signal);
-      const lease = await engine.store.readLease(key);
+      const [lease] = await engine.store.readHolders(key);
       return lease && (await engine.judge.describeLiving(lease));
     } finally {
       timer.cancel();

@@ -69,7 +69,7 @@ test("a holder past its limit is waited for until it can be judged, also by who 
   await stage.pass(100);
   assert.equal(outcome.is, "granted");
   const replace = stage.store.sent("acquire").at(-1)?.batch[0]?.replace;
-  assert.deepEqual(replace, { sessionId: "other.1", fencingToken: 70 });
+  assert.deepEqual(replace, [{ sessionId: "other.1", fencingToken: 70 }]);
 });
 
 test("a holder that can still not be judged after its limit and two pings is busy", async () => {
@@ -98,7 +98,9 @@ test("a holder found dead in one era is not replaced in the next, which it may h
   const outcome = stage.acquire();
   await stage.pass(1_000);
   assert.equal(outcome.is, "busy");
-  const asked = stage.store.sent("acquire").map(({ identity, batch }) => [identity.era, batch[0]?.replace?.sessionId]);
+  const asked = stage.store
+    .sent("acquire")
+    .map(({ identity, batch }) => [identity.era, batch[0]?.replace?.[0]?.sessionId]);
   assert.deepEqual(asked.slice(0, 3), [
     ["era1", undefined],
     ["era1", "dead.1"],
@@ -117,6 +119,6 @@ test("a takeover that somebody else won starts over with the new holder, and rep
   await stage.pass(200);
   assert.equal(outcome.is, "waits");
   const [, second, third] = stage.store.sent("acquire").map(({ batch }) => batch[0]?.replace);
-  assert.deepEqual(second, { sessionId: "dead.1", fencingToken: 70 });
+  assert.deepEqual(second, [{ sessionId: "dead.1", fencingToken: 70 }]);
   assert.equal(third, undefined);
 });

@@ -6,6 +6,7 @@ import { Session } from "../src/session.js";
 import { SharedCells } from "../src/shared-cells.js";
 import { FakeClock } from "./support/fake-clock.js";
 import { ScriptedLeases, unreachable } from "./support/scripted-leases.js";
+import { exclusive } from "./support/lease-facts.js";
 
 const TRUST = 1_300;
 
@@ -54,6 +55,7 @@ function begun(more: Partial<ContentionDeps> = {}) {
 
 const lease = (sessionId = "other.1", leaseNumber = 5): LeaseRecord => ({
   ...{ key: "key", sessionId, leaseNumber, fencingToken: 70, acquiredAtMs: 4_000, era: "era1", trace: "why" },
+  ...exclusive,
 });
 
 test("what this contender must wait on top of a holder's limit is part of the limit that is told", async () => {

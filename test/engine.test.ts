@@ -2,9 +2,11 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import type { LeaseRecord } from "../src/databases/database.js";
 import { LockerStage } from "./support/locker-stage.js";
+import { exclusive } from "./support/lease-facts.js";
 
 const lease: LeaseRecord = {
   ...{ key: "key", sessionId: "dead.1", leaseNumber: 5, fencingToken: 70, acquiredAtMs: 4_000, era: "era1", trace: "" },
+  ...exclusive,
 };
 
 test("a locker that hears of a new era writes again who was condemned, and in the same era does not", async () => {

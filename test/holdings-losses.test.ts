@@ -4,6 +4,7 @@ import type { Holder, LeaseAnswer, LeaseRecord } from "../src/databases/database
 import type { SessionCause } from "../src/liveness-protocol.js";
 import { beat, HoldingsStage } from "./support/holdings-stage.js";
 import { unreachable } from "./support/scripted-leases.js";
+import { exclusive } from "./support/lease-facts.js";
 
 const lost: LeaseAnswer = { status: "lost", lease: undefined };
 
@@ -36,6 +37,7 @@ const theirs: LeaseRecord = {
     era: "era1",
     trace: "",
   },
+  ...exclusive,
 };
 
 test("a lease that somebody else has is lost as taken over, with the holder where that is told quickly", async () => {

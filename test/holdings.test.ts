@@ -172,7 +172,9 @@ test("after a loss of memory what is surely ours is written again, with all the 
   stage.change("reentered", { era: "era2", recovering: true });
   await stage.clock.settle();
   const facts = { key: "key1", leaseNumber: 1, fencingToken: 1_001, lockTtlMs: LOCK_TTL };
-  assert.deepEqual(stage.store.sent("reassert")[0]?.batch, [{ ...facts, acquiredAtMs: 77, trace: "t" }]);
+  assert.deepEqual(stage.store.sent("reassert")[0]?.batch, [
+    { ...facts, acquiredAtMs: 77, trace: "t", lastToken: 1_001, mode: "exclusive" },
+  ]);
   assert.equal(lease.state, "held");
   assert.equal(lease.renewedMs, stage.clock.monoMs());
 });

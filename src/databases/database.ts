@@ -1,4 +1,7 @@
 import type { Clock } from "../clock.js";
+import type { AcquireAnswer, AcquireRequest, LeaseMode, Permits, StorePush } from "./database-waiting.js";
+
+export type * from "./database-waiting.js";
 
 /**
  * The seam between the locker and a store: interfaces and records, no code. A backend offers two doors, one for each
@@ -27,8 +30,8 @@ export type StoreContext = {
   clock: Clock;
   onUp?(): void;
   onDown?(cause: Error): void;
-  /** Somebody gave back what this locker waits for. Comes in order with the answers to what it asked. */
-  onGrant?(grant: GrantPush): void;
+  /** What concerns this locker's leases and waits. Comes in order with the answers to what it asked. */
+  onPush?(push: StorePush): void;
 };
 
 /** Who asks, and in which era. An answer counts only while these are still true. */
@@ -41,48 +44,6 @@ export type Identity = {
   recoveryMs: number;
 };
 
-export type AcquireRequest = {
-  key: string;
-  leaseNumber: number;
-  lockTtlMs: number;
-  trace: string;
-  /** Take the key from this condemned session, if it still holds it under this token. */
-  replace?: { sessionId: string; fencingToken: number } | undefined;
-  /** Queue for it when it is held. */
-  wait?: WaitRequest | undefined;
-  /** How many tokens in a row it would like, for leases handed on within this process. Default 1. */
-  tokens?: number;
-};
-
-export type WaitRequest = {
-  /** For how long it counts as one that may be granted the key, unless it asks again, ms. */
-  fitForMs: number;
-  /** Waiters that were found dead: their places are given up. */
-  dead: readonly Waiter[];
-};
-
-/** A waiter is granted the key the instant it becomes free. A hint: asking again finds the lease as well. */
-export type GrantPush = {
-  leaseNumber: number;
-  fencingToken: number;
-  lastToken: number;
-  acquiredAtMs: number;
-  era: string;
-  sessionId: string;
-};
-
-/** One who queues: the id of the lease it would have, and its session. */
-export type Waiter = { leaseId: string; sessionId: string };
-
-export type AcquireAnswer =
-  /** `lastToken`: the end of the block that begins with the token. */
-  | { status: "granted"; fencingToken: number; lastToken: number; acquiredAtMs: number }
-  | { status: "held"; lease: LeaseRecord }
-  /** `isFirst`: nobody before it can be granted the key just now; `unfit`: some of those who cannot. */
-  | { status: "queued"; lease: LeaseRecord; isFirst: boolean; unfit: readonly Waiter[] }
-  | { status: "recovering" }
-  | { status: "error"; error: Error };
-
 export type RenewRequest = {
   key: string;
   leaseNumber: number;
@@ -90,12 +51,20 @@ export type RenewRequest = {
   /** 0: only look, do not prolong. */
   lockTtlMs: number;
 };
-export type ReassertRequest = RenewRequest & { acquiredAtMs: number; trace: string };
+export type ReassertRequest = RenewRequest & {
+  acquiredAtMs: number;
+  trace: string;
+  /** The end of its block of tokens. */
+  lastToken: number;
+  mode: LeaseMode;
+  permits?: Permits | undefined;
+};
 
 export type LeaseAnswer =
   { status: "held" } | { status: "lost"; lease: LeaseRecord | undefined } | { status: "error"; error: Error };
 
-export type ReleaseRequest = { key: string; leaseNumber: number };
+/** `keepMs`: the job succeeded, and its key stays taken until so long after the grant, whoever ends meanwhile. */
+export type ReleaseRequest = { key: string; leaseNumber: number; keepMs?: number | undefined };
 export type ReleaseAnswer =
   | { status: "released" }
   | { status: "absent" }
@@ -115,6 +84,11 @@ export type LeaseRecord = {
   acquiredAtMs: number;
   era: string;
   trace: string;
+  mode: LeaseMode;
+  /** How many permits it takes; 1 in any other mode. */
+  units: number;
+  /** Its job is over and the key is kept for a while: nobody's to judge or to take. */
+  isKept: boolean;
 };
 
 /** A session as the store keeps it, and what the store can tell of it at that instant. */
@@ -185,7 +159,8 @@ export interface LeaseStore {
   reown(identity: Identity, batch: readonly RenewRequest[]): Promise<BatchAnswer<LeaseAnswer>>;
   reassert(identity: Identity, batch: readonly ReassertRequest[]): Promise<BatchAnswer<LeaseAnswer>>;
   release(identity: Identity, batch: readonly ReleaseRequest[]): Promise<BatchAnswer<ReleaseAnswer>>;
-  readLease(key: string): Promise<LeaseRecord | undefined>;
+  /** Who holds the key: at most 8, of different sessions. */
+  readHolders(key: string): Promise<LeaseRecord[]>;
   readSession(sessionId: string, contender: Identity): Promise<SessionSnapshot>;
   condemn(contender: Identity, request: CondemnRequest): Promise<CondemnAnswer>;
   writeTombstones(contender: Identity, sessionIds: readonly string[], keepMs: number): Promise<void>;

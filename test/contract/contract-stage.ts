@@ -9,12 +9,13 @@ import type {
   CondemnAnswer,
   CondemnRequest,
   Database,
-  GrantPush,
   Identity,
+  LeaseRecord,
   LeaseStore,
   LivenessConnection,
   PingAnswer,
   PingRequest,
+  StorePush,
 } from "../../src/databases/database.js";
 
 /** A backend's part in the contract. */
@@ -63,15 +64,15 @@ export class Actor implements AsyncDisposable {
   readonly sessionId: string;
   era = "";
   pushes = 0;
-  /** What its main thread was told of grants. */
-  readonly grants: GrantPush[] = [];
+  /** What its main thread was told without asking. */
+  readonly told: StorePush[] = [];
   readonly leases: LeaseStore;
   readonly liveness: LivenessConnection;
 
   constructor(database: Database, { lockerId = nanoid(), number = 1, clock = systemClock }: ActorOptions) {
     this.lockerId = lockerId;
     this.sessionId = `${lockerId}.${number}`;
-    this.leases = database.openLeases({ clock, onGrant: (grant) => void this.grants.push(grant) });
+    this.leases = database.openLeases({ clock, onPush: (push) => void this.told.push(push) });
     const events = { onPush: () => void (this.pushes += 1), onClose: () => undefined };
     this.liveness = database.openLiveness({ clock }, events);
   }
@@ -106,6 +107,12 @@ export class Actor implements AsyncDisposable {
   /** Queues for a key that is held, or asks again from its place in the queue. */
   queue(key: string, more: Partial<AcquireRequest> = {}): Promise<AcquireAnswer | { status: string }> {
     return this.acquire(key, { wait: { fitForMs: 60_000, dead: [] }, ...more });
+  }
+
+  /** The lease that holds the key. */
+  async readLease(key: string): Promise<LeaseRecord | undefined> {
+    const holders = await this.leases.readHolders(key);
+    return holders.length === 0 ? undefined : first(holders);
   }
 
   /** What must be granted: its token. */

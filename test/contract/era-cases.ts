@@ -25,7 +25,7 @@ export const eraCases: ContractCases = {
     assert.deepEqual([status, recovering], ["alive", true]);
     assert.ok(openInMs > RECOVERY_MS - SAFE_MS);
     assert.deepEqual(await actor.acquire("key"), { status: "recovering" });
-    assert.equal(await actor.leases.readLease("key"), undefined);
+    assert.equal(await actor.readLease("key"), undefined);
   },
 
   "the window closes with the first ping of a session that was steady for all of it, not before": async (stage) => {
@@ -94,7 +94,7 @@ export const eraCases: ContractCases = {
     );
     await stage.closeWindow(other);
     assert.ok((await other.take("key")) > token);
-    assert.deepEqual((await actor.leases.readLease("key"))?.era, other.era);
+    assert.deepEqual((await actor.readLease("key"))?.era, other.era);
   },
 
   "the very command that would grant or condemn notices the loss": async (stage) => {
@@ -106,7 +106,7 @@ export const eraCases: ContractCases = {
       await stage.store[lose]();
       assert.deepEqual(await contender.condemn(holder.sessionId, { proof: true }), { status: "era" });
       const replace = { sessionId: holder.sessionId, fencingToken };
-      assert.notEqual((await contender.acquire(lose, { leaseNumber: 2, replace })).status, "granted");
+      assert.notEqual((await contender.acquire(lose, { leaseNumber: 2, replace: [replace] })).status, "granted");
       assert.notEqual((await contender.acquire("free", { leaseNumber: 3 })).status, "granted");
       await reenter(contender);
       await stage.closeWindow(contender);

@@ -15,7 +15,7 @@ async function line(stage: ContractStage, waiters: number): Promise<[holder: Act
   return [holder, ...queued];
 }
 
-const holderOf = async (actor: Actor): Promise<string | undefined> => (await actor.leases.readLease("key"))?.sessionId;
+const holderOf = async (actor: Actor): Promise<string | undefined> => (await actor.readLease("key"))?.sessionId;
 
 const isFirst = (answer: Answer): boolean | undefined => ("isFirst" in answer ? answer.isFirst : undefined);
 
@@ -30,23 +30,23 @@ async function enterAgain(actor: Actor): Promise<void> {
 }
 
 const told = (actor: Actor, count = 1) =>
-  waitUntil(() => actor.grants.length, count, { deadlineMs: 10_000, what: "the number of grants it was told of" });
+  waitUntil(() => actor.told.length, count, { deadlineMs: 10_000, what: "the number of grants it was told of" });
 
 const leave = (actor: Actor) => release(actor, "key");
 
 export const queueCases: ContractCases = {
   "a key that is given back goes to the first that waits, in the same step, and it is told": async (stage) => {
     const [holder, first, second] = await line(stage, 2);
-    const before = (await holder.leases.readLease("key"))!.fencingToken;
+    const before = (await holder.readLease("key"))!.fencingToken;
     assert.deepEqual(await release(holder, "key"), { status: "released" });
-    const lease = (await holder.leases.readLease("key"))!;
+    const lease = (await holder.readLease("key"))!;
     assert.equal(lease.sessionId, first!.sessionId);
     assert.ok(lease.fencingToken > before);
     await told(first!);
     const { fencingToken, acquiredAtMs, era, sessionId } = lease;
     const push = { leaseNumber: 1, fencingToken, lastToken: fencingToken, acquiredAtMs, era, sessionId };
-    assert.deepEqual(first!.grants, [push]);
-    assert.deepEqual(second!.grants, []);
+    assert.deepEqual(first!.told, [{ kind: "granted", ...push }]);
+    assert.deepEqual(second!.told, []);
   },
 
   "waiters are served in the order in which they came": async (stage) => {
@@ -71,7 +71,7 @@ export const queueCases: ContractCases = {
   "a waiter that was not told of its grant finds it when it asks again": async (stage) => {
     const [holder, waiter] = await line(stage, 1);
     await release(holder, "key");
-    const { fencingToken } = (await holder.leases.readLease("key"))!;
+    const { fencingToken } = (await holder.readLease("key"))!;
     const answer = await waiter!.queue("key");
     assert.deepEqual([answer.status, "fencingToken" in answer && answer.fencingToken], ["granted", fencingToken]);
   },
@@ -80,7 +80,7 @@ export const queueCases: ContractCases = {
     const [holder, waiter, other] = [await stage.begun(), await stage.begun(), await stage.begun()];
     await holder.take("key", { lockTtlMs: 50 });
     await waiter.queue("key");
-    await waitUntil(() => holder.leases.readLease("key"), undefined, { deadlineMs: 10_000, what: "the lease" });
+    await waitUntil(() => holder.readLease("key"), undefined, { deadlineMs: 10_000, what: "the lease" });
     assert.equal((await other.acquire("key")).status, "held");
     assert.equal(await holderOf(other), waiter.sessionId);
     await told(waiter);
@@ -88,7 +88,7 @@ export const queueCases: ContractCases = {
 
   "a waiter that leaves is passed over; one that had just been granted the key passes it on": async (stage) => {
     const [holder, first, second, third] = await line(stage, 3);
-    assert.deepEqual(await leave(first!), { status: "other", lease: await holder.leases.readLease("key") });
+    assert.deepEqual(await leave(first!), { status: "other", lease: await holder.readLease("key") });
     await release(holder, "key");
     assert.equal(await holderOf(holder), second!.sessionId);
     assert.deepEqual(await leave(second!), { status: "released" });
@@ -149,9 +149,9 @@ export const queueCases: ContractCases = {
 
   "a dead holder's key goes to the first that waits, whoever takes it from there": async (stage) => {
     const [holder, first, second] = await line(stage, 2);
-    const replace = { sessionId: holder.sessionId, fencingToken: (await holder.leases.readLease("key"))!.fencingToken };
+    const replace = { sessionId: holder.sessionId, fencingToken: (await holder.readLease("key"))!.fencingToken };
     const fresh = await stage.begun();
-    assert.equal((await fresh.acquire("key", { replace })).status, "held");
+    assert.equal((await fresh.acquire("key", { replace: [replace] })).status, "held");
     assert.equal(await holderOf(fresh), first!.sessionId);
     await told(first!);
     await release(first!, "key");
@@ -182,10 +182,11 @@ export const queueCases: ContractCases = {
 
   "nothing is handed on while the recovery window is open; who asks after it is granted the key": async (stage) => {
     const [holder, waiter] = await line(stage, 1);
-    const { fencingToken } = (await holder.leases.readLease("key"))!;
+    const { fencingToken } = (await holder.readLease("key"))!;
     await stage.store.interrupt();
     for (const actor of [holder, waiter!]) await enterAgain(actor);
-    const held = { key: "key", leaseNumber: 1, fencingToken, lockTtlMs: 60_000, acquiredAtMs: 1, trace: "" };
+    const was = { acquiredAtMs: 1, trace: "", lastToken: fencingToken, mode: "exclusive" as const };
+    const held = { key: "key", leaseNumber: 1, fencingToken, lockTtlMs: 60_000, ...was };
     await holder.leases.reassert(holder.identity, [held]);
     assert.equal((await waiter!.queue("key", { leaseNumber: 2 })).status, "queued");
     assert.deepEqual(await release(holder, "key"), { status: "released" });

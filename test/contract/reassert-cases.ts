@@ -4,7 +4,8 @@ import { release, renew } from "./lease-cases.js";
 
 /** One element, in a batch of its own. */
 async function reassert(actor: Actor, key: string, fencingToken: number, more: object = {}) {
-  const request = { key, leaseNumber: 1, fencingToken, lockTtlMs: 60_000, acquiredAtMs: 77, trace: " t ", ...more };
+  const lease = { key, leaseNumber: 1, fencingToken, lastToken: fencingToken, acquiredAtMs: 77, trace: " t " };
+  const request = { ...lease, mode: "exclusive" as const, lockTtlMs: 60_000, ...more };
   const result = await actor.leases.reassert(actor.identity, [request]);
   return result.status === "ok" ? first(result.answers) : { status: result.status };
 }
@@ -24,9 +25,9 @@ export const reassertCases: ContractCases = {
   "in the window the living write again what they hold, as it was, in the new era": async (stage) => {
     const [actor] = await survivors(stage, 1);
     assert.deepEqual(await reassert(actor, "key", 1_234_567), held);
-    assert.deepEqual(await actor.leases.readLease("key"), {
+    assert.deepEqual(await actor.readLease("key"), {
       ...{ key: "key", sessionId: actor.sessionId, leaseNumber: 1, fencingToken: 1_234_567, acquiredAtMs: 77 },
-      ...{ era: actor.era, trace: " t " },
+      ...{ era: actor.era, trace: " t ", mode: "exclusive", units: 1, isKept: false },
     });
     assert.deepEqual(await reassert(actor, "key", 1_234_567), held, "also when asked again");
     assert.deepEqual(await renew(actor, "key", 1_234_567), held);
@@ -43,7 +44,7 @@ export const reassertCases: ContractCases = {
     await holder.begin({ mode: "trusted", era: (await holder.ping()).era });
     assert.equal((await renew(holder, "key", token)).status, "lost");
     assert.deepEqual(await reassert(holder, "key", token), held);
-    assert.equal((await holder.leases.readLease("key"))?.era, holder.era);
+    assert.equal((await holder.readLease("key"))?.era, holder.era);
   },
 
   "what the living hold raises the fence: every later token is larger": async (stage) => {
@@ -58,12 +59,21 @@ export const reassertCases: ContractCases = {
     assert.ok((await (other ?? actor).take("key", { leaseNumber: 2 })) > token);
   },
 
+  "a block of tokens raises it to its end": async (stage) => {
+    const [actor] = await survivors(stage, 1);
+    const far = 2 ** 53 - 1_000_000;
+    assert.deepEqual(await reassert(actor, "key", far, { lastToken: far + 999 }), held);
+    assert.equal((await actor.readLease("key"))?.fencingToken, far);
+    await stage.closeWindow(actor);
+    assert.equal(await actor.take("another", { leaseNumber: 2 }), far + 1_000);
+  },
+
   "of two that claim one key the larger token holds, whoever comes first": async (stage) => {
     const [older, newer] = await survivors(stage, 2);
     assert.ok(newer);
     assert.deepEqual(await reassert(older, "key", 1_000), held);
     assert.deepEqual(await reassert(newer, "key", 2_000), held);
-    const lease = await newer.leases.readLease("key");
+    const lease = await newer.readLease("key");
     assert.equal(lease?.sessionId, newer.sessionId);
     assert.deepEqual(await reassert(older, "key", 1_000), { status: "lost", lease });
     assert.deepEqual(await renew(older, "key", 1_000), { status: "lost", lease });
@@ -74,7 +84,7 @@ export const reassertCases: ContractCases = {
     const [one, two] = await survivors(stage, 2);
     assert.ok(two);
     await reassert(one, "key", 1_000);
-    const lease = await one.leases.readLease("key");
+    const lease = await one.readLease("key");
     assert.deepEqual(await reassert(two, "key", 1_000), { status: "lost", lease });
     assert.deepEqual(await reassert(two, "key", 999), { status: "lost", lease });
   },
@@ -93,7 +103,7 @@ export const reassertCases: ContractCases = {
     const [actor] = await survivors(stage, 1);
     await stage.closeWindow(actor);
     assert.deepEqual(await reassert(actor, "key", 1_000), { status: "lost", lease: undefined });
-    assert.equal(await actor.leases.readLease("key"), undefined);
+    assert.equal(await actor.readLease("key"), undefined);
   },
 
   "who is not of this era, or was condemned, writes nothing again": async (stage) => {
@@ -104,7 +114,7 @@ export const reassertCases: ContractCases = {
     actor.era = era;
     await actor.liveness.goodbye(actor.sessionId);
     assert.deepEqual(await reassert(actor, "key", 1_000), { status: "condemned" });
-    assert.equal(await actor.leases.readLease("key"), undefined);
+    assert.equal(await actor.readLease("key"), undefined);
   },
 
   "a key that was written again is held against others, in the window and after it": async (stage) => {
@@ -122,7 +132,7 @@ export const reassertCases: ContractCases = {
     const [actor] = await survivors(stage, 1);
     await reassert(actor, "key", 1_000);
     assert.deepEqual(await release(actor, "key"), { status: "released" });
-    assert.equal(await actor.leases.readLease("key"), undefined);
+    assert.equal(await actor.readLease("key"), undefined);
   },
 
   "tombstones that are written in the window keep the condemned out, and end those that came in before": async (

@@ -24,22 +24,22 @@ export const takeoverCases: ContractCases = {
     const token = await victim.take("key");
     await victim.liveness.goodbye(victim.sessionId);
     assert.equal((await contender.acquire("key")).status, "held", "nothing is taken without naming it");
-    const taken = await contender.take("key", { replace: { sessionId: victim.sessionId, fencingToken: token } });
+    const taken = await contender.take("key", { replace: [{ sessionId: victim.sessionId, fencingToken: token }] });
     assert.ok(taken > token);
-    assert.equal((await contender.leases.readLease("key"))?.sessionId, contender.sessionId);
+    assert.equal((await contender.readLease("key"))?.sessionId, contender.sessionId);
   },
 
   "a takeover compares session and token: on either alone somebody else would be robbed": async (stage) => {
     const [holder, contender] = [await stage.begun(), await stage.begun()];
     const token = await holder.take("key");
-    const lease = await holder.leases.readLease("key");
+    const lease = await holder.readLease("key");
     for (const replace of [
       { sessionId: holder.sessionId, fencingToken: token - 1 },
       { sessionId: holder.sessionId, fencingToken: token + 1 },
       { sessionId: `${holder.sessionId}0`, fencingToken: token },
       { sessionId: "", fencingToken: token },
     ]) {
-      assert.deepEqual(await contender.acquire("key", { replace }), { status: "held", lease });
+      assert.deepEqual(await contender.acquire("key", { replace: [replace] }), { status: "held", holders: [lease] });
     }
     assert.deepEqual(await renew(holder, "key", token), { status: "held" });
   },
@@ -48,37 +48,37 @@ export const takeoverCases: ContractCases = {
     const [victim, one, two] = [await stage.begun(), await stage.begun(), await stage.begun()];
     const replace = { sessionId: victim.sessionId, fencingToken: await victim.take("key") };
     await victim.liveness.goodbye(victim.sessionId);
-    const taken = await one.take("key", { replace });
-    const answer = await two.acquire("key", { replace });
-    assert.ok("lease" in answer);
-    assert.equal(answer.lease.fencingToken, taken);
+    const taken = await one.take("key", { replace: [replace] });
+    const answer = await two.acquire("key", { replace: [replace] });
+    assert.ok("holders" in answer);
+    assert.equal(answer.holders[0]?.fencingToken, taken);
   },
 
   "a takeover whose key was given back in between is a grant": async (stage) => {
     const [victim, contender] = [await stage.begun(), await stage.begun()];
     const replace = { sessionId: victim.sessionId, fencingToken: await victim.take("key") };
     await release(victim, "key");
-    assert.ok((await contender.take("key", { replace })) > replace.fencingToken);
+    assert.ok((await contender.take("key", { replace: [replace] })) > replace.fencingToken);
   },
 
   "a locker's next session owns again what nobody has taken, under the same token": async (stage) => {
     const { next, token } = await successor(stage);
-    const before = await next.leases.readLease("key");
+    const before = await next.readLease("key");
     assert.deepEqual(await reown(next, "key", token), { status: "held" });
-    assert.deepEqual(await next.leases.readLease("key"), before && { ...before, sessionId: next.sessionId });
+    assert.deepEqual(await next.readLease("key"), before && { ...before, sessionId: next.sessionId });
     assert.deepEqual(await reown(next, "key", token), { status: "held" }, "asked again, it is so already");
     assert.deepEqual(await renew(next, "key", token), { status: "held" });
   },
 
   "what was taken, or is another lease, is not owned again": async (stage) => {
     const { old, next, token } = await successor(stage);
-    const lease = await next.leases.readLease("key");
+    const lease = await next.readLease("key");
     const lost = { status: "lost", lease };
     assert.deepEqual(await reown(next, "key", token - 1), lost);
     assert.deepEqual(await reown(next, "key", token, 2), lost);
     const thief = await stage.begun();
-    await thief.take("key", { replace: { sessionId: old.sessionId, fencingToken: token } });
-    const taken = await next.leases.readLease("key");
+    await thief.take("key", { replace: [{ sessionId: old.sessionId, fencingToken: token }] });
+    const taken = await next.readLease("key");
     assert.deepEqual(await reown(next, "key", token), { status: "lost", lease: taken });
     await release(thief, "key");
     assert.deepEqual(await reown(next, "key", token), { status: "lost", lease: undefined });
@@ -93,10 +93,14 @@ export const takeoverCases: ContractCases = {
   "an acquire asked for again by the next session gets its lease, from then on that session's": async (stage) => {
     const { old, next, token } = await successor(stage);
     assert.equal(await next.take("key"), token);
-    assert.equal((await next.leases.readLease("key"))?.sessionId, next.sessionId);
+    assert.equal((await next.readLease("key"))?.sessionId, next.sessionId);
     const thief = await stage.begun();
     const replace = { sessionId: old.sessionId, fencingToken: token };
-    assert.equal((await thief.acquire("key", { replace })).status, "held", "else anyone might take it at once");
+    assert.equal(
+      (await thief.acquire("key", { replace: [replace] })).status,
+      "held",
+      "else anyone might take it at once",
+    );
   },
 
   "another locker's lease of the same number is not taken for one's own": async (stage) => {

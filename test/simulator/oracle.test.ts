@@ -22,8 +22,8 @@ class Stage {
   }
 
   grant(locker: string, leaseNumber: number, token: number, found: string | null = null): void {
-    const head = ["fresh", "700", "1", "era", `${locker}.1`, locker, ""];
-    const args = [...head, String(leaseNumber), "6000", "", "", "1", "0", "", ""];
+    const head = ["fresh", "700", "1", "era", `${locker}.1`, locker, "", "0"];
+    const args = [...head, String(leaseNumber), "6000", "x", "", "1", "0", "", ""];
     const keys = ["p:n", `p:s:${locker}.1`, "p:l:key", "p:q:key"];
     this.oracle.onScript("acquire", keys, args, ["ok", "era", ["granted", `${token}`]], [found, null]);
   }

@@ -96,7 +96,7 @@ export class Oracle {
     if (reply[0] !== "ok") return;
     for (let i = 2; i < keys.length; i += 2) {
       const [status, token] = reply[1 + i / 2] as string[];
-      const lease = `${args[5]}#${args[7 + (i - 2) * 4]}`;
+      const lease = `${args[5]}#${args[8 + (i - 2) * 4]}`;
       if (status !== "granted") continue;
       const [, , session = "", number, known, , era] = leases[i - 2]?.split(" ") ?? [];
       const isOwn = `${session.split(".")[0]}#${number}` === lease && era === reply[1];

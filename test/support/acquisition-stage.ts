@@ -5,6 +5,7 @@ import type { Acquired, Wanted } from "../../src/attempt.js";
 import { ContentionJudge } from "../../src/contention.js";
 import type { LeaseRecord } from "../../src/databases/database.js";
 import { HoldingsStage, LOCK_TTL } from "./holdings-stage.js";
+import { exclusive } from "./lease-facts.js";
 
 export const ACQUIRE_TIMEOUT = 10_000;
 export const PING_INTERVAL = 500;
@@ -33,6 +34,7 @@ export class AcquisitionStage extends HoldingsStage {
     this.acquisition = new Acquisition({
       ...{ clock, store, session, judge, giveBack, knows },
       ...{ acquireTimeoutMs: ACQUIRE_TIMEOUT, pingIntervalMs: PING_INTERVAL },
+      localHandOffs: { count: 1_000, ms: 50 },
       hurry: () => void (this.hurries += 1),
     });
   }
@@ -58,8 +60,9 @@ export class AcquisitionStage extends HoldingsStage {
   heldBy(sessionId: string, leaseNumber = 9): void {
     const lease: LeaseRecord = {
       ...{ key: "key", sessionId, leaseNumber, fencingToken: 70, acquiredAtMs: 4_000, era: "era1", trace: "" },
+      ...exclusive,
     };
-    this.store.answers.acquire = () => ({ status: "held", lease });
+    this.store.answers.acquire = () => ({ status: "held", holders: [lease] });
   }
 
   /** The store grants from now on. */

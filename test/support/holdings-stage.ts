@@ -80,8 +80,10 @@ export class HoldingsStage {
   grant(more: Partial<Grant> = {}): Grant {
     const leaseNumber = ++this.#lastNumber;
     const { sessionId, era } = this.#state;
+    const fencingToken = more.fencingToken ?? 1_000 + leaseNumber;
     return {
-      ...{ key: `key${leaseNumber}`, leaseNumber, fencingToken: 1_000 + leaseNumber, acquiredAtMs: 77, trace: "t" },
+      ...{ key: `key${leaseNumber}`, mode: "exclusive", minHoldMs: 0, leaseNumber, acquiredAtMs: 77, trace: "t" },
+      ...{ fencingToken, recordToken: fencingToken, lastToken: fencingToken },
       ...{ lockTtlMs: LOCK_TTL, sessionId, era, epoch: this.cells.readEpoch() },
       ...{ sent: readInstant(this.clock), ...more },
     };

@@ -38,7 +38,7 @@ export interface Command<Verb extends BatchVerb = BatchVerb> {
 }
 
 const usual: Record<BatchVerb, unknown> = {
-  acquire: { status: "granted", fencingToken: 1, acquiredAtMs: 1 },
+  acquire: { status: "granted", fencingToken: 1, lastToken: 1, acquiredAtMs: 1 },
   renew: { status: "held" },
   reown: { status: "held" },
   reassert: { status: "held" },
@@ -108,8 +108,8 @@ export class ScriptedLeases implements LeaseStore {
     return this.#answer({ verb: "release", identity, batch });
   }
 
-  readLease(): Promise<LeaseRecord | undefined> {
-    return Promise.resolve(undefined);
+  readHolders(): Promise<LeaseRecord[]> {
+    return Promise.resolve([]);
   }
 
   async readSession(sessionId: string): Promise<SessionLook> {

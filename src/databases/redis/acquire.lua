@@ -3,12 +3,13 @@
 -- Uses: queue
 -- KEYS[1] namespace   KEYS[2] session   KEYS[3...] per element: lease, queue
 -- ARGV[1] fresh era id   ARGV[2] recoveryMs   ARGV[3] generation   ARGV[4] era   ARGV[5] session id   ARGV[6] locker id
--- ARGV[7] channel where this locker hears of grants, or ""   ARGV[8...] per element: lease number, lock TTL in ms,
--- session id to replace or "", its token or "", tokens wanted, for how long the asker counts as fit, ms (0: it does not
--- wait), lease id and session id of dead waiters, trace
+-- ARGV[7] channel where this locker hears of grants, or ""   ARGV[8] monotonic ms of the asker
+-- ARGV[9...] per element: lease number, lock TTL in ms, mode ("x", "s" or "p <units> <limit>"), session id, token and
+-- mark of holders to replace, tokens wanted, for how long the asker counts as fit, ms (0: it does not wait), lease id
+-- and session id of dead waiters, trace
 -- Returns {status, era, element, ...}; status "ok" | "condemned" | "era" | "generation"; an element is
--- {"granted", token, granted at ms, last token} | {"held", record} | {"queued", record, "first" or "", lease id and
--- session id of unfit waiters before it, ...} | {"recovering"} | {"error", message}.
+-- {"granted", token, granted at ms, last token} | {"held", 1, record} | {"queued", ticket, "first" or "", 1, record,
+-- lease id and session id of unfit waiters before it, ...} | {"recovering"} | {"error", message}.
 -- Atomic: the session must not be condemned, nor the era end, between the look at a key and its grant; and nobody may
 -- pass one that waits. All that can fail for one element alone is read first; the fence is written before the leases,
 -- so that a full memory refuses the whole batch.
@@ -58,6 +59,16 @@ local function dropDead(queue, dead)
   end
 end
 
+local function isReplaced(lease, replace)
+  for deadSession, token in string.gmatch(replace, "(%S+) (%d+) %d+") do
+    if lease.sessionId == deadSession and lease.token == token then
+      return true
+    end
+  end
+  return false
+end
+
+-- Returns its ticket.
 local function enqueue(queue, want)
   local n = findEntry(queue, want.id)
   local raw = n and readField(queue, whole(n))
@@ -66,8 +77,8 @@ local function enqueue(queue, want)
     queue.tail, queue.exists, queue.dropped = queue.tail + 1, true, queue.dropped or {}
     n = queue.tail
   end
+  local ticket = known and known.ticket or whole(nowUs)
   later[#later + 1] = function()
-    local ticket = known and known.ticket or whole(nowUs)
     local entry = packEntry({ id = want.id, sessionId = sessionId, ttlMs = want.ttlMs, era = ns.era,
       fitUntil = whole(nowMs + want.fitForMs), ticket = ticket, tokens = want.tokens, channel = channel,
       trace = want.trace })
@@ -75,6 +86,7 @@ local function enqueue(queue, want)
       whole(n))
     redis.call("PEXPIRE", queue.key, QUEUE_KEEP_MS)
   end
+  return ticket
 end
 
 local function element(key, queueKey, want)
@@ -99,9 +111,9 @@ local function element(key, queueKey, want)
     end
     return { "granted", lease.token, lease.atMs, lease.token }
   end
-  local isHeld = lease and not (lease.token == want.oldToken and lease.sessionId == want.oldSession)
+  local isHeld = lease and not isReplaced(lease, want.replace)
   if isHeld and want.fitForMs == 0 then
-    return { "held", lease.raw }
+    return { "held", "1", lease.raw }
   end
   if not isHeld and ns.recovering then
     return { "recovering" }
@@ -134,21 +146,18 @@ local function element(key, queueKey, want)
     drop(queue, n, first.id)
     tellGranted(first, lease.number, lease.token, last, lease)
     if want.fitForMs == 0 then
-      return { "held", lease.raw }
+      return { "held", "1", lease.raw }
     end
-    enqueue(queue, want)
-    return { "queued", lease.raw, "" } -- whether it is the first now, its next asking tells
+    return { "queued", enqueue(queue, want), "", "1", lease.raw } -- whether it is the first now, its next asking tells
   end
-  enqueue(queue, want)
   local isFirst = not first or first.id == want.id
-  return { "queued", lease.raw, isFirst and "first" or "", unpack(unfit or {}) }
+  return { "queued", enqueue(queue, want), isFirst and "first" or "", "1", lease.raw, unpack(unfit or {}) }
 end
 
 for i = 3, #KEYS, 2 do
-  local a = 8 + (i - 3) * 4
-  local want = { id = lockerId .. "#" .. ARGV[a], number = ARGV[a], ttlMs = ARGV[a + 1], oldSession = ARGV[a + 2],
-    oldToken = ARGV[a + 3], tokens = tonumber(ARGV[a + 4]), fitForMs = tonumber(ARGV[a + 5]), dead = ARGV[a + 6],
-    trace = ARGV[a + 7] }
+  local a = 9 + (i - 3) * 4
+  local want = { id = lockerId .. "#" .. ARGV[a], number = ARGV[a], ttlMs = ARGV[a + 1], replace = ARGV[a + 3],
+    tokens = tonumber(ARGV[a + 4]), fitForMs = tonumber(ARGV[a + 5]), dead = ARGV[a + 6], trace = ARGV[a + 7] }
   out[#out + 1] = element(KEYS[i], KEYS[i + 1], want)
 end
 if fence > ns.fence then

@@ -1,7 +1,8 @@
 -- The store lost its memory: the living say again what they hold, with the tokens they hold it under.
 -- KEYS[1] namespace   KEYS[2] session   KEYS[3...] lease, one an element
 -- ARGV[1] fresh era id   ARGV[2] recoveryMs   ARGV[3] generation   ARGV[4] era   ARGV[5] session id   ARGV[6] locker id
--- ARGV[7...] per element: lease number, token, lock TTL in ms, granted at ms, trace
+-- ARGV[7...] per element: lease number, token, lock TTL in ms, granted at ms, mode ("x", "s"
+-- or "p <units> <limit>"), last token of its block, trace
 -- Returns {status, era, element, ...}; an element is {"held"} | {"lost", record or ""} | {"error", message}.
 -- Atomic: only while the window is open, for after it a key without a record is free. Of two that claim one key the
 -- larger token was granted later, so it is the one that holds.
@@ -23,7 +24,7 @@ local function isLatest(lease, token, current)
 end
 
 for i = 3, #KEYS do
-  local a = 7 + (i - 3) * 5
+  local a = 7 + (i - 3) * 7
   local number, token, ttlMs = ARGV[a], ARGV[a + 1], ARGV[a + 2]
   local lease, problem = readLease(KEYS[i])
   local current = lease and lease.era == ns.era
@@ -33,8 +34,8 @@ for i = 3, #KEYS do
     redis.call("PEXPIRE", KEYS[i], ttlMs)
     out[i] = { "held" }
   elseif ns.recovering and isLatest(lease, tonumber(token), current) then
-    redis.call("SET", KEYS[i], packLease(ARGV[5], number, token, ARGV[a + 3], ns.era, ARGV[a + 4]), "PX", ttlMs)
-    fence = math.max(fence, tonumber(token))
+    redis.call("SET", KEYS[i], packLease(ARGV[5], number, token, ARGV[a + 3], ns.era, ARGV[a + 6]), "PX", ttlMs)
+    fence = math.max(fence, tonumber(ARGV[a + 5]))
     out[i] = { "held" }
   else
     out[i] = { "lost", current and lease.raw or "" }

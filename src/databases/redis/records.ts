@@ -22,6 +22,9 @@ export function parseLease(key: string, raw: string): LeaseRecord {
     acquiredAtMs: Number(acquiredAtMs),
     era: era!,
     trace: trace!,
+    mode: "exclusive",
+    units: 1,
+    isKept: false,
   };
 }
 

@@ -20,7 +20,7 @@ import type { OpenConnection, ScriptConnection, ScriptName } from "./connection.
 import type { RedisKeys } from "./keys.js";
 import { parseLease, parseSession } from "./records.js";
 import { toStoreError } from "./redis-errors.js";
-import { acquireAnswer, acquireArguments, GrantChannel, parseGrant } from "./redis-waiting.js";
+import { acquireAnswer, acquireArguments, GrantChannel, modeWord, parsePush } from "./redis-waiting.js";
 
 /**
  * The longest pause before the next try to connect, ms: who comes back late is taken for dead by who came back first.
@@ -52,7 +52,7 @@ export class RedisLeases implements LeaseStore {
 
   async acquire(identity: Identity, batch: readonly AcquireRequest[]): Promise<BatchAnswer<AcquireAnswer>> {
     const channel = batch.some(({ wait }) => wait) ? this.#listen(identity.lockerId) : "";
-    const args = [channel, ...batch.flatMap(acquireArguments)];
+    const args = [channel, this.#monoMs(), ...batch.flatMap(acquireArguments)];
     return this.#batch("acquire", identity, batch, args, acquireAnswer, (key) => [this.#keys.queue(key)]);
   }
 
@@ -67,7 +67,9 @@ export class RedisLeases implements LeaseStore {
   }
 
   reassert(identity: Identity, batch: readonly ReassertRequest[]): Promise<BatchAnswer<LeaseAnswer>> {
-    const args = batch.flatMap((r) => [r.leaseNumber, r.fencingToken, r.lockTtlMs, r.acquiredAtMs, r.trace]);
+    const args = batch.flatMap((r) => [
+      ...[r.leaseNumber, r.fencingToken, r.lockTtlMs, r.acquiredAtMs, modeWord(r), r.lastToken, r.trace],
+    ]);
     return this.#batch("reassert", identity, batch, args, leaseAnswer);
   }
 
@@ -77,7 +79,7 @@ export class RedisLeases implements LeaseStore {
     const keys = [names.namespace, names.session(identity.sessionId), ...elements];
     const { recoveryMs, lockerId } = identity;
     const head = [this.#context.clock.freshId(10), recoveryMs, this.#generation, lockerId];
-    const args = [...head, ...batch.map((r) => r.leaseNumber)];
+    const args = [...head, ...batch.flatMap((r) => [r.leaseNumber, r.keepMs ?? 0])];
     const reply = (await this.#run("release", keys, args)) as unknown as (Element | string)[];
     if (reply[0] === "generation") return { status: "generation" };
     const answers = (reply as Element[]).map(([status, a], i): ReleaseAnswer => {
@@ -89,9 +91,9 @@ export class RedisLeases implements LeaseStore {
     return { status: "ok", answers };
   }
 
-  async readLease(key: string): Promise<LeaseRecord | undefined> {
+  async readHolders(key: string): Promise<LeaseRecord[]> {
     const raw = await this.#use().get(this.#keys.lease(key));
-    return raw === null ? undefined : parseLease(key, raw);
+    return raw === null ? [] : [parseLease(key, raw)];
   }
 
   async readSession(sessionId: string, contender: Identity): Promise<SessionSnapshot> {
@@ -147,7 +149,7 @@ export class RedisLeases implements LeaseStore {
     this.#generation += 1;
     const connection = this.#openConnection(this.#context.clock, {
       onClose: (cause) => this.#onClose(cause),
-      onMessage: (_channel, message) => this.#onGrant(message),
+      onMessage: (_channel, message) => this.#onPush(message),
     });
     this.#grants = undefined;
     this.#connection = connection;
@@ -164,14 +166,14 @@ export class RedisLeases implements LeaseStore {
 
   /** The channel of this locker, heard on this connection from now on; a caller that hears nothing has none. */
   #listen(lockerId: string): string {
-    if (!this.#context.onGrant || !this.#connection || !this.#isUp) return "";
+    if (!this.#context.onPush || !this.#connection || !this.#isUp) return "";
     this.#grants ??= new GrantChannel(this.#keys.grants(lockerId));
     return this.#grants.use(this.#connection);
   }
 
-  #onGrant(message: string): void {
-    const grant = parseGrant(message);
-    if (grant) this.#context.onGrant?.(grant);
+  #onPush(message: string): void {
+    const push = parsePush(message);
+    if (push) this.#context.onPush?.(push);
   }
 
   #onClose(cause: StoreError): void {

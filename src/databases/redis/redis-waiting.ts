@@ -1,4 +1,4 @@
-import type { AcquireAnswer, AcquireRequest, GrantPush, Waiter } from "../database.js";
+import type { AcquireAnswer, AcquireRequest, StorePush, Waiter } from "../database.js";
 import { toStoreError } from "./redis-errors.js";
 import type { ScriptConnection } from "./connection.js";
 import { parseLease } from "./records.js";
@@ -6,8 +6,15 @@ import { parseLease } from "./records.js";
 /** What acquire.lua is told of one element, and what it answers. Its header says what each word means. */
 export function acquireArguments(r: AcquireRequest): (string | number)[] {
   const dead = r.wait?.dead.map(({ leaseId, sessionId }) => `${leaseId} ${sessionId}`).join(" ") ?? "";
-  const replaced = [r.replace?.sessionId ?? "", r.replace?.fencingToken ?? ""];
-  return [r.leaseNumber, r.lockTtlMs, ...replaced, r.tokens ?? 1, r.wait?.fitForMs ?? 0, dead, r.trace];
+  const markedAtMs = r.revoked?.markedAtMs ?? 0;
+  const replaced = (r.replace ?? []).map((one) => `${one.sessionId} ${one.fencingToken} ${markedAtMs}`).join(" ");
+  return [r.leaseNumber, r.lockTtlMs, modeWord(r), replaced, r.tokens ?? 1, r.wait?.fitForMs ?? 0, dead, r.trace];
+}
+
+/** A mode as the scripts are told of it. */
+export function modeWord({ mode = "exclusive", permits }: Pick<AcquireRequest, "mode" | "permits">): string {
+  if (mode !== "permits") return mode === "shared" ? "s" : "x";
+  return `p ${permits?.take ?? 1} ${permits?.limit ?? 1}`;
 }
 
 export function acquireAnswer(key: string, element: readonly string[]): AcquireAnswer {
@@ -15,9 +22,13 @@ export function acquireAnswer(key: string, element: readonly string[]): AcquireA
   if (status === "granted") {
     return { status, fencingToken: Number(a), acquiredAtMs: Number(b), lastToken: Number(c) };
   }
-  if (status === "held") return { status, lease: parseLease(key, a!) };
-  if (status === "queued") {
-    return { status, lease: parseLease(key, a!), isFirst: b === "first", unfit: toWaiters(element.slice(3)) };
+  const isWaiting = status === "queued";
+  if (status === "held" || isWaiting) {
+    const [count, from] = isWaiting ? [Number(c), 4] : [Number(a), 2];
+    const holders = element.slice(from, from + count).map((raw) => parseLease(key, raw));
+    if (!isWaiting) return { status, holders };
+    const unfit = toWaiters(element.slice(from + count));
+    return { status, holders, isFirst: b === "first", unfit, ticket: Number(a) };
   }
   if (status === "recovering") return { status };
   return { status: "error", error: toStoreError(new Error(a), JSON.stringify(key)) };
@@ -30,11 +41,11 @@ function toWaiters(words: readonly string[]): Waiter[] {
 }
 
 /** What release.lua and acquire.lua publish; undefined for words of another version. */
-export function parseGrant(message: string): GrantPush | undefined {
+export function parsePush(message: string): StorePush | undefined {
   const match = /^granted (\d+) (\d+) (\d+) (\d+) (\S+) (\S+)$/.exec(message);
   if (!match) return undefined;
   const [leaseNumber, fencingToken, lastToken, acquiredAtMs] = match.slice(1, 5).map(Number) as Numbers;
-  return { leaseNumber, fencingToken, lastToken, acquiredAtMs, era: match[5]!, sessionId: match[6]! };
+  return { kind: "granted", leaseNumber, fencingToken, lastToken, acquiredAtMs, era: match[5]!, sessionId: match[6]! };
 }
 type Numbers = [leaseNumber: number, fencingToken: number, lastToken: number, acquiredAtMs: number];
 

@@ -3,7 +3,7 @@
 -- Uses: queue
 -- KEYS[1] namespace   KEYS[2] session   KEYS[3...] per element: lease, queue
 -- ARGV[1] fresh era id   ARGV[2] recoveryMs   ARGV[3] generation   ARGV[4] locker id   ARGV[5...] per element: lease
--- number
+-- number, for how long after its grant the key is kept, ms
 -- Returns one element a key: {"released"} | {"absent"} | {"other", record} | {"error", message}; or {"generation"}
 -- alone.
 -- Atomic: the owner must not change between the look and DEL, and nobody may come between it and the first that waits:
@@ -73,6 +73,6 @@ end
 
 local out = {}
 for i = 3, #KEYS, 2 do
-  out[#out + 1] = element(KEYS[i], KEYS[i + 1], ARGV[5 + (i - 3) / 2])
+  out[#out + 1] = element(KEYS[i], KEYS[i + 1], ARGV[2 + i])
 end
 return out

@@ -59,7 +59,7 @@ test("a dead owner's session is condemned and stays so, while its key is refused
   assert.deepEqual(await contender.condemn(owner.sessionId), { status: "condemned", reason: "silent" });
   const condemned = await contents();
   assert.equal((condemned[`${store.prefix}s:${owner.sessionId}`] as Record<string, string>)["cause"], "silent");
-  const takeover = { leaseNumber: 3, replace: { sessionId: owner.sessionId, fencingToken: token } };
+  const takeover = { leaseNumber: 3, replace: [{ sessionId: owner.sessionId, fencingToken: token }] };
   await assert.rejects(contender.acquire("key", takeover), { name: "StoreError", code: "out-of-memory" });
   assert.deepEqual(await contents(), condemned, "the refused takeover changed nothing");
   assert.equal((await owner.ping()).status, "condemned");
@@ -74,7 +74,7 @@ test("a takeover in one batch with other grants is refused with them, and the fe
   await contender.condemn(owner.sessionId);
   const earlier = await contents();
   const wanted = { lockTtlMs: 60_000, trace: "" };
-  const replace = { sessionId: owner.sessionId, fencingToken: token };
+  const replace = [{ sessionId: owner.sessionId, fencingToken: token }];
   const batch = [
     { ...wanted, key: "free", leaseNumber: 4 },
     { ...wanted, key: "key", leaseNumber: 5, replace },
@@ -112,7 +112,8 @@ test("after a loss of memory the living enter again and say what they hold, and 
   assert.deepEqual([status, recovering], ["reenter", true]);
   assert.equal((await contender.begin({ mode: "trusted", era })).status, "alive");
   await contender.leases.writeTombstones(contender.identity, [owner.sessionId], 60_000);
-  const lease = { key: "held", leaseNumber: 7, fencingToken: held, lockTtlMs: 60_000, acquiredAtMs: 1, trace: "" };
+  const was = { acquiredAtMs: 1, trace: "", lastToken: held, mode: "exclusive" as const };
+  const lease = { key: "held", leaseNumber: 7, fencingToken: held, lockTtlMs: 60_000, ...was };
   const reasserted = await contender.leases.reassert(contender.identity, [lease]);
   assert.deepEqual(reasserted, { status: "ok", answers: [{ status: "held" }] });
   assert.equal((await owner.begin({ mode: "trusted", era })).status, "condemned", "the tombstone was written");
@@ -134,7 +135,7 @@ test("a connection that is new when memory is full is heard by its first release
   const generationOf = (): Promise<string | null> => store.client.hget(session, "generation");
   await store.client.hset(session, "generation", "0"); // an older connection's
   await maxmemory(1);
-  assert.deepEqual(await renew(again, "key", token), { status: "lost", lease: await again.leases.readLease("key") });
+  assert.deepEqual(await renew(again, "key", token), { status: "lost", lease: await again.readLease("key") });
   assert.equal(await generationOf(), "1");
   assert.equal((await again.condemn(owner.sessionId)).status, "condemned");
 });

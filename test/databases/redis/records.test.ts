@@ -8,6 +8,7 @@ import { ContractStage } from "../../contract/contract-stage.js";
 import { openContractRedis } from "../../support/contract-redis.js";
 import { randomInteger, randomKey, randomText } from "../../support/random-text.js";
 import { mulberry32, seed } from "../../support/wait.js";
+import { exclusive } from "../../support/lease-facts.js";
 
 type Granted = Extract<AcquireAnswer, { status: "granted" }>;
 
@@ -24,6 +25,7 @@ function randomLease(random: () => number): LeaseRecord {
       fencingToken: randomInteger(random, Number.MAX_SAFE_INTEGER),
     },
     ...{ acquiredAtMs: randomInteger(random, 2 ** 45), era: nanoid(10), trace: randomText(random, 40) },
+    ...exclusive,
   };
 }
 
@@ -71,8 +73,9 @@ test("keys and traces come back from the server as they went in, through scripts
       assert.ok(answer?.status === "granted", `${JSON.stringify(key)}: ${JSON.stringify(answer)}`);
       const { sessionId, era }: Identity = actor.identity;
       const { fencingToken, acquiredAtMs }: Granted = answer;
-      const expected: LeaseRecord = { key, sessionId, leaseNumber, fencingToken, acquiredAtMs, era, trace };
-      assert.deepEqual(await actor.leases.readLease(key), expected);
+      const lease = { key, sessionId, leaseNumber, fencingToken, acquiredAtMs, era, trace };
+      const expected: LeaseRecord = { ...lease, ...exclusive };
+      assert.deepEqual(await actor.readLease(key), expected);
     }
   }
 });

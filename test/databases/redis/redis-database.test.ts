@@ -24,8 +24,8 @@ function acquireAs(store: ContractRedis, actor: Actor, generation: number, key: 
   const { prefix, client } = store;
   const { lockerId, sessionId, era } = actor;
   const keys = [`${prefix}n`, `${prefix}s:${sessionId}`, `${prefix}l:${key}`, `${prefix}q:${key}`];
-  const head = ["unused", RECOVERY_MS, generation, era, sessionId, lockerId, ""];
-  return client.eval(scripts.acquire, keys.length, ...keys, ...head, 9, 60_000, "", "", 1, 0, "", "late");
+  const head = ["unused", RECOVERY_MS, generation, era, sessionId, lockerId, "", 0];
+  return client.eval(scripts.acquire, keys.length, ...keys, ...head, 9, 60_000, "x", "", 1, 0, "", "late");
 }
 
 test("what an older connection still delivers is refused once a newer one was heard, whatever the verb", async () => {
@@ -36,14 +36,15 @@ test("what an older connection still delivers is refused once a newer one was he
   assert.deepEqual(await acquireAs(store, actor, 2, "newer"), ["ok", actor.era, await grantOf(actor, "newer")]);
   const { leases, identity } = actor;
   const lease = { key: "key", leaseNumber: 1, fencingToken: token, lockTtlMs: 60_000 };
+  const was = { acquiredAtMs: 1, trace: "", lastToken: token, mode: "exclusive" as const };
   const refused = { status: "generation" };
   assert.deepEqual(await leases.acquire(identity, [{ ...lease, key: "late", trace: "" }]), refused);
   assert.deepEqual(await leases.renew(identity, [lease]), refused);
   assert.deepEqual(await leases.reown(identity, [lease]), refused);
-  assert.deepEqual(await leases.reassert(identity, [{ ...lease, acquiredAtMs: 1, trace: "" }]), refused);
+  assert.deepEqual(await leases.reassert(identity, [{ ...lease, ...was }]), refused);
   assert.deepEqual(await leases.release(identity, [lease]), refused);
-  assert.equal(await leases.readLease("late"), undefined);
-  assert.equal((await leases.readLease("key"))?.fencingToken, token);
+  assert.equal(await actor.readLease("late"), undefined);
+  assert.equal((await actor.readLease("key"))?.fencingToken, token);
 });
 
 test("an acquire that a broken connection delivers after its cancel leaves nothing held", async () => {
@@ -51,14 +52,14 @@ test("an acquire that a broken connection delivers after its cancel leaves nothi
   const { store, stage } = opened;
   const actor = await stage.begun();
   await actor.take("other", { leaseNumber: 1 });
-  await breakConnection(store.client, () => actor.leases.readLease("other"));
+  await breakConnection(store.client, () => actor.readLease("other"));
   assert.deepEqual(
     await release(actor, "key", 9),
     { status: "absent" },
     "the cancel comes first, on the next connection",
   );
   assert.deepEqual(await acquireAs(store, actor, 1, "key"), ["generation", actor.era]);
-  assert.equal(await actor.leases.readLease("key"), undefined);
+  assert.equal(await actor.readLease("key"), undefined);
 });
 
 test("every verb goes on after the server has forgotten its scripts", async () => {
@@ -99,7 +100,7 @@ test("namespaces with other prefixes, also of the client itself, see nothing of 
     const inside = new ContractStage({ ...store, database, [Symbol.asyncDispose]: () => Promise.resolve() });
     const there = await inside.actor({ lockerId: "locker" });
     assert.equal((await there.begin()).recovering, true, "an era of its own");
-    assert.equal(await there.leases.readLease("key"), undefined);
+    assert.equal(await there.readLease("key"), undefined);
     assert.ok((await keysUnder(store.client, `${options.keyPrefix ?? ""}${prefix}`)).length > 0);
     await inside[Symbol.asyncDispose]();
   }
@@ -112,7 +113,7 @@ test("what the store holds: a compact text a lease for its time to live, a recor
   const { client, prefix } = store;
   const actor = await stage.begun({ lockerId: "locker" });
   const token = await actor.take("key", { leaseNumber: 3, lockTtlMs: 50_000, trace: "why" });
-  const lease = await actor.leases.readLease("key");
+  const lease = await actor.readLease("key");
   const raw = await client.get(`${prefix}l:key`);
   assert.equal(raw, `1 x locker.1 3 ${token} ${lease?.acquiredAtMs} ${actor.era} why`);
   assert.match(raw ?? "", / \d{16} /);
@@ -150,8 +151,7 @@ test("what is not ours costs one element of a batch, and is left as it is", asyn
       leaseNumber: i + 1,
       fencingToken: 5,
       lockTtlMs: 60_000,
-      trace: "",
-      acquiredAtMs: 1,
+      ...{ trace: "", acquiredAtMs: 1, lastToken: 5, mode: "exclusive" as const },
     };
   });
   const { leases, identity } = actor;
@@ -165,8 +165,8 @@ test("what is not ours costs one element of a batch, and is left as it is", asyn
   }
   assert.deepEqual(await client.lrange(`${prefix}l:list`, 0, -1), ["a"]);
   assert.equal(await client.get(`${prefix}l:text`), "hello");
-  await assert.rejects(leases.readLease("text"), { code: "foreign-value" });
-  await assert.rejects(leases.readLease("newer"), { code: "newer-version" });
+  await assert.rejects(leases.readHolders("text"), { code: "foreign-value" });
+  await assert.rejects(leases.readHolders("newer"), { code: "newer-version" });
 });
 
 test("a namespace that a newer version has written is left alone by every verb", async () => {
@@ -207,7 +207,7 @@ test("when memory is full sessions live, leases are kept and given back, and not
 /** What acquire answers for a lease that is there. */
 async function grantOf(actor: Actor, key: string) {
   const answer = await waitUntil(
-    () => actor.leases.readLease(key),
+    () => actor.readLease(key),
     (lease) => lease !== undefined,
     {
       ...{ deadlineMs: 10_000, what: `the lease of ${key}` },

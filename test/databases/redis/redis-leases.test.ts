@@ -11,8 +11,13 @@ test("a record that only the scripts can read is an error for its own key, and f
   await using stage = new ContractStage(store);
   const actor = await stage.begun();
   await store.client.set(`${store.prefix}l:odd`, unreadable(actor.era), "PX", 60_000);
-  const common = { lockTtlMs: 60_000, trace: "", acquiredAtMs: 1, fencingToken: 1 };
-  const batch = ["one", "odd", "two"].map((key, i) => ({ ...common, key, leaseNumber: i + 1 }));
+  const common = { lockTtlMs: 60_000, trace: "", acquiredAtMs: 1, fencingToken: 1, lastToken: 1 };
+  const batch = ["one", "odd", "two"].map((key, i) => ({
+    ...common,
+    mode: "exclusive" as const,
+    key,
+    leaseNumber: i + 1,
+  }));
   const expected = {
     acquire: ["granted", "error", "granted"],
     renew: ["lost", "error", "lost"], // under another token

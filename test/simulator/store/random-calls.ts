@@ -1,49 +1,25 @@
 // Calls of all scripts with arguments that a locker would give, that a broken one might, and that nobody would.
 
-import { randomInteger, randomKey, randomText } from "../../support/random-text.js";
+import { randomInteger, randomText } from "../../support/random-text.js";
+import { channelOf, grantsOf, namespace, queueOf, RandomArguments, sessionOf, sessions } from "./random-arguments.js";
 import { commandsOn, weird } from "./random-commands.js";
 import type { ScriptArgument } from "./sim-redis.js";
-import type { Twins } from "./twins.js";
 
-const lockers = ["lockerA", "lockerB", "odd.locker"];
-const sessions = lockers.flatMap((id) => [`${id}.1`, `${id}.2`]);
-const prefix = "p:";
-const namespace = `${prefix}n`;
-const channelOf = (id: string): string => `${prefix}c:${id}`;
-const sessionOf = (id: string): string => `${prefix}s:${id}`;
-const grantsOf = (id: string): string => `${prefix}g:${id.slice(0, id.lastIndexOf("."))}`;
-const queueOf = (lease: string): string => lease.replace("l:", "q:");
-
-export class RandomCalls {
-  readonly #twins: Twins;
-  readonly #random: () => number;
-  readonly #leases: readonly string[];
-  readonly #namespaces: readonly string[];
-  #fresh = 0;
-
-  constructor(twins: Twins, random: () => number) {
-    this.#twins = twins;
-    this.#random = random;
-    const odd = Array.from({ length: 3 }, () => randomKey(random, 30));
-    this.#leases = ["a", "b", "c", ...odd].map((key) => `${prefix}l:${key}`);
-    this.#namespaces = [namespace, namespace, namespace, `${prefix}${randomKey(random, 12)}`];
-  }
-
+export class RandomCalls extends RandomArguments {
   /** A session's worker begins or ends to listen. Not part of next(): it waits for the real server. */
   listen(): Promise<void> {
-    const id = this.#pick(sessions);
-    return this.#twins.listen(this.#random() < 0.5 ? channelOf(id) : grantsOf(id), this.#random() < 0.6);
+    const id = this.pick(sessions);
+    return this.twins.listen(this.random() < 0.5 ? channelOf(id) : grantsOf(id), this.random() < 0.6);
   }
 
   /** One thing that happens to both stores. */
   next(): void {
-    const [twins, chance] = [this.#twins, this.#random()];
+    const [twins, chance] = [this.twins, this.random()];
     if (chance < 0.02) this.#settle();
-    else if (chance < 0.1)
-      twins.step(this.#pick([1, 300, 500, 1_000, 3_000, 11_000, 70_000, 400_000, -5_000, -90_000]));
+    else if (chance < 0.1) twins.step(this.pick([1, 300, 500, 1_000, 3_000, 11_000, 70_000, 400_000, -5_000, -90_000]));
     else if (chance < 0.13) this.#plant();
-    else if (chance < 0.15) this.#withMemory(() => this.#raw("DEL", this.#anyKey()));
-    else if (chance < 0.17) twins.setMemoryFull(!twins.sim.memoryFull && this.#random() < 0.7);
+    else if (chance < 0.15) this.#withMemory(() => this.#raw("DEL", this.anyKey()));
+    else if (chance < 0.17) twins.setMemoryFull(!twins.sim.memoryFull && this.random() < 0.7);
     else if (chance < 0.22) this.#anyCommand();
     else this.#script();
   }
@@ -52,196 +28,102 @@ export class RandomCalls {
    * A session enters, the recovery window closes, and it takes and gives: random calls alone hardly ever come to that.
    */
   #settle(): void {
-    const id = this.#pick(sessions);
+    const id = this.pick(sessions);
     const keys = [namespace, sessionOf(id)];
-    this.#careful = true;
+    this.careful = true;
     this.#withMemory(() => {
-      this.#raw("DEL", ...keys.slice(this.#random() < 0.5 ? 0 : 1));
-      this.#twins.call("begin", keys, this.#beginArgs("new"));
+      this.#raw("DEL", ...keys.slice(this.random() < 0.5 ? 0 : 1));
+      this.twins.call("begin", keys, this.beginArgs("new"));
       for (let i = 0; i < 8; i++) {
-        this.#twins.step(500);
-        this.#twins.call("ping", keys, [this.#era(), 2_500, this.#currentEra(), this.#monoMs(), 0, 3_600_000]);
+        this.twins.step(500);
+        this.twins.call("ping", keys, [this.era(), 2_500, this.currentEra(), this.monoMs(), 0, 3_600_000]);
       }
     });
     for (let i = 0; i < 10; i++) {
       this.#script(id);
-      this.#careful = this.#random() < 0.8;
+      this.careful = this.random() < 0.8;
     }
-    this.#careful = false;
+    this.careful = false;
   }
-  /** While true, nothing is wrong with a call on purpose. */
-  #careful = false;
-
   /** What another version, another program or a restarted server would have left. */
   #plant(): void {
-    const key = this.#pick(this.#leases);
-    const session = sessionOf(this.#pick(sessions));
-    const kind = randomInteger(this.#random, 6);
+    const key = this.pick(this.leases);
+    const session = sessionOf(this.pick(sessions));
+    const kind = randomInteger(this.random, 6);
     this.#withMemory(() => {
-      if (kind === 0) this.#raw("SET", key, `2 x ${sessions[0]} 1 1 1 ${this.#currentEra()} t`);
-      else if (kind === 1)
-        this.#raw("SET", this.#pick([key, queueOf(key)]), randomText(this.#random, 20), "PX", 60_000);
-      else if (kind === 2) this.#raw("HSET", this.#pick([key, session]), "last", this.#pick(weird));
+      if (kind === 0) this.#raw("SET", key, `2 x ${sessions[0]} 1 1 1 ${this.currentEra()} t`);
+      else if (kind === 1) this.#raw("SET", this.pick([key, queueOf(key)]), randomText(this.random, 20), "PX", 60_000);
+      else if (kind === 2) this.#raw("HSET", this.pick([key, session]), "last", this.pick(weird));
       else if (kind === 3) this.#raw("HSET", namespace, "run", "f".repeat(40));
-      else if (kind === 4) this.#raw("HSET", namespace, "v", this.#pick(["1", "2", "x\ny"]));
-      else if (kind === 5) this.#raw("SET", this.#pick([session, ...this.#namespaces]), "text");
-      else this.#list(this.#pick([key, session]));
+      else if (kind === 4) this.#raw("HSET", namespace, "v", this.pick(["1", "2", "x\ny"]));
+      else if (kind === 5) this.#raw("SET", this.pick([session, ...this.namespaces]), "text");
+      else this.#list(this.pick([key, session]));
     });
-    if (kind >= 4 && this.#random() < 0.8) this.#forget.push(namespace, session);
+    if (kind >= 4 && this.random() < 0.8) this.#forget.push(namespace, session);
   }
   /** What makes every later call fail is taken away again soon. */
   readonly #forget: string[] = [];
 
   #list(key: string): void {
     this.#raw("DEL", key);
-    this.#twins.both(["RPUSH", key, "element"], (sim) => sim.plant(key, { foreign: "list" }));
+    this.twins.both(["RPUSH", key, "element"], (sim) => sim.plant(key, { foreign: "list" }));
   }
 
   #anyCommand(): void {
-    const keys = [this.#anyKey(), this.#anyKey()] as const;
-    this.#raw(...this.#pick(commandsOn(keys, channelOf(this.#pick(sessions)), this.#random)));
+    const keys = [this.anyKey(), this.anyKey()] as const;
+    this.#raw(...this.pick(commandsOn(keys, channelOf(this.pick(sessions)), this.random)));
   }
 
-  #script(id = this.#pick(sessions)): void {
-    for (const key of this.#forget.splice(0, this.#random() < 0.2 ? 2 : 0)) this.#raw("DEL", key);
-    const keys = [this.#careful ? namespace : this.#pick(this.#namespaces), sessionOf(id)];
-    const { head, leases } = { head: this.#head(id), leases: this.#someLeases() };
+  #script(id = this.pick(sessions)): void {
+    for (const key of this.#forget.splice(0, this.random() < 0.2 ? 2 : 0)) this.#raw("DEL", key);
+    const keys = [this.careful ? namespace : this.pick(this.namespaces), sessionOf(id)];
+    const { head, leases } = { head: this.head(id), leases: this.someLeases() };
     const each = (element: (key: string) => ScriptArgument[]): ScriptArgument[] => leases.flatMap(element);
-    const number = (): number => 1 + randomInteger(this.#random, 3);
+    const number = (): number => 1 + randomInteger(this.random, 3);
     const batch = [...keys, ...leases];
     const run = (name: string, names: readonly string[], args: ScriptArgument[]): unknown =>
-      this.#twins.call(name, names, this.#spoil(args));
-    const other = this.#pick(sessions);
-    const common = [this.#era(), this.#recoveryMs()];
-    const replaced = (key: string): ScriptArgument[] =>
-      this.#random() < 0.5 ? ["", ""] : [this.#holder(key)[0], this.#holder(key)[1]];
+      this.twins.call(name, names, this.spoil(args));
+    const other = this.pick(sessions);
+    const common = [this.era(), this.recoveryMs()];
+    const replaced = (key: string): ScriptArgument[] => [
+      this.random() < 0.5 ? "" : `${this.holder(key)[0]} ${this.holder(key)[1]} 0`,
+    ];
     const queued = leases.flatMap((key) => [key, queueOf(key)]);
     const wanted = (key: string): ScriptArgument[] => {
-      const [old, token] = replaced(key);
-      return [number(), this.#ttl(), old!, token!, this.#pick([1, 1, 50, 1e7]), ...this.#waits(), this.#trace()];
+      return [number(), this.ttl(), "x", ...replaced(key), this.pick([1, 1, 50, 1e7]), ...this.waits(), this.trace()];
     };
     const acts = [
-      () => run("begin", keys, this.#beginArgs(this.#pick(["new", "new", "trusted", "provisional"]))),
-      () => run("ping", keys, [...common, this.#currentEra(), this.#monoMs(), this.#rarely(1, 0), 3_600_000]),
-      () => run("acquire", [...keys, ...queued], [...head, this.#grants(id), ...each((key) => wanted(key))]),
-      () => run("renew", batch, [...head, ...each((key) => [...this.#held(key), this.#rarely(this.#ttl(), 0)])]),
-      () => run("reown", batch, [...head, ...each((key) => [...this.#held(key), this.#ttl()])]),
-      () => run("reassert", batch, [...head, ...each((key) => [...this.#held(key), this.#ttl(), 5, this.#trace()])]),
-      () => run("release", [...keys, ...queued], [...head.slice(0, 3), head[5]!, ...each((key) => [this.#given(key)])]),
-      () => run("read-session", [sessionOf(other), keys[1]!], [channelOf(other), this.#monoMs()]),
-      () => run("condemn", [keys[0]!, sessionOf(other), keys[1]!], [...common, ...this.#condemnArgs(other)]),
-      () => run("tombstone", [...keys, sessionOf(other)], [...common, this.#currentEra(), 600_000]),
+      () => run("begin", keys, this.beginArgs(this.pick(["new", "new", "trusted", "provisional"]))),
+      () => run("ping", keys, [...common, this.currentEra(), this.monoMs(), this.rarely(1, 0), 3_600_000]),
+      () =>
+        run("acquire", [...keys, ...queued], [...head, this.grants(id), this.monoMs(), ...each((key) => wanted(key))]),
+      () => run("renew", batch, [...head, ...each((key) => [...this.held(key), this.rarely(this.ttl(), 0)])]),
+      () => run("reown", batch, [...head, ...each((key) => [...this.held(key), this.ttl()])]),
+      () =>
+        run("reassert", batch, [
+          ...head,
+          ...each((key) => [...this.held(key), this.ttl(), 5, "x", ...this.end(key), this.trace()]),
+        ]),
+      () =>
+        run("release", [...keys, ...queued], [...head.slice(0, 3), head[5]!, ...each((key) => [this.given(key), 0])]),
+      () => run("read-session", [sessionOf(other), keys[1]!], [channelOf(other), this.monoMs()]),
+      () => run("condemn", [keys[0]!, sessionOf(other), keys[1]!], [...common, ...this.condemnArgs(other)]),
+      () => run("tombstone", [...keys, sessionOf(other)], [...common, this.currentEra(), 600_000]),
       () => run("goodbye", [keys[1]!], []),
     ];
     // Tombstones and goodbyes, the last two, as often as the others would leave hardly a session.
-    const last = acts.length - (this.#random() < 0.2 && !this.#careful ? 1 : 3);
-    acts[randomInteger(this.#random, last)]!();
-  }
-
-  /** For how long it is fit, and whom it found dead. */
-  #waits(): ScriptArgument[] {
-    const [locker, of] = [this.#pick(lockers), this.#pick(sessions)];
-    const dead = this.#random() < 0.2 ? `${locker}#${1 + randomInteger(this.#random, 3)} ${of}` : "";
-    return [this.#pick([0, 0, 2_500, 60_000, 400_000]), dead];
-  }
-
-  /** Its lease, or its place in the queue. */
-  #given(key: string): ScriptArgument {
-    return this.#random() < 0.5 ? this.#held(key)[0]! : 1 + randomInteger(this.#random, 3);
-  }
-
-  #grants(id: string): string {
-    return this.#rarely("", grantsOf(id));
-  }
-
-  #head(id: string): ScriptArgument[] {
-    const lockerId = id.slice(0, id.lastIndexOf("."));
-    const generation = this.#careful ? 3 : randomInteger(this.#random, 3);
-    return [this.#era(), this.#recoveryMs(), generation, this.#currentEra(), id, lockerId];
-  }
-
-  #beginArgs(mode: string): ScriptArgument[] {
-    const fields = { ttl: 10_000, grace: 1_500, interval: 500, drift: 94, channel: this.#rarely(0, 1), host: "h" };
-    const labels = JSON.stringify({ text: randomText(this.#random, 20) });
-    const rest = Object.entries({ ...fields, labels }).flat();
-    return [this.#era(), 2_500, mode, this.#currentEra(), this.#monoMs(), 3_600_000, ...rest];
-  }
-
-  #condemnArgs(id: string): ScriptArgument[] {
-    const brokenAgoMs = this.#pick([0, 20_000]);
-    return [this.#currentEra(), channelOf(id), this.#rarely(1, 0), this.#monoMs(), brokenAgoMs, 10_000, 600_000];
-  }
-
-  #spoil(args: ScriptArgument[]): ScriptArgument[] {
-    if (this.#careful) return args;
-    const spoiled = args.map((arg) => (this.#random() < 0.006 ? this.#pick(weird) : arg));
-    return this.#random() < 0.01 ? spoiled.slice(0, -1) : spoiled;
-  }
-
-  /** Who has the key, as its record says. */
-  #holder(key: string): [sessionId: string, token: string, number: string] {
-    const raw = this.#twins.entries().find((entry) => entry.key === key)?.value;
-    const words = typeof raw === "string" ? raw.split(" ") : [];
-    return [words[2] ?? "", words[4] ?? "7", words[3] ?? "1"];
-  }
-
-  #held(key: string): ScriptArgument[] {
-    const [, token, number] = this.#holder(key);
-    return [this.#rarely("2", number), this.#rarely(this.#pick(["5", "1900000000000000"]), token)];
+    const last = acts.length - (this.random() < 0.2 && !this.careful ? 1 : 3);
+    acts[randomInteger(this.random, last)]!();
   }
 
   #raw(...command: ScriptArgument[]): void {
-    this.#twins.call("raw", [], command);
+    this.twins.call("raw", [], command);
   }
 
   #withMemory(act: () => void): void {
-    const wasFull = this.#twins.sim.memoryFull;
-    if (wasFull) this.#twins.setMemoryFull(false);
+    const wasFull = this.twins.sim.memoryFull;
+    if (wasFull) this.twins.setMemoryFull(false);
     act();
-    if (wasFull) this.#twins.setMemoryFull(true);
-  }
-
-  #era(): string {
-    this.#fresh += 1;
-    return `era${this.#fresh}`;
-  }
-
-  #currentEra(): string {
-    const record = this.#twins.entries().find(({ key }) => key === namespace)?.value;
-    const era = typeof record === "object" ? record.find(([field]) => field === "era")?.[1] : undefined;
-    return this.#rarely("era1", era ?? "");
-  }
-
-  #monoMs(): number {
-    return Math.floor(this.#twins.nowUs / 1000) - 1_799_999_000_000 + this.#rarely(5_000, 0);
-  }
-
-  #recoveryMs(): number {
-    return this.#rarely(0, 2_500);
-  }
-
-  #ttl(): number {
-    return this.#pick([60_000, 120_000, 300_000]);
-  }
-
-  #trace(): string {
-    return randomText(this.#random, 10);
-  }
-
-  #someLeases(): string[] {
-    return Array.from({ length: 1 + randomInteger(this.#random, 3) }, () => this.#pick(this.#leases));
-  }
-
-  #anyKey(): string {
-    const queues = this.#leases.map(queueOf);
-    return this.#pick([...this.#leases, ...queues, ...this.#namespaces, ...sessions.map(sessionOf)]);
-  }
-
-  #rarely<T>(odd: T, usual: T): T {
-    return !this.#careful && this.#random() < 0.08 ? odd : usual;
-  }
-
-  #pick<T>(from: readonly T[]): T {
-    return from[randomInteger(this.#random, from.length - 1)]!;
+    if (wasFull) this.twins.setMemoryFull(true);
   }
 }

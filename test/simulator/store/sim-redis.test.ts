@@ -8,6 +8,7 @@ import { randomKey, randomText } from "../../support/random-text.js";
 import { startRedis } from "../../support/redis-server.js";
 import { mulberry32, seed } from "../../support/wait.js";
 import { SimRedis } from "./sim-redis.js";
+import { exclusive } from "../../support/lease-facts.js";
 
 const [namespace, session, sessionId, lockerId] = ["p:n", "p:s:locker.1", "locker.1", "locker"];
 const limits = { ttl: 10_000, grace: 1_500, interval: 500, drift: 94, channel: 1 };
@@ -39,11 +40,11 @@ class Stage {
   acquire(era: string, key: string, trace = "t", ttlMs = 60_000): unknown {
     const head = [era, 2_500, 1, era, sessionId, lockerId];
     const keys = [namespace, session, key, queueOf(key)];
-    return this.redis.eval("acquire", keys, [...head, "", 1, ttlMs, "", "", 1, 0, "", trace]);
+    return this.redis.eval("acquire", keys, [...head, "", 0, 1, ttlMs, "x", "", 1, 0, "", trace]);
   }
 
   release(key: string): unknown {
-    return this.redis.eval("release", [namespace, session, key, queueOf(key)], ["e9", 2_500, 1, lockerId, 1]);
+    return this.redis.eval("release", [namespace, session, key, queueOf(key)], ["e9", 2_500, 1, lockerId, 1, 0]);
   }
 
   #args(era: string, mode: string, entered: string, ...fields: (string | number)[]): (string | number)[] {
@@ -207,7 +208,7 @@ test("a lease record comes back as it was packed, whatever the key and the trace
     assert.deepEqual([status, granted], ["ok", "granted"]);
     const lease = parseLease(key, stage.redis.get(`p:l:${key}`) ?? "");
     const numbers = { leaseNumber: 1, fencingToken: Number(token), acquiredAtMs: Number(atMs) };
-    assert.deepEqual(lease, { key, sessionId, era: "e1", trace, ...numbers });
+    assert.deepEqual(lease, { key, sessionId, era: "e1", trace, ...numbers, ...exclusive });
   });
   assertProperty(roundTrip, { seed: seed() | 0, numRuns: 300 });
 });

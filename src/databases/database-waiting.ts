@@ -1,0 +1,110 @@
+import type { LeaseRecord } from "./database.js";
+
+/**
+ * The part of the seam that is about asking for keys and waiting for them: what a key can be held as, what a waiter
+ * asks and is told, and what one task can learn of another.
+ */
+
+/**
+ * Shared leases that overlap carry one token; permits carry none (0). A key that somebody holds, or waits for, in
+ * permits is refused in any other mode and with any other limit.
+ */
+export type LeaseMode = "exclusive" | "shared" | "permits";
+export type Permits = { limit: number; take: number };
+
+export type AcquireRequest = {
+  key: string;
+  leaseNumber: number;
+  lockTtlMs: number;
+  trace: string;
+  /** Default: exclusive. */
+  mode?: LeaseMode | undefined;
+  /** For the mode "permits". */
+  permits?: Permits | undefined;
+  /** How many tokens in a row it would like, for leases handed on within this process. Default 1; exclusive alone. */
+  tokens?: number | undefined;
+  /** Take the key from these condemned sessions, if they still hold it under these tokens. */
+  replace?: readonly Replaced[] | undefined;
+  /** Take it by force from the lease that `replace` names: its mark is this one, and its holder has had its time. */
+  revoked?: { markedAtMs: number } | undefined;
+  /** Queue for it when it is held. */
+  wait?: WaitRequest | undefined;
+};
+
+/** A lease to be taken, as its contender found it. */
+export type Replaced = { sessionId: string; fencingToken: number };
+
+export type WaitRequest = {
+  /** For how long it counts as one that may be granted the key, unless it asks again, ms. */
+  fitForMs: number;
+  /** Waiters that were found dead: their places are given up. */
+  dead: readonly Waiter[];
+};
+
+/** One who queues: the id of the lease it would have, and its session. */
+export type Waiter = { leaseId: string; sessionId: string };
+
+export type AcquireAnswer =
+  /** `lastToken`: the end of the block that begins with the token. */
+  | { status: "granted"; fencingToken: number; lastToken: number; acquiredAtMs: number }
+  /** `holders`: at most 8, of different sessions; of more than that others each time. */
+  | { status: "held"; holders: readonly LeaseRecord[] }
+  /**
+   * `isFirst`: nobody before it can be granted the key just now; `unfit`: some of those who cannot. `ticket`: the
+   * store's µs when it queued.
+   */
+  | { status: "queued"; holders: readonly LeaseRecord[]; isFirst: boolean; unfit: readonly Waiter[]; ticket: number }
+  | { status: "recovering" }
+  | { status: "error"; error: Error };
+
+/** What a locker's main thread is told without having asked. A hint each: what it says can be found by asking. */
+export type StorePush =
+  | ({ kind: "granted" } & GrantPush)
+  /** Somebody wants the key: the job is to end. */
+  | { kind: "revoked"; leaseNumber: number; fencingToken: number }
+  /** The wait of that number closes a cycle. */
+  | { kind: "deadlock"; leaseNumber: number };
+
+/** A waiter is granted the key the instant it becomes free. */
+export type GrantPush = {
+  leaseNumber: number;
+  fencingToken: number;
+  lastToken: number;
+  acquiredAtMs: number;
+  era: string;
+  sessionId: string;
+};
+
+/** One holder, as readHolders found it. */
+export type RevokeRequest = {
+  key: string;
+  sessionId: string;
+  leaseNumber: number;
+  fencingToken: number;
+  force: boolean;
+};
+
+export type RevokeAnswer =
+  /** The holder was told, if it listens; its lease stays until it is given back. */
+  | { status: "asked"; isHeard: boolean }
+  /** It holds no longer, and may be replaced once the asker was steady for `steadyMs` since `markedAtMs`. */
+  | { status: "marked"; markedAtMs: number; steadyMs: number }
+  /** It does not hold that lease. */
+  | { status: "absent" }
+  | { status: "condemned" | "era" | "generation" }
+  | { status: "error"; error: Error };
+
+/** A task that holds leases waits for a key, under the lease id `waiter`; `waits` undefined: it does no longer. */
+export type BlockedRequest = {
+  leaseIds: readonly string[];
+  waits: { key: string; waiter: string; ticket: number } | undefined;
+};
+
+/** `isQueued`: the wait stands in the key's queue under that ticket. */
+export type WaitingTask = {
+  key: string;
+  waiter: string;
+  ticket: number;
+  isQueued: boolean;
+  holders: readonly LeaseRecord[];
+};
