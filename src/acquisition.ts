@@ -188,8 +188,8 @@ export class Acquisition {
   }
 
   /**
-   * Whether a push is as good as an answer. Its lease was granted after the last answer, for the two came in that order:
-   * so that answer's stamp says whether anything has happened since, and its sending until when it is believed.
+   * Whether a push is as good as an answer. Its lease was granted after the last answer, for the two came in that
+   * order: so that answer's stamp says whether anything has happened since, and its sending until when it is believed.
    */
   #counts({ asked }: Attempt, push: GrantPush, { stamp, sent }: Answered): boolean {
     const { clock, session } = this.#deps;

@@ -123,8 +123,14 @@ export class HeldLease implements Lease {
   handOn(fencingToken: number, trace: string): HeldLease {
     const { sessionId, era, epoch, triedMs, retryFromMs, underWay } = this;
     const sent = this.#sent;
-    const heir = new HeldLease({ ...this.grant, fencingToken, trace, sessionId, era, epoch, sent }, this.#deps);
-    return Object.assign(heir, { triedMs, retryFromMs, underWay, beatMs: this.#deps.clock.monoMs() });
+    const grant = { ...this.grant, fencingToken, trace, sessionId, era, epoch, sent };
+    const heir = new HeldLease(grant, this.#deps);
+    grant.lease = heir;
+    heir.triedMs = triedMs;
+    heir.retryFromMs = retryFromMs;
+    heir.underWay = underWay;
+    heir.beatMs = this.#deps.clock.monoMs();
+    return heir;
   }
 
   /** It was found to be held, by this session in this era, after all that happened up to this epoch. */

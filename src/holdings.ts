@@ -28,6 +28,8 @@ export type HoldingsDeps = {
   post(message: ToWorker): void;
 };
 
+type Why = { holder?: Holder | undefined; cause?: unknown; isMerelyTold?: true };
+
 /** All leases of this locker: renewed, judged after every change of the session, ended when they are lost. */
 export class Holdings {
   readonly #deps: HoldingsDeps;
@@ -98,7 +100,7 @@ export class Holdings {
   /** Somebody asks for the key back. */
   revoke(leaseNumber: number, fencingToken: number): void {
     const lease = this.#leases.get(leaseNumber);
-    if (lease?.grant.recordToken === fencingToken) this.#lose(lease, "revoked");
+    if (lease?.grant.recordToken === fencingToken) this.#lose(lease, "revoked", { isMerelyTold: true });
   }
 
   /** Everybody who waits looks again. */
@@ -179,20 +181,21 @@ export class Holdings {
       lease.onJudged(stamp.identity, stamp.epoch);
       return this.tellNews();
     }
-    if (answer.status === "error") return this.#lose(lease, "taken-over", undefined, answer.error);
+    if (answer.status === "error") return this.#lose(lease, "taken-over", { cause: answer.error });
     if (!answer.lease) return this.#lose(lease, code);
     const holder = this.#deps.describe(answer.lease).catch(() => undefined);
-    this.#lose(lease, "taken-over", await atMost(this.#deps.clock, HOLDER_WAIT_MS, holder));
+    this.#lose(lease, "taken-over", { holder: await atMost(this.#deps.clock, HOLDER_WAIT_MS, holder) });
   }
 
-  #lose(lease: HeldLease, code: LockErrorCode, holder?: Holder, cause?: unknown): void {
+  #lose(lease: HeldLease, code: LockErrorCode, why: Why = {}): void {
     if (lease.isLost || lease.released) return;
     const { key, fencingToken, leaseNumber } = lease;
+    const { holder, cause, isMerelyTold = code === "closed" } = why;
     lease.onLost(code, { holder, cause, eventLoopLagMs: this.#deps.session.eventLoopLagMs });
     publish("lost", () => ({ key, fencingToken, code }));
     this.#deps.post({ type: "lost", leaseNumber });
     // Nothing of it may stay behind; but a job that is merely told to end keeps its key until it has.
-    if (code !== "closed" && code !== "revoked") void this.#giveBack(lease);
+    if (!isMerelyTold) void this.#giveBack(lease);
     this.tellNews();
   }
 
@@ -223,11 +226,10 @@ export class Holdings {
 
   /** In one step: whoever looks in between finds one of the two. */
   #handOn(lease: HeldLease, heir: Heir): { heldToTheEnd: boolean } {
-    const { key, leaseNumber, fencingToken } = lease;
     const next = lease.handOn(heir.fencingToken, heir.trace);
-    this.#leases.set(leaseNumber, next);
-    publish("released", () => ({ key, fencingToken }));
-    heir.receive({ ...next.grant, lease: next });
+    this.#leases.set(lease.leaseNumber, next);
+    publish("released", () => ({ key: lease.key, fencingToken: lease.fencingToken }));
+    heir.receive(next.grant);
     return { heldToTheEnd: true };
   }
 
@@ -236,7 +238,6 @@ export class Holdings {
     return (lease.released && this.#leases.get(lease.leaseNumber)) || lease;
   }
 
-  /** A job that succeeded may keep its key taken for a while. */
   #giveBack(lease: HeldLease, hasFailed = true) {
     const { key, leaseNumber, underWay, isLost, grant } = lease;
     const keepMs = hasFailed || isLost ? 0 : grant.minHoldMs;

@@ -17,7 +17,7 @@ export type Asker = {
   leave(attempt: Attempt, reason: Error): void;
 };
 
-/** Those of this process who wait for one key, in the order in which they came, behind one entry of the store's queue. */
+/** Those of this process who wait for one key, in the order in which they came, with one place in the store's queue. */
 export class Line implements Asked {
   readonly key: string;
   readonly lockTtlMs: number;
@@ -92,7 +92,7 @@ export class Line implements Asked {
       clock: this.#deps.clock,
       ms: this.#deps.localHandOffs.ms,
       hasNext,
-      next: () => (hasNext() ? this.#heir() : undefined),
+      next: (fencingToken) => (hasNext() ? this.#heir(fencingToken) : undefined),
       onClose: () => this.#ask(),
     });
     this.#tenure = tenure;
@@ -101,14 +101,14 @@ export class Line implements Asked {
     this.#ask();
   }
 
-  #heir(): Pick<Heir, "trace" | "receive"> {
+  #heir(fencingToken: number): Heir {
     const waiter = this.#waiters.first!;
     this.#waiters.remove(waiter);
     const receive = (grant: Grant) => {
       tellGranted(grant, this.#deps.clock.monoMs() - waiter.startedMs);
       waiter.resolve({ grant });
     };
-    return { trace: waiter.wanted.trace, receive };
+    return { fencingToken, trace: waiter.wanted.trace, receive };
   }
 
   #onFailure(attempt: Attempt, error: Error): void {

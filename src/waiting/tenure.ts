@@ -7,7 +7,7 @@ export type TenureDeps = {
   /** How long leases are handed on after the grant, ms. */
   ms: number;
   /** The next of those who stood in line when the grant came. */
-  next(): Pick<Heir, "trace" | "receive"> | undefined;
+  next(fencingToken: number): Heir | undefined;
   /** Whether there is another one of them. */
   hasNext(): boolean;
   /** Whoever else waits is to ask the store. */
@@ -46,14 +46,9 @@ export class Tenure implements Succession {
     if (!this.#isOpen) return undefined;
     const { clock, next, hasNext } = this.#deps;
     const mayGoOn = clock.monoMs() < this.#endsMs && lease.state === "held" && !lease.isDraining;
-    const heir = mayGoOn ? next() : undefined;
-    if (!heir) {
-      this.#close();
-      return undefined;
-    }
-    const fencingToken = lease.fencingToken + 1;
-    if (fencingToken >= this.#lastToken || !hasNext()) this.#close();
-    return { ...heir, fencingToken };
+    const heir = mayGoOn ? next(lease.fencingToken + 1) : undefined;
+    if (!heir || heir.fencingToken >= this.#lastToken || !hasNext()) this.#close();
+    return heir;
   }
 
   #close(): void {

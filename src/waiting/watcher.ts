@@ -11,7 +11,7 @@ const PROOF_MS = 100;
 
 export type WatcherDeps = { clock: Clock; judge: ContentionJudge; session: Session };
 
-/** What the first of a queue does for all: it looks whether the holder lives, and those before it who are passed over. */
+/** What the first of a queue does for all: looks whether the holder lives, and those before it who are passed over. */
 export class Watcher {
   readonly #deps: WatcherDeps;
 
