@@ -12,7 +12,7 @@ async function watching(more: Parameters<WaitingStage["queuedBehind"]>[1] = {}, 
   return { stage, outcome };
 }
 
-test("the first of the queue looks at the holder once a second, and costs the store two commands and a half", async () => {
+test("the first of the queue looks at the holder once a second, and costs the store 2.5 commands", async () => {
   const { stage } = await watching();
   const [read, asked] = [stage.store.read.length, stage.asked];
   await stage.pass(60_000);
@@ -84,8 +84,7 @@ test("waiters before it that are dead are named in its next asking, those that l
 test("of a group each is judged by itself, and all that are dead are replaced in one step", async () => {
   const stage = new WaitingStage();
   stage.queuedBehind("other.1", { isFirst: true });
-  const [holder] = (stage.store.answers.acquire?.({} as never) as { holders: { sessionId: string }[] }).holders;
-  const holders = ["dead.1", "living.1", "dead.2"].map((sessionId) => ({ ...holder, sessionId }));
+  const holders = ["dead.1", "living.1", "dead.2"].map((sessionId) => stage.holder({ sessionId }));
   stage.store.answers.acquire = () => ({ status: "queued", holders, isFirst: true, unfit: [], ticket: 1 });
   for (const id of ["dead.1", "dead.2"]) stage.store.sessions[id] = { state: "condemned" };
   stage.wait();
@@ -100,8 +99,7 @@ test("of a group each is judged by itself, and all that are dead are replaced in
 test("a lease that is kept after its job's end is nobody's to judge", async () => {
   const stage = new WaitingStage();
   stage.queuedBehind("other.1", { isFirst: true });
-  const [holder] = (stage.store.answers.acquire?.({} as never) as { holders: object[] }).holders;
-  const holders = [{ ...holder, isKept: true }];
+  const holders = [stage.holder({ isKept: true })];
   stage.store.answers.acquire = () => ({ status: "queued", holders, isFirst: true, unfit: [], ticket: 1 });
   stage.store.session = { state: "condemned" };
   const outcome = stage.wait();
