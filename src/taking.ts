@@ -88,7 +88,7 @@ export class Taking {
         );
         return "holder" in got ? got : { lease: got };
       },
-      giveBack: (all) => Promise.all(all.toReversed().map(({ lease }) => engine.holdings.release(lease))),
+      giveBack: (all) => Promise.all(all.toReversed().map(({ lease }) => engine.holdings.release(lease, true))),
     });
     if ("holder" in taken) return taken;
     return { leases: taken.leases.map(({ lease }) => lease), held: taken.leases.map(({ held }) => held) };
@@ -123,14 +123,14 @@ export class Taking {
     const { ending, engine } = this.#deps;
     const reason = ending.reason ?? (signal?.aborted ? (signal.reason as Error) : undefined);
     if (!reason) return lease;
-    await engine.holdings.release(lease);
+    await engine.holdings.release(lease, true);
     throw reason;
   }
 
   /** What was acquired last goes first. */
-  async #end(leases: readonly HeldLease[], _hasFailed: boolean): Promise<{ heldToTheEnd: boolean }> {
+  async #end(leases: readonly HeldLease[], hasFailed: boolean): Promise<{ heldToTheEnd: boolean }> {
     const { holdings } = this.#deps.engine;
-    const ends = await Promise.all(leases.toReversed().map((lease) => holdings.release(lease)));
+    const ends = await Promise.all(leases.toReversed().map((lease) => holdings.release(lease, hasFailed)));
     return { heldToTheEnd: ends.every(({ heldToTheEnd }) => heldToTheEnd) };
   }
 }
