@@ -168,7 +168,7 @@ export class Acquisition {
   async #onQueued(attempt: Attempt, answer: Taken, answered: Answered, onQueued: () => void) {
     const { holders } = answer;
     const { isFirst, unfit } = answer.status === "queued" ? answer : { isFirst: true, unfit: [] };
-    attempt.onQueued(holders);
+    attempt.onQueued(answer);
     tellBusy(holders[0]!);
     onQueued();
     const stopWatching = isFirst ? this.#watcher.start(attempt, holders, unfit) : undefined;

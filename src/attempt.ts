@@ -90,6 +90,8 @@ export class Attempt {
   lastError: StoreError | undefined;
   /** Who holds the key, as the store said last. */
   holders: readonly LeaseRecord[] = [];
+  /** When it was queued, the store's µs. */
+  ticket: number | undefined;
   /** Waiters before it that were found dead; its next asking says so. */
   readonly dead: Waiter[] = [];
   readonly watch = new Watch();
@@ -157,9 +159,10 @@ export class Attempt {
   }
 
   /** It stands in the queue. */
-  onQueued(holders: readonly LeaseRecord[]): void {
+  onQueued(answer: Extract<AcquireAnswer, { status: "held" | "queued" }>): void {
     this.onAnswer();
-    this.holders = holders;
+    this.holders = answer.holders;
+    if (answer.status === "queued") this.ticket = answer.ticket;
     this.dead.length = 0; // they were told; whoever is still there is found dead again
   }
 

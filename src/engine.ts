@@ -1,4 +1,5 @@
 import { Acquisition } from "./acquisition.js";
+import { BlockedWaits } from "./blocked-waits.js";
 import type { Clock, Timer } from "./clock.js";
 import { ContentionJudge } from "./contention.js";
 import type { Database, DatabaseDescription, LeaseStore, StorePush } from "./databases/database.js";
@@ -24,6 +25,7 @@ export class Engine {
   readonly holdings: Holdings;
   readonly acquisition: Acquisition;
   readonly judge: ContentionJudge;
+  readonly blockedWaits: BlockedWaits;
   readonly #giveBack: GiveBack;
   readonly #worker: WorkerHost;
   readonly #clock: Clock;
@@ -65,6 +67,11 @@ export class Engine {
       ...{ clock, store, session, judge, giveBack, acquireTimeoutMs, pingIntervalMs, knows, localHandOffs },
       hurry: () => post({ type: "hurry" }),
     });
+    this.blockedWaits = new BlockedWaits({
+      ...{ clock, lockerId, store },
+      own: () => holdings.all,
+      describe: (record) => judge.describe(record),
+    });
     this.#worker = new WorkerHost({
       ...{ clock, cells, workerPath, startWorker },
       task: () => this.#task(description, options, lockerId),
@@ -100,6 +107,7 @@ export class Engine {
   #onPush(push: StorePush): void {
     if (push.kind === "granted") this.acquisition.onPush(push);
     else if (push.kind === "revoked") this.holdings.revoke(push.leaseNumber, push.fencingToken);
+    else this.blockedWaits.onDeadlock(push.leaseNumber);
   }
 
   #onNews(): void {

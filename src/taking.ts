@@ -98,10 +98,12 @@ export class Taking {
     { key, mode, units }: { key: string; mode: HeldKey["mode"]; units: number },
     options: AcquireOptions,
     waitMs: number,
-    _holding: readonly HeldKey[],
+    holding: readonly HeldKey[],
   ): Promise<{ lease: HeldLease; held: HeldKey } | { holder: Holder }> {
-    const { engine } = this.#deps;
-    const acquired = await engine.acquisition.run(this.#wanted(key, options, mode, waitMs));
+    const { engine, context } = this.#deps;
+    const wanted = this.#wanted(key, options, mode, waitMs);
+    const all = [...context.held, ...holding];
+    const acquired = await engine.blockedWaits.run(wanted, all, (one) => engine.acquisition.run(one));
     if ("holder" in acquired) return acquired;
     const lease = await this.#keep(engine.holdings.add(acquired.grant), options.signal);
     const { leaseNumber } = lease;

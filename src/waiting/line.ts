@@ -32,6 +32,8 @@ export class Line implements Asked {
   #attempt: Attempt | undefined;
   #tenure: Tenure | undefined;
   #isRefusing = false;
+  /** The last entry in the store's queue, and who stood here when it was made: those who came later have no ticket. */
+  #queued = { leaseNumber: 0, gate: 0 };
 
   constructor(wanted: Wanted, asker: Asker, deps: AcquisitionDeps, onIdle: () => void) {
     const { key, lockTtlMs, mode, permits, minHoldMs } = wanted;
@@ -64,6 +66,8 @@ export class Line implements Asked {
         waiter.stopListening.push(onAbort(signal, (reason) => this.#leave(waiter, () => reject(reason))));
       }
       this.#ask();
+      const leaseNumber = this.#attempt?.ticket ? this.#attempt.leaseNumber : this.#tenureNumber;
+      if (leaseNumber !== undefined) wanted.onQueued?.({ leaseNumber });
     });
   }
 
@@ -74,11 +78,27 @@ export class Line implements Asked {
     const attempt = this.#asker.open(this);
     this.#attempt = attempt;
     this.#asker
-      .queue(attempt, () => void this.#refuseLate())
+      .queue(attempt, () => this.#onQueued(attempt))
       .then(
         (grant) => this.#onGrant(attempt, grant),
         (error: unknown) => this.#onFailure(attempt, error as Error),
       );
+  }
+
+  #onQueued(attempt: Attempt): void {
+    const { leaseNumber, ticket } = attempt;
+    if (ticket !== undefined) {
+      if (this.#queued.leaseNumber !== leaseNumber) this.#queued = { leaseNumber, gate: this.#waiters.lastOrder };
+      for (const { wanted, order } of this.#waiters.curious) {
+        wanted.onQueued?.(order <= this.#queued.gate ? { leaseNumber, ticket } : { leaseNumber });
+      }
+    }
+    void this.#refuseLate();
+  }
+
+  /** Of the grant that is handed on here. */
+  get #tenureNumber(): number | undefined {
+    return this.#tenure?.isOpen ? this.#tenure.leaseNumber : undefined;
   }
 
   #onGrant(attempt: Attempt, grant: Grant): void {

@@ -69,6 +69,11 @@ export class WaiterQueue {
     return this.#places.filter(({ isLate, isGone }) => isLate && !isGone);
   }
 
+  /** Those who asked to be told where they stand. */
+  get curious(): LocalWaiter[] {
+    return this.#places.filter(({ wanted, isGone }) => wanted.onQueued && !isGone);
+  }
+
   add(waiter: LocalWaiter): void {
     if (this.#head > 1_000 && this.#head * 2 > this.#places.length) {
       this.#places = this.#places.slice(this.#head);

@@ -20,13 +20,15 @@ export type TenureDeps = {
  * one's job ends.
  */
 export class Tenure implements Succession {
+  readonly leaseNumber: number;
   readonly #deps: TenureDeps;
   readonly #lastToken: number;
   readonly #endsMs: number;
   #timer: Timer | undefined;
   #isOpen = true;
 
-  constructor({ fencingToken, lastToken }: Grant, deps: TenureDeps) {
+  constructor({ leaseNumber, fencingToken, lastToken }: Grant, deps: TenureDeps) {
+    this.leaseNumber = leaseNumber;
     this.#deps = deps;
     this.#lastToken = lastToken;
     this.#endsMs = deps.clock.monoMs() + deps.ms;

@@ -1,0 +1,191 @@
+import type { Acquired, Wanted } from "./attempt.js";
+import type { Clock } from "./clock.js";
+import type { BlockedRequest, Holder, LeaseRecord, WaitingTask } from "./databases/database.js";
+import { BlockedWait } from "./blocked-wait.js";
+import { CycleSearch, isSameCycle, victimOf, type BlockedTask, type CycleStep } from "./deadlock.js";
+import { DeadlockError, StoreError } from "./errors.js";
+import type { HeldKey } from "./held-context.js";
+import type { HeldLease } from "./held-lease.js";
+
+/** How long before a wait looks again, ms: soon, as who queued just then may not have said so yet; then slow. */
+const LOOK_MS = [30, 30, 1_000] as const;
+/** A mark lives for a minute. */
+const MARK_AGAIN_MS = 20_000;
+/** Between two readings of a wait that no queue vouches for, ms: longer than its mark outlives it. */
+const UNVOUCHED_MS = 20;
+
+type Task = BlockedTask<LeaseRecord>;
+type Cycle = readonly CycleStep<LeaseRecord>[];
+
+export type BlockedWaitsDeps = {
+  clock: Clock;
+  lockerId: string;
+  store: {
+    markBlocked(request: BlockedRequest): Promise<void>;
+    readWaiting(leaseId: string): Promise<WaitingTask | undefined>;
+    readHolders(key: string): Promise<readonly LeaseRecord[]>;
+    tellDeadlock(waiter: string): Promise<void>;
+  };
+  /** The leases of this locker: of a key that is shared, the store names but one for each session. */
+  own(): readonly HeldLease[];
+  describe(record: LeaseRecord): Promise<Holder>;
+};
+
+/**
+ * The waits of this locker's tasks that hold something. Each is queued first, then it is said in the store under every
+ * lease its task holds, then the others are read: so whoever closes a cycle sees all of it.
+ */
+export class BlockedWaits {
+  readonly #deps: BlockedWaitsDeps;
+  readonly #waits = new Set<BlockedWait>();
+
+  constructor(deps: BlockedWaitsDeps) {
+    this.#deps = deps;
+  }
+
+  /** Permits are no part of it: any of their holders may free one. */
+  async run(
+    wanted: Wanted,
+    holding: readonly HeldKey[],
+    acquire: (wanted: Wanted) => Promise<Acquired>,
+  ): Promise<Acquired> {
+    const holds = holding.filter(({ mode }) => mode !== "permits");
+    if (holds.length === 0 || wanted.waitMs <= 0 || wanted.mode === "permits") return acquire(wanted);
+    const wait = new BlockedWait(wanted.key, holds, this.#deps.clock);
+    this.#waits.add(wait);
+    wait.onFirstQueued = () => void this.#watch(wait);
+    try {
+      return await acquire({
+        ...wanted,
+        signals: [...wanted.signals, wait.signal],
+        onQueued: (entry) => wait.onQueued(entry),
+      });
+    } finally {
+      this.#waits.delete(wait);
+      wait.end();
+      if (wait.isMarked) void this.#unmark(wait);
+    }
+  }
+
+  /** Somebody found that this wait closes a cycle. It reads for itself. */
+  onDeadlock(leaseNumber: number): void {
+    for (const wait of this.#waits) if (wait.leaseNumber === leaseNumber) wait.wake();
+  }
+
+  async #watch(wait: BlockedWait): Promise<void> {
+    for (let look = 0; !wait.isOver; look += 1) {
+      try {
+        await this.#mark(wait);
+        while (!wait.isOver && (await this.#look(wait)));
+      } catch (error) {
+        // A store that is away is asked again after the pause. Its wait ends by itself when that takes too long.
+        if (!(error instanceof StoreError)) return wait.stop(error as Error);
+      }
+      await wait.pause(LOOK_MS[Math.min(look, LOOK_MS.length - 1)]!);
+    }
+  }
+
+  async #mark(wait: BlockedWait): Promise<void> {
+    if (!wait.needsMark(MARK_AGAIN_MS)) return;
+    const { key, ticket } = wait;
+    const waits = { key, waiter: this.#id(wait.leaseNumber), ticket };
+    const onMarked = wait.mark();
+    await this.#deps.store.markBlocked({ leaseIds: this.#leaseIds(wait), waits });
+    onMarked();
+  }
+
+  /** What else the same task waits for is said again, under the leases that both of them named. */
+  async #unmark(wait: BlockedWait): Promise<void> {
+    const leaseIds = wait.markedLeases.map((leaseNumber) => this.#id(leaseNumber));
+    await this.#deps.store.markBlocked({ leaseIds, waits: undefined }).catch(() => {}); // then it ends within a minute
+    for (const other of this.#waits) if (other.sharesLease(wait)) other.markAgain();
+  }
+
+  /** Whether to look again at once. */
+  async #look(wait: BlockedWait): Promise<boolean> {
+    const ending = new Set<string>();
+    for (;;) {
+      const cycle = await this.#find(wait, ending);
+      if (!cycle) return false;
+      if (!cycle.every(({ task }) => task.isQueued)) await wait.pause(UNVOUCHED_MS);
+      const again = await this.#find(wait, ending);
+      if (wait.isOver) return false;
+      if (!again) return false;
+      if (!isSameCycle(cycle, again)) return true;
+      const victim = victimOf(cycle);
+      if (victim.waiter === this.#id(wait.leaseNumber) && victim.ticket === wait.ticket) {
+        wait.stop(new DeadlockError(wait.key, await this.#describe(cycle)));
+        return false;
+      }
+      if (this.#isOwn(victim.waiter)) this.onDeadlock(Number(victim.waiter.slice(victim.waiter.indexOf("#") + 1)));
+      else await this.#deps.store.tellDeadlock(victim.waiter);
+      ending.add(nameOf(victim));
+    }
+  }
+
+  async #find(wait: BlockedWait, ending: ReadonlySet<string>): Promise<Cycle | undefined> {
+    const own = new Set(this.#leaseIds(wait));
+    const search = new CycleSearch(await this.#taskOf(wait), own, (task) => ending.has(nameOf(task)));
+    while (search.unknown.length > 0) search.tell(await this.#read(search.unknown));
+    return search.cycle;
+  }
+
+  /** What this locker's own tasks wait for it knows; of others it asks the store. */
+  async #read(leaseIds: readonly string[]): Promise<Map<string, readonly Task[]>> {
+    const read = async (leaseId: string): Promise<readonly Task[]> => {
+      if (this.#isOwn(leaseId)) {
+        const waits = [...this.#waits].filter((wait) => wait.isQueued && this.#leaseIds(wait).includes(leaseId));
+        return Promise.all(waits.map((wait) => this.#taskOf(wait)));
+      }
+      const task = await this.#deps.store.readWaiting(leaseId);
+      return task ? [{ ...task, holders: this.#byLease(task.key, task.holders) }] : [];
+    };
+    return new Map(await Promise.all(leaseIds.map(async (leaseId) => [leaseId, await read(leaseId)] as const)));
+  }
+
+  async #taskOf({ key, leaseNumber, ticket }: BlockedWait): Promise<Task> {
+    const holders = this.#byLease(key, await this.#deps.store.readHolders(key));
+    return { key, waiter: this.#id(leaseNumber), ticket, holders, isQueued: true };
+  }
+
+  /** Without kept leases, which have no job that could wait, and permits, of which any holder may free one. */
+  #byLease(key: string, records: readonly LeaseRecord[]): Map<string, LeaseRecord> {
+    const own = this.#deps.own().filter((lease) => lease.key === key && !lease.isLost);
+    const all = [...own.map(recordOf), ...records];
+    const held = all.filter(({ mode, isKept }) => mode !== "permits" && !isKept);
+    return new Map(held.map((record) => [leaseIdOf(record), record]));
+  }
+
+  #describe(cycle: Cycle) {
+    const describe = async ({ task, holder }: CycleStep<LeaseRecord>) => {
+      return { key: task.key, holder: await this.#deps.describe(holder) };
+    };
+    return Promise.all(cycle.map(describe));
+  }
+
+  #leaseIds(wait: BlockedWait): string[] {
+    return wait.leases.map((leaseNumber) => this.#id(leaseNumber));
+  }
+
+  #id(leaseNumber: number): string {
+    return `${this.#deps.lockerId}#${leaseNumber}`;
+  }
+
+  #isOwn(id: string): boolean {
+    return id.startsWith(`${this.#deps.lockerId}#`);
+  }
+}
+
+const nameOf = ({ waiter, ticket }: Task): string => `${waiter} ${ticket}`;
+
+function recordOf(lease: HeldLease): LeaseRecord {
+  const { key, sessionId, leaseNumber, fencingToken, acquiredAtMs, era, trace, grant } = lease;
+  const { mode, permits } = grant;
+  const units = permits?.take ?? 1;
+  return { key, sessionId, leaseNumber, fencingToken, acquiredAtMs, era, trace, mode, units, isKept: false };
+}
+
+/** A lease is named by its locker: the session under it may change. */
+function leaseIdOf({ sessionId, leaseNumber }: LeaseRecord): string {
+  return `${sessionId.slice(0, sessionId.lastIndexOf("."))}#${leaseNumber}`;
+}
