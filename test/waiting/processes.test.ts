@@ -64,7 +64,7 @@ test("processes are granted a key in the order in which they queued, each within
   await holder?.request("release", key);
   for (const [i, child] of waiting.toReversed().entries()) {
     const tookMs = (await withDeadline(grants[i]!, deadlineMs, "the next grant")) - gaveMs;
-    assert.ok(tookMs < 400, `waiter ${i} was granted after ${tookMs} ms: told by nobody?`);
+    assert.ok(tookMs < 500, `waiter ${i} was granted after ${tookMs} ms: told by nobody?`);
     gaveMs = performance.now();
     await child.request("release", key);
   }
@@ -78,7 +78,7 @@ test("a killed holder's key goes to the first of three within moments, whoever t
   const killedMs = performance.now();
   await children[3]?.kill("SIGKILL");
   const tookMs = (await withDeadline(grants[0]!, deadlineMs, "the grant")) - killedMs;
-  assert.ok(tookMs < 600, `took ${tookMs} ms`); // 300 on a machine that has nothing else to do
+  assert.ok(tookMs < 2_000, `took ${tookMs} ms`);
   await children[0]?.request("release", key);
   await withDeadline(grants[1]!, deadlineMs, "the second grant");
   await children[1]?.request("release", key);
@@ -95,7 +95,7 @@ test("a first waiter that was killed stands in nobody's way, and its place is cl
   const gaveMs = performance.now();
   await children[3]?.request("release", key);
   const tookMs = (await withDeadline(grants[1]!, deadlineMs, "the second's grant")) - gaveMs;
-  assert.ok(tookMs < 600, `took ${tookMs} ms`);
+  assert.ok(tookMs < 2_000, `took ${tookMs} ms`);
   await waitUntil(() => redis.hlen(queueOf(key)), 4, { deadlineMs, what: "the dead one's place given up" });
   await children[1]?.request("release", key);
   await withDeadline(grants[2]!, deadlineMs, "the third grant");
