@@ -1,5 +1,6 @@
--- Grant leases: free keys, keys that may be held together, keys whose lease is of an older era, and keys whose condemned
--- or revoked holder is named. Or queue for them. Who is in the queue asks again and again: it is granted the key, or shows that it still waits.
+-- Grant leases: free keys, keys that may be held together, keys whose lease is of an older era, and keys whose
+-- condemned or revoked holder is named. Or queue for them. Who is in the queue asks again and again: it is granted the
+-- key, or shows that it still waits.
 -- Uses: holders, queue
 -- KEYS[1] namespace   KEYS[2] session   KEYS[3...] per element: lease, queue
 -- ARGV[1] fresh era id   ARGV[2] recoveryMs   ARGV[3] generation   ARGV[4] era   ARGV[5] session id   ARGV[6] locker id
@@ -75,7 +76,7 @@ end
 -- Asked again: its lease lives from now on, and is this session's, also if that followed a condemned one.
 local function grantAgain(key, held, lease, want)
   if held.mode ~= "x" then
-    lease.sessionId, lease.untilMs = sessionId, nowMs + want.ttlMs
+    lease.sessionId, lease.untilMs = sessionId, endOf(nowMs, want.ttlMs)
     writeHolder(held, want.id, lease, nowMs)
   elseif lease.sessionId ~= sessionId then
     local raw = packLease(sessionId, lease.number, lease.token, lease.atMs, ns.era, lease.trace)

@@ -1,9 +1,9 @@
 -- What scripts need that meet keys in any mode: put after the prelude in a script whose header says "Uses: holders".
 -- KEYS and ARGV are those of that script. Returns nothing by itself.
 -- A key that several hold together is a hash: "v" 2, "mode" s (shared) or p (permits), "era", "token" of all (p: 0),
--- "limit" (s: 0), "used" units, "least" and "last": no lease ends before the one, none after the other (ms). And a field
--- for each lease, by its id: state (x held, k kept, r revoked by force), session id, until (ms), granted at (ms), units,
--- marked at (ms), steady (ms), trace.
+-- "limit" (s: 0), "used" units, "least" and "last": no lease ends before the one, none after the other (ms). And a
+-- field for each lease, by its id: state (x held, k kept, r revoked by force), session id, until (ms), granted at (ms),
+-- units, marked at (ms), steady (ms), trace.
 
 local HOLDERS_FORMAT = 2
 local HOLDERS_TOLD = 8
@@ -85,10 +85,16 @@ local function findLease(held, lockerId, number)
   return lease
 end
 
--- The record that a lost lease is told of, or "": who revoked it by force has not taken it yet, and those who hold a key
--- together are no cause.
+-- The record that a lost lease is told of, or "": who revoked it by force has not taken it yet, and those who hold a
+-- key together are no cause.
 local function takenBy(held)
   return held and held.mode == "x" and held.state ~= "r" and held.raw or ""
+end
+
+-- When a lease of a hash ends that is granted or renewed now. A time to live that is none fails here, as SET and
+-- PEXPIRE do.
+local function endOf(nowMs, ttlMs)
+  return nowMs + tonumber(string.match(ttlMs, "^[1-9]%d*$"))
 end
 
 -- Writes a lease of a hash, and keeps the key as long as its last one.
@@ -100,7 +106,7 @@ local function writeHolder(held, id, lease, nowMs)
   redis.call("HSET", held.key, "used", whole(held.used), "least", whole(held.least), "last", whole(held.last), id,
     packHolder(lease))
   if held.last == lease.untilMs then
-    redis.call("PEXPIRE", held.key, whole(math.max(1, lease.untilMs - nowMs)))
+    redis.call("PEXPIRE", held.key, whole(lease.untilMs - nowMs))
   end
 end
 

@@ -1,8 +1,8 @@
 -- What scripts that queue or hand on need: put between the prelude and a script whose header says "Uses: queue".
 -- KEYS and ARGV are those of that script. Returns nothing by itself.
--- A queue is a hash: "head" and "tail" are the numbers of its first and last entry, "limit" that of a queue for permits,
--- "<n>" is an entry, "<lease id>" its n. An entry: format, mode, lease id, session id, lock TTL, era, fit until (ms),
--- ticket (µs), units, tokens, length of its channel's name, that name and the trace.
+-- A queue is a hash: "head" and "tail" are the numbers of its first and last entry, "limit" that of a queue for
+-- permits, "<n>" is an entry, "<lease id>" its n. An entry: format, mode, lease id, session id, lock TTL, era, fit
+-- until (ms), ticket (µs), units, tokens, length of its channel's name, that name and the trace.
 
 local QUEUE_KEEP_MS = 3600000 -- for garbage only: every entry is asked for again within a second or so
 local ENTRIES_A_LOOK = 8
@@ -136,7 +136,7 @@ local function grant(ns, key, held, want, lease, nowUs, nowMs)
     redis.call("SET", key, lease.raw, "PX", want.ttlMs)
     return lease, lease.token, whole(last)
   end
-  local holder = { state = "x", sessionId = lease.sessionId, untilMs = nowMs + tonumber(want.ttlMs), atMs = lease.atMs,
+  local holder = { state = "x", sessionId = lease.sessionId, untilMs = endOf(nowMs, want.ttlMs), atMs = lease.atMs,
     units = want.units, markedMs = "0", steadyMs = "0", trace = lease.trace }
   if held then
     held.used = held.used + want.units

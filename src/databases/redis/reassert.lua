@@ -19,8 +19,8 @@ end
 local _, nowMs = readClock()
 local out = { "ok", ns.era }
 
--- Whether a claim is not older than what the key is held by. What is of an older era holds nothing any more, but a larger
--- token in it shows that somebody had the key since.
+-- Whether a claim is not older than what the key is held by. What is of an older era holds nothing any more, but a
+-- larger token in it shows that somebody had the key since.
 local function isLatest(held, token, isCurrent)
   local known = held and tonumber(held.token) or -1
   return known < token or (known == token and not isCurrent)
@@ -37,8 +37,8 @@ local function write(key, held, isCurrent, want)
     redis.call("SET", key, raw, "PX", want.ttlMs)
     return
   end
-  local lease = { state = "x", sessionId = ARGV[5], untilMs = nowMs + want.ttlMs, atMs = want.atMs, units = want.units,
-    markedMs = "0", steadyMs = "0", trace = want.trace }
+  local lease = { state = "x", sessionId = ARGV[5], untilMs = endOf(nowMs, want.ttlMs), atMs = want.atMs,
+    units = want.units, markedMs = "0", steadyMs = "0", trace = want.trace }
   local id = ARGV[6] .. "#" .. want.number
   if isCurrent and canJoin(held, want) then
     held.used = held.used + want.units
@@ -59,7 +59,7 @@ local function element(key, want)
     if held.mode == "x" then
       redis.call("PEXPIRE", key, want.ttlMs)
     else
-      lease.untilMs = nowMs + want.ttlMs
+      lease.untilMs = endOf(nowMs, want.ttlMs)
       writeHolder(held, lease.id, lease, nowMs)
     end
     return { "held" }

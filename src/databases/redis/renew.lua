@@ -20,7 +20,7 @@ local function prolong(key, held, lease, ttlMs)
   if held.mode == "x" then
     redis.call("PEXPIRE", key, ttlMs)
   else
-    lease.untilMs = nowMs + ttlMs
+    lease.untilMs = endOf(nowMs, ttlMs)
     writeHolder(held, lease.id, lease, nowMs)
   end
 end

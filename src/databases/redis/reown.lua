@@ -22,7 +22,7 @@ local function own(key, held, lease, ttlMs)
   if held.mode == "x" then
     redis.call("SET", key, packLease(ARGV[5], lease.number, lease.token, lease.atMs, ns.era, lease.trace), "PX", ttlMs)
   else
-    lease.sessionId, lease.untilMs = ARGV[5], nowMs + ttlMs
+    lease.sessionId, lease.untilMs = ARGV[5], endOf(nowMs, ttlMs)
     writeHolder(held, lease.id, lease, nowMs)
   end
 end
