@@ -2,7 +2,7 @@
 // hold them.
 
 import { LockError, LockUnsureError } from "../../src/index.js";
-import type { AcquireOptions, AcquireResult, Lease } from "../../src/index.js";
+import type { AcquireOptions, Lease } from "../../src/index.js";
 import type { Oracle } from "./oracle.js";
 import type { SimProcess } from "./process.js";
 
@@ -12,8 +12,12 @@ export type JobRules = {
   jobs: number;
   /** Jobs block their event loop now and then, for at most that long, ms. */
   blockMsMax: number;
+  /** They hold keys for a moment only, so that queues move on. */
+  isBrisk: boolean;
 };
 
+/** How an acquire may end when the store is not well or the key is taken. */
+const EXPECTED = new Set(["StoreError", "LockTimeoutError"]);
 const GIVEN_UP = new Error("the caller has given up");
 
 type Progress = { acquired(key: string): void };
@@ -60,29 +64,43 @@ export class Jobs {
     while (!this.#stopping) {
       await main.pause(world.between(1, 150));
       const key = world.pick(this.#rules.keys);
-      const result = await this.#acquire(key).catch((error: Error) => error);
-      if (result instanceof Error) {
-        if (result.name !== "StoreError" && result !== GIVEN_UP) throw result;
-      } else if (result.status === "SUCCESS") await this.#hold(result.lease);
+      await this.#takeOnce(key).catch((error: Error) => {
+        if (!EXPECTED.has(error.name) && error !== GIVEN_UP) throw error;
+      });
     }
   }
 
-  #acquire(key: string): Promise<AcquireResult> {
-    const { world, main, locker, limits } = this.#process;
+  async #takeOnce(key: string): Promise<void> {
+    const { world, locker } = this.#process;
+    const options = this.#options();
+    const way = world.random();
+    if (way < 0.6) {
+      const result = await locker.acquire(key, options);
+      if (result.status !== "SUCCESS") return;
+      await this.#hold(result.lease);
+      await result.lease.release();
+    } else if (way < 0.8) await locker.acquireAndRun(key, (_heartbeat, lease) => this.#hold(lease), options);
+    else await locker.mutex(key, (_heartbeat, lease) => this.#hold(lease), options);
+  }
+
+  /** How long it waits, and whether it loses patience in the middle of it. */
+  #options(): AcquireOptions {
+    const { world, main, limits } = this.#process;
     const waitMs = world.pick([0, 150, 3_000, 3_000]);
     const options: AcquireOptions = { waitMs };
     if (world.chance(0.2)) options.lockTtlMs = limits.lockTtlMs * 2;
     if (world.chance(0.1)) {
       const stop = new AbortController();
       options.signal = stop.signal;
-      void main.pause(world.between(1, 100)).then(() => stop.abort(GIVEN_UP));
+      void main.pause(world.between(1, world.pick([100, 100, 1_500]))).then(() => stop.abort(GIVEN_UP));
     }
-    return locker.acquire(key, options);
+    return options;
   }
 
   async #hold(lease: Lease): Promise<void> {
     const { world, name } = this.#process;
     this.#progress.acquired(lease.key);
+    this.#oracle.handed(name, lease.key, lease.fencingToken);
     this.held.add(lease);
     let told = false;
     lease.signal.addEventListener("abort", () => {
@@ -90,7 +108,7 @@ export class Jobs {
       this.#lost(lease, lease.signal.reason);
     });
     try {
-      const stepsMax = world.chance(0.6) ? 40 : 5;
+      const stepsMax = this.#rules.isBrisk ? 2 : world.chance(0.6) ? 40 : 5;
       for (let steps = world.between(0, stepsMax); steps > 0 && !this.#isCalm; steps--) await this.#step(lease);
     } catch (error) {
       if (!(error instanceof LockError)) throw error;
@@ -99,7 +117,6 @@ export class Jobs {
     }
     this.#look(lease);
     this.held.delete(lease);
-    await lease.release();
   }
 
   async #step(lease: Lease): Promise<void> {

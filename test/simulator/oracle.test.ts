@@ -1,46 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Oracle, type Facts, type HeldSomewhere } from "./oracle.js";
-import { World } from "./world.js";
-
-const limits = ["ttl", "1000", "grace", "500", "pid", "7"];
-
-/** An oracle, and the scripts that it is shown. */
-class Stage {
-  readonly world = new World(1);
-  readonly held: HeldSomewhere[] = [];
-  isAlive = true;
-  readonly oracle: Oracle;
-
-  constructor(isGentle = false) {
-    const facts: Facts = { isAlive: () => this.isAlive, isGentle, held: () => this.held };
-    this.oracle = new Oracle(this.world, facts);
-  }
-
-  get rules(): string[] {
-    return this.oracle.violations.map(({ rule }) => rule);
-  }
-
-  grant(locker: string, leaseNumber: number, token: number, found: string | null = null): void {
-    const head = ["fresh", "700", "1", "era", `${locker}.1`, locker, "", "0"];
-    const args = [...head, String(leaseNumber), "6000", "x", "", "1", "0", "", ""];
-    const keys = ["p:n", `p:s:${locker}.1`, "p:l:key", "p:q:key"];
-    this.oracle.onScript("acquire", keys, args, ["ok", "era", ["granted", `${token}`]], [found, null]);
-  }
-  begin(): void {
-    const args = ["fresh", "700", "new", "", "1", "3600000", ...limits];
-    this.oracle.onScript("begin", ["p:n", "p:s:a.1"], args, ["alive"]);
-  }
-  ping(status: string): void {
-    this.oracle.onScript("ping", ["p:n", "p:s:a.1"], [], [status]);
-  }
-  condemn(reason: string): void {
-    this.oracle.onScript("condemn", ["p:n", "p:s:a.1", "p:s:b.1"], [], ["condemned", reason]);
-  }
-  pass(ms: number): void {
-    this.world.nowMs += ms;
-  }
-}
+import { Stage } from "./oracle-stage.js";
 
 test("grants that follow one another, each believed until the next, are sound", () => {
   const stage = new Stage();

@@ -1,20 +1,31 @@
 // Who sees everything: judges what the lockers say by what the store did, exactly, since nothing in a simulated world
 // happens between two instants that could be confused.
 
-import type { Lease } from "../../src/index.js";
 import type { Violation } from "../history/history.js";
+import { PREFIX } from "./prefix.js";
+import { GrantOracle, type HeldSomewhere } from "./grant-oracle.js";
+import type { Look } from "./look.js";
+import { QueueOracle } from "./queue-oracle.js";
+import { lockerOf, type ModeSeen } from "./records-seen.js";
 import type { World } from "./world.js";
 
-type GrantSeen = { lease: string; token: number; atMs: number };
-type SessionSeen = { pingedMs: number; ttlMs: number; graceMs: number; pid: number; condemned: boolean };
+export type { HeldSomewhere } from "./grant-oracle.js";
+
+type SessionSeen = {
+  pingedMs: number;
+  ttlMs: number;
+  graceMs: number;
+  pid: number;
+  /** By what the store remembers; the next: at any time. */
+  condemned: boolean;
+  wasCondemned: boolean;
+  hasLeft: boolean;
+};
 
 /** How far a silence measured by the store's clock may differ from the real one: driftMs of the limits in use. */
 const DRIFT_MS = 100;
 /** Scripts a process and second above which somebody asks without a pause. */
 const SCRIPTS_A_SECOND_MAX = 400;
-
-/** A lease in a job's hands, wherever. */
-export type HeldSomewhere = { who: string; lease: Pick<Lease, "key" | "fencingToken" | "state"> };
 
 /** What the simulation knows that the store does not. */
 export interface Facts {
@@ -30,10 +41,11 @@ type Texts = readonly string[];
 
 export class Oracle {
   readonly violations: Violation[] = [];
-  readonly counts = { scripts: 0, grants: 0, checks: 0, yes: 0, condemned: 0, losses: 0 };
+  readonly counts = { scripts: 0, grants: 0, handOffs: 0, checks: 0, yes: 0, condemned: 0, losses: 0 };
   readonly #world: World;
   readonly #facts: Facts;
-  readonly #grants = new Map<string, GrantSeen[]>();
+  readonly #grants: GrantOracle;
+  readonly #queues: QueueOracle;
   readonly #sessions = new Map<string, SessionSeen>();
   #second = { atMs: 0, scripts: new Map<string, number>() };
 
@@ -43,6 +55,9 @@ export class Oracle {
     this.#world = world;
     this.#facts = facts;
     this.#trace = trace;
+    const report = (rule: string, what: string, key?: string) => this.report(rule, what, key);
+    this.#grants = new GrantOracle(report, { nowMs: () => world.nowMs, held: () => facts.held() });
+    this.#queues = new QueueOracle(report);
   }
 
   trace(text: string): void {
@@ -54,29 +69,28 @@ export class Oracle {
     this.violations.push({ rule, what, atMs: this.#world.nowMs, ...(key === undefined ? {} : { key }) });
   }
 
-  /** After every script, with what it answered. `leases`: what an acquire found under its keys. */
-  onScript(name: string, keys: Texts, args: Texts, reply: unknown, leases: readonly (string | null)[] = []): void {
+  /** After every script, with what it answered and what it did. */
+  onScript(name: string, keys: Texts, args: Texts, reply: unknown, look?: Look): void {
     this.counts.scripts += 1;
     this.#countRate(keys[1] ?? keys[0]!);
     const answer = reply as string[];
     if (this.#trace) this.trace(`${name} ${keys.slice(1).join(" ")} | ${args.join(" ")} -> ${JSON.stringify(reply)}`);
-    if (name === "acquire") this.#onAcquire(keys, args, reply as unknown[], leases);
-    else if (name === "begin") this.#onBegin(keys[1]!, args, answer);
+    if (look && look.changes.length > 0) this.#onLeases(name, keys[1]!, reply, look);
+    if (name === "begin") this.#onBegin(keys[1]!, args, answer);
     else if (name === "ping") this.#onPing(keys[1]!, answer);
+    else if (name === "goodbye") this.#onGoodbye(keys[0]!);
     else if (name === "condemn" && answer[0] === "condemned") this.#onCondemned(keys[1]!, answer[1]!);
   }
 
+  /** A job was given the lease. */
+  handed(who: string, key: string, token: number, mode: ModeSeen = "exclusive"): void {
+    this.#grants.handed(who, key, token, mode);
+  }
+
   /** The locker says that the lease is held, now. */
-  yes(who: string, key: string, token: number): void {
+  yes(who: string, key: string, token: number, mode: ModeSeen = "exclusive"): void {
     this.counts.yes += 1;
-    const grants = this.#grants.get(key) ?? [];
-    const mine = grants.findIndex((grant) => grant.token === token);
-    const later = grants.slice(mine + 1).find((grant) => grant.lease !== grants[mine]?.lease);
-    if (mine < 0) this.report("S1", `${who} holds ${key} under token ${token}, which was never granted`, key);
-    else if (later) {
-      const agoMs = (this.#world.nowMs - later.atMs).toFixed(1);
-      this.report("S1", `${who} said yes under token ${token}, ${agoMs} ms after ${later.token} was granted`, key);
-    }
+    this.#grants.yes(who, key, token, mode);
   }
 
   lost(who: string, key: string, code: string): void {
@@ -87,45 +101,46 @@ export class Oracle {
       this.report("L4", `${who} lost ${key} (${code}), though only the store had trouble`, key);
   }
 
-  /** The last grant of a key, for what is printed. */
-  lastGrant(key: string): GrantSeen | undefined {
-    return this.#grants.get(key)?.at(-1);
+  /** Looks at the keys in the calm, again and again. */
+  watch(look: Look): void {
+    for (const change of look.changes) this.#queues.watch(change, look, this.#world.nowMs);
   }
 
-  #onAcquire(keys: Texts, args: Texts, reply: unknown[], leases: readonly (string | null)[]): void {
-    if (reply[0] !== "ok") return;
-    for (let i = 2; i < keys.length; i += 2) {
-      const [status, token] = reply[1 + i / 2] as string[];
-      const lease = `${args[5]}#${args[8 + (i - 2) * 4]}`;
-      if (status !== "granted") continue;
-      const [, , session = "", number, known, , era] = leases[i - 2]?.split(" ") ?? [];
-      const isOwn = `${session.split(".")[0]}#${number}` === lease && era === reply[1];
-      if (isOwn && known !== token) this.report("S3", `${lease} had token ${known}, asked again, and got ${token}`);
-      this.#onGrant(keyOf(keys[i]!), lease, Number(token));
+  /** Nobody waits any more. */
+  findForgotten(look: Look, lives: (lockerId: string) => boolean): void {
+    for (const { key, after } of look.changes) this.#queues.findForgotten(key, after.queue, lives);
+  }
+
+  /** The locker whose sessions began in that process. */
+  lockerOf(pid: number): string | undefined {
+    const [session] = [...this.#sessions].find(([, seen]) => seen.pid === pid) ?? [];
+    return session && lockerOf(session.slice(`${PREFIX}s:`.length));
+  }
+
+  /** Grants are learnt from what is written down, whichever script did it. */
+  #onLeases(script: string, sessionKey: string, reply: unknown, look: Look): void {
+    const caller = { script, lockerId: lockerOf(sessionKey.slice(`${PREFIX}s:`.length)) };
+    const lasts = toldBlocks(reply, look.told);
+    for (const message of look.told) this.trace(`  told ${message}`);
+    for (const change of look.changes) {
+      this.#queues.before(change);
+      const granted = new Set<string>();
+      for (const holder of this.#grants.newHolders(change, look)) {
+        const isNew = this.#grants.onGrant(holder, change, look, lasts);
+        if (!isNew || script === "reassert") continue;
+        granted.add(holder.leaseId);
+        this.counts.grants += 1;
+        if (lockerOf(holder.leaseId) !== caller.lockerId) this.counts.handOffs += 1;
+        this.#queues.onGrant(holder, change, look, caller);
+      }
+      this.#grants.afterScript(change, look);
+      this.#queues.after(change, look, { caller, granted, isDead: (sessionId) => this.#isDead(sessionId) });
     }
   }
 
-  #onGrant(key: string, lease: string, token: number): void {
-    const grants = this.#grants.get(key) ?? [];
-    this.#grants.set(key, grants);
-    const last = grants.at(-1);
-    if (last?.lease === lease && last.token === token) return; // asked again
-    const isLarger = Number.isSafeInteger(token) && token > 0 && (!last || token > last.token);
-    if (!isLarger) this.report("S2", `${lease} got token ${token} after ${last?.token}`, key);
-    this.counts.grants += 1;
-    this.#askEverybody(key, token);
-    grants.push({ lease, token, atMs: this.#world.nowMs });
-  }
-
-  /**
-   * In the very instant of a grant: whoever would now say that it holds the key says it falsely. Also a process that is
-   * stopped or blocked: what it would say depends on its clock and its memory alone.
-   */
-  #askEverybody(key: string, token: number): void {
-    for (const { who, lease } of this.#facts.held()) {
-      if (lease.key !== key || lease.fencingToken === token || lease.state !== "held") continue;
-      this.report("S1", `${token} is granted while ${who} holds ${key} under token ${lease.fencingToken}`, key);
-    }
+  #isDead(sessionId: string): boolean {
+    const seen = this.#sessions.get(`${PREFIX}s:${sessionId}`);
+    return !seen || seen.wasCondemned || seen.hasLeft;
   }
 
   #onBegin(session: string, args: readonly string[], [status]: readonly string[]): void {
@@ -133,7 +148,7 @@ export class Oracle {
     const field = (name: string) => Number(args[args.indexOf(name, 6) + 1]);
     if (this.#sessions.get(session)?.condemned) this.report("S4", `${session} was condemned and begins again`);
     const seen = { pingedMs: this.#world.nowMs, ttlMs: field("ttl"), graceMs: field("grace"), pid: field("pid") };
-    this.#sessions.set(session, { ...seen, condemned: false });
+    this.#sessions.set(session, { ...seen, condemned: false, wasCondemned: false, hasLeft: false });
   }
 
   #onPing(session: string, [status]: readonly string[]): void {
@@ -141,6 +156,11 @@ export class Oracle {
     if (!seen || status !== "alive") return;
     if (seen.condemned) this.report("S4", `${session} was condemned and is alive again`);
     seen.pingedMs = this.#world.nowMs;
+  }
+
+  #onGoodbye(session: string): void {
+    const seen = this.#sessions.get(session);
+    if (seen) seen.hasLeft = true;
   }
 
   #onCondemned(session: string, reason: string): void {
@@ -155,12 +175,13 @@ export class Oracle {
     if (silentMs < limitMs) this.report("S4", `${words}, was condemned (${reason})`);
     if (isAlive && this.#facts.isGentle)
       this.report("S4", `${words}, was condemned (${reason}): the store had trouble`);
-    seen.condemned = true;
+    seen.condemned = seen.wasCondemned = true;
   }
 
   /** The store lost its memory: it cannot know whom it had condemned. */
   onMemoryLoss(): void {
     for (const seen of this.#sessions.values()) seen.condemned = false;
+    this.#queues.onMemoryLoss();
   }
 
   #countRate(who: string): void {
@@ -172,8 +193,14 @@ export class Oracle {
   }
 }
 
-export const PREFIX = "p:";
-
-function keyOf(redisKey: string): string {
-  return redisKey.slice(`${PREFIX}l:`.length);
+/** The blocks of tokens that were given out, by their begins: in the answer, and to waiters. */
+function toldBlocks(reply: unknown, told: readonly string[]): Map<number, number> {
+  const elements = Array.isArray(reply) ? (reply as unknown[]).filter((one) => Array.isArray(one)) : [];
+  const granted = (elements as string[][]).filter(([status]) => status === "granted");
+  const blocks = new Map(granted.map(([, first, , last]) => [Number(first), Number(last)]));
+  for (const message of told) {
+    const match = / granted \d+ (\d+) (\d+) /.exec(message);
+    if (match) blocks.set(Number(match[1]), Number(match[2]));
+  }
+  return blocks;
 }

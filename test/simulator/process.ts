@@ -13,7 +13,7 @@ import type { ProcessProof } from "../../src/takeover.js";
 import { trustMs } from "../../src/trust.js";
 import type { WorkerRun } from "../../src/worker-thread.js";
 import { LivenessRun } from "../../worker/run.js";
-import { PREFIX } from "./oracle.js";
+import { PREFIX } from "./prefix.js";
 import { Path, SimConnection } from "./network.js";
 import type { SimServer } from "./server.js";
 import { SimThread, type Host } from "./thread.js";

@@ -1,10 +1,14 @@
 // The simulated store as a server: connections, and all that can happen to a server. What it holds is SimRedis.
 
 import type { ScriptName } from "../../src/databases/redis/connection.js";
-import { PREFIX, type Oracle } from "./oracle.js";
+import type { Change, Look } from "./look.js";
+import type { Oracle } from "./oracle.js";
+import { PREFIX } from "./prefix.js";
 import type { Path, SimConnection } from "./network.js";
 import { SimRedis, type DataAfterRestart } from "./store/sim-redis.js";
 import type { World } from "./world.js";
+
+const LEASE = `${PREFIX}l:`;
 
 export class SimServer {
   readonly redis: SimRedis;
@@ -19,15 +23,21 @@ export class SimServer {
   /** How likely a command is executed twice in a row: what a client library or a proxy that sends again does. */
   duplicates = 0;
   #runs = 0;
+  /** What the script that runs has published. */
+  #told: string[] = [];
 
   constructor(world: World, oracle: Oracle) {
     this.#world = world;
     this.#oracle = oracle;
     this.redis = new SimRedis({
-      nowUs: () => Math.floor((1_700_000_000_000 + world.nowMs + this.clockOffsetMs) * 1_000),
+      nowUs: () => this.#nowUs(),
       runId: this.#freshRunId(),
       deliver: (id, channel, message) => this.#deliver(id, channel, message),
     });
+  }
+
+  #nowUs(): number {
+    return Math.floor((1_700_000_000_000 + this.#world.nowMs + this.clockOffsetMs) * 1_000);
   }
 
   /** A namespace that has long been in use: no window is open. */
@@ -51,10 +61,37 @@ export class SimServer {
   }
 
   eval(name: ScriptName, keys: readonly string[], args: readonly string[]): unknown {
-    const leases = name === "acquire" ? keys.slice(2).map((key, i) => (i % 2 === 0 ? this.redis.get(key) : null)) : [];
+    const touched = [...new Set(keys.filter((key) => key.startsWith(LEASE)).map((key) => key.slice(LEASE.length)))];
+    const before = touched.map((key) => this.#records(key));
+    this.#told = [];
     const reply = this.redis.eval(name, keys, args);
-    this.#oracle.onScript(name, keys, args, reply, leases);
+    const changes = touched.map((key, i) => ({ key, before: before[i]!, after: this.#records(key) }));
+    this.#oracle.onScript(name, keys, args, reply, this.#look(changes));
     return reply;
+  }
+
+  /** The keys as they are now, for who looks from outside. */
+  look(keys: readonly string[]): Look {
+    this.#told = [];
+    return this.#look(keys.map((key) => ({ key, before: this.#records(key), after: this.#records(key) })));
+  }
+
+  #look(changes: readonly Change[]): Look {
+    const record = this.redis.peek(`${PREFIX}n`);
+    const field = (name: string) =>
+      (record instanceof Map ? (record as Map<string, string>).get(name) : undefined) ?? "";
+    return {
+      ...{ changes, told: this.#told, nowMs: Math.floor(this.#nowUs() / 1_000), era: field("era") },
+      ...{
+        isRecovering: field("state") !== "open" || field("run") !== this.redis.runId,
+        fence: Number(field("fence")),
+      },
+      listeners: (channel) => this.redis.listeners(channel),
+    };
+  }
+
+  #records(key: string): Change["after"] {
+    return { lease: this.redis.peek(`${LEASE}${key}`), queue: this.redis.peek(`${PREFIX}q:${key}`) };
   }
 
   subscribe(from: SimConnection, channel: string): void {
@@ -62,18 +99,13 @@ export class SimServer {
   }
 
   #deliver(id: string, channel: string, message: string): void {
+    this.#told.push(`${channel} ${message}`);
     for (const from of this.#accepted) if (from.id === id) from.down.send(() => from.onMessage(channel, message));
   }
 
   /** Whether anything that was sent on that path may still arrive. */
   hasConnectionOf(path: Path): boolean {
     return [...this.#accepted].some((from) => from.path === path);
-  }
-
-  /** What a hash holds, for who looks from outside. */
-  readHash(key: string): ReadonlyMap<string, string> | undefined {
-    const value = this.redis.snapshot().entries.find((entry) => entry.key === key)?.value;
-    return value instanceof Map ? value : undefined;
   }
 
   /** The client's end is gone. */

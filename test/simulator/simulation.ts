@@ -4,9 +4,10 @@ import type { Violation } from "../history/history.js";
 import type { Fault, Scenario } from "../history/scenario.js";
 import { begin, HOLDER, isGentle, type Stage } from "./faults.js";
 import { Jobs } from "./jobs.js";
-import { Oracle, PREFIX, type HeldSomewhere } from "./oracle.js";
+import { Oracle, type HeldSomewhere } from "./oracle.js";
 import { LIMITS, OTHER_LIMITS } from "./limits.js";
 import { SimProcess } from "./process.js";
+import { findForgotten, findGhosts, findLeaks, type Remains } from "./remains.js";
 import { SimServer } from "./server.js";
 import { World } from "./world.js";
 
@@ -14,6 +15,10 @@ import { World } from "./world.js";
 const CALM_MS_MAX = 40_000;
 /** By then everything that is asked for until it was answered has been answered, ms. */
 const SETTLE_MS = 700;
+/** What was sent again and again on a bad line has arrived by then, ms after the last fault. */
+const STRAGGLERS_MS = 2_000;
+/** How often the calm is looked at, ms. */
+const WATCH_MS = 50;
 /** A fresh process that tries once gets a dead owner's key: the larger sessionTtlMs and a second. */
 const FRESH_MS_MAX = 2_600;
 
@@ -32,6 +37,8 @@ export class Simulation {
   readonly #startMs: number;
   /** Of processes with other limits. */
   readonly #share: number;
+  /** Many jobs that hold keys for a moment: most of them wait. */
+  readonly #isCrowded: boolean;
   #healedMs = Infinity;
 
   /** `trace` is given a line for whatever happens. */
@@ -40,6 +47,7 @@ export class Simulation {
     this.#world = new World(scenario.seed ?? 0);
     this.#startMs = this.#world.nowMs;
     this.#share = this.#world.pick([0, 0, 0.5, 1]);
+    this.#isCrowded = this.#world.chance(0.4);
     const isAlive = (pid: number) => this.#processes.some((process) => process.pid === pid && !process.isDead);
     this.#oracle = new Oracle(this.#world, { isAlive, isGentle: isGentle(scenario), held: () => this.#held() }, trace);
     this.#server = new SimServer(this.#world, this.#oracle);
@@ -119,7 +127,8 @@ export class Simulation {
       onDeath: () => undefined,
     });
     this.#processes.push(process);
-    const rules = { keys: this.#keys, jobs: this.#world.chance(0.3) ? 2 : 1, blockMsMax: 300 };
+    const jobCount = this.#world.pick(this.#isCrowded ? [1, 3, 6] : [1, 1, 2]);
+    const rules = { keys: this.#keys, jobs: jobCount, blockMsMax: 300, isBrisk: this.#isCrowded };
     const jobs = new Jobs(process, this.#oracle, rules, {
       acquired: (key) => {
         this.#acquired.set(key, this.#world.nowMs);
@@ -134,6 +143,7 @@ export class Simulation {
   /** Every key can be had again, every job ends, and nothing is held that nobody knows. */
   async #calm(): Promise<void> {
     this.#healedMs = this.#world.nowMs;
+    this.#world.after(STRAGGLERS_MS, () => this.#watchQueues());
     for (const jobs of this.#jobs) jobs.calm();
     const isServed = (one: SimProcess) => (this.#served.get(one) ?? 0) > this.#healedMs;
     const isHad = (key: string) => (this.#acquired.get(key) ?? 0) > this.#healedMs;
@@ -151,22 +161,20 @@ export class Simulation {
     await this.#passes(CALM_MS_MAX, () => !busy());
     if (busy()) this.#oracle.report("L4", `a job has not ended within ${CALM_MS_MAX} ms of calm`);
     await this.#passes(SETTLE_MS);
-    this.#findGhosts();
+    findGhosts(this.#remains);
+    findForgotten(this.#remains);
     if (this.#isSound) await this.#tryOnce();
   }
 
-  /** Nobody holds anything now, so no lease may carry the session of a living process. */
-  #findGhosts(): void {
-    const redis = this.#server.redis;
-    const sessions = new Map(this.#living.map((process) => [process.pid, process.name]));
-    for (const key of this.#keys) {
-      const raw = redis.get(`${PREFIX}l:${key}`);
-      if (raw === null) continue;
-      const sessionId = raw.split(" ")[2]!;
-      const record = this.#server.readHash(`${PREFIX}s:${sessionId}`);
-      const holder = record && !record.has("dead") ? sessions.get(Number(record.get("pid"))) : undefined;
-      if (holder) this.#oracle.report("S5", `${key} is held by ${holder}, which has no job left: ${raw}`, key);
-    }
+  /** A key that could be granted, and is not: whoever waits for it has been forgotten. */
+  #watchQueues(): void {
+    if (!this.#isSound) return;
+    this.#oracle.watch(this.#server.look(this.#keys));
+    this.#world.after(WATCH_MS, () => this.#watchQueues());
+  }
+
+  get #remains(): Remains {
+    return { oracle: this.#oracle, server: this.#server, keys: this.#keys, living: this.#living };
   }
 
   /** Takes every key, dies, and is silent past its own limit. */
@@ -222,9 +230,6 @@ export class Simulation {
     await this.#passes(LIMITS.closeTimeoutMs + 500, () => open.size === 0);
     for (const { name } of open) this.#oracle.report("close", `close() of ${name} has not resolved`);
     await this.#passes(200);
-    for (const key of this.#keys) {
-      const raw = this.#server.redis.get(`${PREFIX}l:${key}`);
-      if (raw !== null) this.#oracle.report("leak", `${key} is still held after every close(): ${raw}`, key);
-    }
+    findLeaks(this.#remains);
   }
 }

@@ -87,6 +87,18 @@ export class SimRedis {
     return toClient(reply) as string | null;
   }
 
+  /** What is there, for who looks from outside: a copy. */
+  peek(key: string): string | ReadonlyMap<string, string> | undefined {
+    const value = this.#view().keyspace.read(toBytes(key));
+    if (value instanceof Map) return new Map([...value].map(([field, text]) => [toText(field), toText(text)]));
+    return typeof value === "string" ? toText(value) : undefined;
+  }
+
+  /** How many listen there. */
+  listeners(channel: string): number {
+    return this.#subscribers.get(toBytes(channel))?.size ?? 0;
+  }
+
   info(section: string): string {
     const all = {
       server: `# Server\r\nredis_version:7.0.15\r\nrun_id:${this.#runId}\r\n`,
