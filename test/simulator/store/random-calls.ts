@@ -1,7 +1,16 @@
 // Calls of all scripts with arguments that a locker would give, that a broken one might, and that nobody would.
 
 import { randomInteger, randomText } from "../../support/random-text.js";
-import { channelOf, grantsOf, namespace, queueOf, RandomArguments, sessionOf, sessions } from "./random-arguments.js";
+import {
+  channelOf,
+  grantsOf,
+  namespace,
+  prefix,
+  queueOf,
+  RandomArguments,
+  sessionOf,
+  sessions,
+} from "./random-arguments.js";
 import { commandsOn, weird } from "./random-commands.js";
 import type { ScriptArgument } from "./sim-redis.js";
 
@@ -39,7 +48,7 @@ export class RandomCalls extends RandomArguments {
         this.twins.call("ping", keys, [this.era(), 2_500, this.currentEra(), this.monoMs(), 0, 3_600_000]);
       }
     });
-    for (let i = 0; i < 10; i++) {
+    for (let i = 0; i < 25; i++) {
       this.#script(id);
       this.careful = this.random() < 0.8;
     }
@@ -90,7 +99,15 @@ export class RandomCalls extends RandomArguments {
     ];
     const queued = leases.flatMap((key) => [key, queueOf(key)]);
     const wanted = (key: string): ScriptArgument[] => {
-      return [number(), this.ttl(), "x", ...replaced(key), this.pick([1, 1, 50, 1e7]), ...this.waits(), this.trace()];
+      return [
+        number(),
+        this.ttl(),
+        this.mode(key),
+        ...replaced(key),
+        this.pick([1, 1, 50, 1e7]),
+        ...this.waits(),
+        this.trace(),
+      ];
     };
     const acts = [
       () => run("begin", keys, this.beginArgs(this.pick(["new", "new", "trusted", "provisional"]))),
@@ -102,10 +119,18 @@ export class RandomCalls extends RandomArguments {
       () =>
         run("reassert", batch, [
           ...head,
-          ...each((key) => [...this.held(key), this.ttl(), 5, "x", ...this.end(key), this.trace()]),
+          ...each((key) => [...this.held(key), this.ttl(), 5, this.mode(key), ...this.end(key), this.trace()]),
         ]),
       () =>
-        run("release", [...keys, ...queued], [...head.slice(0, 3), head[5]!, ...each((key) => [this.given(key), 0])]),
+        run(
+          "release",
+          [...keys, ...queued],
+          [...head.slice(0, 3), head[5]!, ...each((key) => [this.given(key), this.pick([0, 0, 1e9])])],
+        ),
+      () => run("read-holders", queued.slice(0, 2), [`${head[5]}#${number()}`, this.random() < 0.5 ? "" : 7]),
+      () => run("revoke", [...keys, batch[2]!, sessionOf(other)], [...head, ...this.revokeArgs(batch[2]!, other)]),
+      () => run("blocked", [`${prefix}b:x#1`, `${prefix}b:y#1`], [this.pick(["", "5 x#2 key"]), 60_000]),
+      () => run("tell", [], [grantsOf(other), "deadlock 1"]),
       () => run("read-session", [sessionOf(other), keys[1]!], [channelOf(other), this.monoMs()]),
       () => run("condemn", [keys[0]!, sessionOf(other), keys[1]!], [...common, ...this.condemnArgs(other)]),
       () => run("tombstone", [...keys, sessionOf(other)], [...common, this.currentEra(), 600_000]),
