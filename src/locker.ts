@@ -75,7 +75,7 @@ export class Locker implements AsyncDisposable {
     try {
       result = await fn(lease.heartbeat, lease);
     } catch (error) {
-      await engine.holdings.release(lease);
+      await engine.holdings.release(lease, true);
       throw error;
     }
     const { heldToTheEnd } = await engine.holdings.release(lease);
@@ -96,11 +96,16 @@ export class Locker implements AsyncDisposable {
   async mutex<T>(key: string, fn: Job<T>, options: AcquireOptions = {}): Promise<T> {
     const acquired = await this.#acquire(key, options, Infinity);
     if ("holder" in acquired) throw new LockTimeoutError(key, acquired.holder, options.waitMs ?? Infinity);
+    const { lease, engine } = acquired;
+    let result: T;
     try {
-      return await fn(acquired.lease.heartbeat, acquired.lease);
-    } finally {
-      await acquired.lease.release();
+      result = await fn(lease.heartbeat, lease);
+    } catch (error) {
+      await engine.holdings.release(lease, true);
+      throw error;
     }
+    await engine.holdings.release(lease);
+    return result;
   }
 
   /**
@@ -168,7 +173,7 @@ export class Locker implements AsyncDisposable {
   async #keep(engine: Engine, lease: HeldLease, signal: AbortSignal | undefined): Promise<HeldLease> {
     const reason = this.#ending.reason ?? (signal?.aborted ? (signal.reason as Error) : undefined);
     if (!reason) return lease;
-    await engine.holdings.release(lease);
+    await engine.holdings.release(lease, true);
     throw reason;
   }
 
