@@ -37,11 +37,10 @@ export class Acquisition {
   /** Without patience it never queues. */
   async run(wanted: Wanted): Promise<Acquired> {
     if (wanted.waitMs > 0) return this.#lines.wait(wanted);
-    const { clock } = this.#deps;
-    const startedMs = clock.monoMs();
+    const startedMs = this.#deps.clock.monoMs();
     const attempt = this.open({ ...wanted, tokens: 1, queues: false }, wanted.signals);
     const acquired = await this.#settle(attempt, ({ holders }) => this.#onHeld(attempt, holders));
-    if ("grant" in acquired) tellGranted(acquired.grant, clock.monoMs() - startedMs, attempt);
+    if ("grant" in acquired) tellGranted(acquired.grant, this.#deps.clock.monoMs() - startedMs, attempt);
     return acquired;
   }
 
@@ -181,15 +180,16 @@ export class Acquisition {
     } finally {
       stopWatching?.();
     }
-    const { push } = rested;
-    if (push && this.#counts(attempt, push, answered)) return { grant: attempt.grant(push, answered) };
+    const { push, isBeside } = rested;
+    const isYounger = push && !(isBeside && holders.some((lease) => lease.fencingToken >= push.fencingToken));
+    if (isYounger && this.#counts(attempt, push, answered)) return { grant: attempt.grant(push, answered) };
     if (rested.isEarly) await this.#hurry(attempt);
     return undefined;
   }
 
   /**
-   * Whether a push is as good as an answer. Its lease was granted after the last answer, for the two came in that
-   * order: so that answer's stamp says whether anything has happened since, and its sending until when it is believed.
+   * Whether a push is as good as an answer. Its lease was granted after the last answer, for the two came in that order
+   * or its token says so: that answer's stamp tells whether anything happened since, its sending until when to believe.
    */
   #counts({ asked }: Attempt, push: GrantPush, { stamp, sent }: Answered): boolean {
     const { clock, session } = this.#deps;

@@ -17,7 +17,7 @@ import type { GiveBack } from "./give-back.js";
 import type { Grant } from "./grant.js";
 import type { Session, Stamp } from "./session.js";
 import { joinSignals, type JoinedSignal } from "./signals.js";
-import { Rest } from "./waiting/rest.js";
+import { Rest, type Rested } from "./waiting/rest.js";
 import { Watch } from "./waiting/watch.js";
 
 /**
@@ -171,7 +171,7 @@ export class Attempt {
   }
 
   /** Waits in the queue for so long, a grant, a wake() or an abort. Meanwhile the store owes no answer. */
-  async rest(ms: number): Promise<{ push: GrantPush | undefined; isEarly: boolean }> {
+  async rest(ms: number): Promise<Rested> {
     this.#timer.cancel();
     try {
       return await this.#rest.take(ms, this.signal);

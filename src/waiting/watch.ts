@@ -6,6 +6,8 @@ export class Watch {
   dueMs = -Infinity;
   /** The sessions of those who hold the key. */
   sessions: readonly SessionRecord[] = [];
+  /** Whether one of their processes was ever seen: one that dies is out of sight for a moment before it is gone. */
+  isNear = false;
   /** Whose turn it is among the unfit waiters before it. */
   turn = 0;
   #of = "";
@@ -17,5 +19,6 @@ export class Watch {
     this.#of = of;
     this.dueMs = -Infinity;
     this.sessions = [];
+    this.isNear = false;
   }
 }

@@ -51,10 +51,10 @@ export class Watcher {
 
   async #untilDue({ watch }: Attempt, stop: AbortSignal): Promise<void> {
     const { clock, judge } = this.#deps;
-    const near = watch.sessions.filter((session) => judge.prove(session) !== "unknown");
+    watch.isNear ||= watch.sessions.some((session) => judge.prove(session) !== "unknown");
     for (let leftMs = watch.dueMs - clock.monoMs(); leftMs > 0; leftMs = watch.dueMs - clock.monoMs()) {
-      await wait(clock, near.length > 0 ? Math.min(leftMs, PROOF_MS) : leftMs, stop);
-      if (near.some((session) => judge.prove(session) === "dead")) return;
+      await wait(clock, watch.isNear ? Math.min(leftMs, PROOF_MS) : leftMs, stop);
+      if (watch.isNear && watch.sessions.some((session) => judge.prove(session) === "dead")) return;
     }
   }
 

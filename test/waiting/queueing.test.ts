@@ -123,15 +123,21 @@ test("a push that would leave less than half the lock TTL is asked for again ins
   assert.equal(outcome.acquired.grant.sent.monoMs, stage.clock.monoMs());
 });
 
-test("a push that comes beside an answer may be older than it: the store is asked once more", async () => {
-  const { stage, outcome } = waiting();
-  stage.store.hold();
-  await stage.clock.settle();
-  stage.push();
-  stage.store.let(); // "queued"
-  await stage.clock.settle();
-  assert.deepEqual([stage.asked, outcome.is], [2, "waits"]);
-});
+for (const [what, fencingToken, expected] of [
+  ["that named an older holder counts: it is the younger of the two", 71, [1, "granted"]],
+  ["that named a later holder does not: somebody took the key since", 69, [2, "waits"]],
+  ["that named its own token does not: readers share theirs", 70, [2, "waits"]],
+] as const) {
+  test(`a push that comes beside an answer ${what}`, async () => {
+    const { stage, outcome } = waiting();
+    stage.store.hold();
+    await stage.clock.settle();
+    stage.push({ fencingToken });
+    stage.store.let(); // "queued", behind the token 70
+    await stage.clock.settle();
+    assert.deepEqual([stage.asked, outcome.is], expected);
+  });
+}
 
 test("a grant that nobody was told of is found by the next asking", async () => {
   const { stage, outcome } = waiting();
