@@ -66,7 +66,7 @@ for (const when of ["before", "during"] as const) {
     const members: Child[] = [];
     try {
       while (members.length < processes) {
-        members.push(...(await Promise.all(Array.from({ length: 4 }, () => spawnMember(setup)))));
+        members.push(...(await Promise.all(Array.from({ length: 2 }, () => spawnMember(setup)))));
       }
       const lease = await take(locker, key);
       await queueUp(members, key);
