@@ -1,6 +1,6 @@
 // A history in order, by key and by attempt: made once, read by every rule.
 
-import type { HistoryEvent } from "./history.js";
+import type { HistoryEvent, LeaseMode, PermitsTaken } from "./history.js";
 
 export type Of<Kind extends HistoryEvent["kind"]> = Extract<HistoryEvent, { kind: Kind }>;
 
@@ -22,7 +22,12 @@ export type Grant = {
   readonly id: string;
   readonly key: string;
   readonly process: string;
+  /** Equal for all shared leases of one period; 0 of permits. */
   readonly token: number;
+  readonly mode: LeaseMode;
+  readonly permits: PermitsTaken | undefined;
+  /** Leases that may be held beside each other have the same. */
+  readonly party: string;
   readonly acquiredMs: number;
   readonly calledMs: number;
   releaseCalledMs: number;
@@ -102,10 +107,11 @@ class Builder {
     else if (event.kind === "check" && event.answer === "lost") addLoss(grant, event.afterMs, undefined);
   }
 
-  #addGrant(attempt: Attempt, { token, atMs }: Of<"acquired">): void {
+  #addGrant(attempt: Attempt, { token, atMs, mode = "exclusive", permits }: Of<"acquired">): void {
     const { id, key, process, calledMs = -Infinity } = attempt;
+    const party = mode === "exclusive" ? id : mode === "shared" ? `${mode} ${token}` : mode;
     const open = { releaseCalledMs: Infinity, heldToTheEnd: false, lostMs: Infinity, lostCode: undefined };
-    attempt.grant = { id, key, process, token, acquiredMs: atMs, calledMs, ...open };
+    attempt.grant = { id, key, process, token, mode, permits, party, acquiredMs: atMs, calledMs, ...open };
     attempt.endedMs = Math.min(attempt.endedMs, atMs);
     this.#key(key).grants.push(attempt.grant);
   }
