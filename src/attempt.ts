@@ -39,6 +39,12 @@ export type Wanted = {
   permits?: { limit: number; take: number; perProcess: number };
   /** How long the key stays taken after the grant when the job succeeds, ms; 0: not at all. */
   minHoldMs: number;
+  /**
+   * Called whenever this wait was put into the key's queue, with the lease number and the ticket of its entry, or into
+   * a line of this process that stands in the queue or holds the key already: then with the line's lease number, and no
+   * ticket.
+   */
+  onQueued?: (entry: { leaseNumber: number; ticket?: number }) => void;
   /** Aborts when the caller, a drain or close() says so. */
   signals: readonly AbortSignal[];
 };
