@@ -78,11 +78,16 @@ export class QueueOracle {
     this.#report("Q3", `${key} could be granted for ${IDLE_MS_MAX} ms, and ${waits.leaseId} waits for it`, key);
   }
 
-  /** Q6: nobody waits any more. `lives`: whether a process with that locker runs. */
-  findForgotten(key: string, queue: Change["after"]["queue"], lives: (lockerId: string) => boolean): void {
-    for (const { leaseId } of entriesIn(queue)) {
-      if (lives(lockerOf(leaseId)))
-        this.#report("Q6", `${leaseId} stands in the queue of ${key}, and waits no more`, key);
+  /**
+   * Q6: nobody waits any more. `lives`: whether a process with that locker runs. What an older era left behind counts
+   * for nothing.
+   */
+  findForgotten({ changes, era }: Look, lives: (lockerId: string) => boolean): void {
+    for (const { key, after } of changes) {
+      for (const entry of entriesIn(after.queue)) {
+        if (entry.era !== era || !lives(lockerOf(entry.leaseId))) continue;
+        this.#report("Q6", `${entry.leaseId} stands in the queue of ${key}, and waits no more`, key);
+      }
     }
   }
 
