@@ -10,6 +10,8 @@ export type Attempt = {
   readonly key: string;
   readonly process: string;
   calledMs: number | undefined;
+  /** It queues when the key is taken. */
+  waits: boolean;
   /** When it ended in any way. */
   endedMs: number;
   busyWith: number | undefined;
@@ -94,7 +96,7 @@ class Builder {
   #addOfAttempt(event: Extract<HistoryEvent, { key: string }>): void {
     const attempt = this.#attempt(event);
     const { grant } = attempt;
-    if (event.kind === "acquire-called") attempt.calledMs = event.atMs;
+    if (event.kind === "acquire-called") [attempt.calledMs, attempt.waits] = [event.atMs, event.waits ?? false];
     else if (event.kind === "acquired") this.#addGrant(attempt, event);
     else if (event.kind === "busy") [attempt.busyWith, attempt.endedMs] = [event.holderToken, event.atMs];
     else if (event.kind === "acquire-failed") [attempt.failed, attempt.endedMs] = [event, event.atMs];
@@ -121,7 +123,14 @@ class Builder {
     const known = this.#attempts.get(id);
     if (known) return known;
     const { key, process } = event;
-    const open = { calledMs: undefined, endedMs: Infinity, busyWith: undefined, failed: undefined, grant: undefined };
+    const open = {
+      calledMs: undefined,
+      waits: false,
+      endedMs: Infinity,
+      busyWith: undefined,
+      failed: undefined,
+      grant: undefined,
+    };
     const attempt: Attempt = { id, key, process, ...open };
     this.#attempts.set(id, attempt);
     this.#key(key).attempts.push(attempt);

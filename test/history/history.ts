@@ -18,8 +18,8 @@ export type LeaseMode = "exclusive" | "shared" | "permits";
 export type PermitsTaken = { readonly take: number; readonly limit: number };
 
 export type HistoryEvent =
-  /** Written before acquire() is called. */
-  | (OfAttempt & { readonly kind: "acquire-called" })
+  /** Written before acquire() is called. `waits`: it queues when the key is taken. */
+  | (OfAttempt & { readonly kind: "acquire-called"; readonly waits?: boolean })
   /** Written after it resolved with a lease. Without a mode it is exclusive. */
   | (OfLease & { readonly kind: "acquired"; readonly mode?: LeaseMode; readonly permits?: PermitsTaken })
   /** SOMEONE_ELSE_HOLDS_LOCK, and under which token. */

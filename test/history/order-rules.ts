@@ -40,8 +40,8 @@ export function nobodyJumpsTheQueue(index: HistoryIndex, faults: Disturbances, r
 }
 
 function isPassed(waiter: Attempt, grant: Grant, orderMs: number): boolean {
-  const { calledMs = Infinity, endedMs, process } = waiter;
-  return process !== grant.process && calledMs + orderMs <= grant.calledMs && endedMs > grant.acquiredMs;
+  const { calledMs = Infinity, waits, endedMs, process } = waiter;
+  return waits && process !== grant.process && calledMs + orderMs <= grant.calledMs && endedMs > grant.acquiredMs;
 }
 
 /** From its call to the end of its lease, whichever is later. */

@@ -9,7 +9,7 @@ type Lines = HistoryEvent[];
 type Mode = { readonly mode?: LeaseMode; readonly permits?: PermitsTaken };
 const of = (process: string, attempt = 1) => ({ process, key: "k", attempt });
 const called = (atMs: number, process: string, attempt = 1): Lines => [
-  { kind: "acquire-called", atMs, ...of(process, attempt) },
+  { kind: "acquire-called", atMs, waits: true, ...of(process, attempt) },
 ];
 const got = (atMs: number, process: string, token: number, mode: Mode = {}, attempt = 1): Lines => [
   { kind: "acquired", atMs, token, ...mode, ...of(process, attempt) },
@@ -52,6 +52,10 @@ const good: Record<string, [Lines[], CheckerRules?]> = {
   "a waiter that was frozen meanwhile": [[...jump, fault(20, 30, "a")], { orderMs: 300 }],
   "a process whose other job had waited before": [
     [called(0, "b", 2), ...jump, got(550, "b", 15, {}, 2), released(560, "b", 15, 2)],
+    { orderMs: 300 },
+  ],
+  "one that does not queue, but looks for whether the holder is dead": [
+    [[{ kind: "acquire-called", atMs: 1, ...of("a") }], ...jump.slice(1)],
     { orderMs: 300 },
   ],
   "one that had given up by then": [
