@@ -1,32 +1,80 @@
-import { Attempt, type Acquired, type AcquisitionDeps, type Answered, type Wanted } from "./attempt.js";
+import { Attempt, tellBusy, tellGranted } from "./attempt.js";
+import type { Acquired, AcquisitionDeps, Answered, Asked, Wanted } from "./attempt.js";
 import { Batch } from "./batch.js";
 import { readInstant, wait } from "./clock.js";
-import type { AcquireRequest, Holder, LeaseRecord } from "./databases/database.js";
+import type { AcquireAnswer, GrantPush, LeaseRecord } from "./databases/database.js";
 import { StoreError } from "./errors.js";
-import { publish } from "./events.js";
+import type { Grant } from "./grant.js";
 import type { Stamp } from "./session.js";
 import { abortable } from "./signals.js";
+import { Lines } from "./waiting/lines.js";
+import { Watcher } from "./waiting/watcher.js";
 
-/** How often a waiter looks whether the key is free, ms; drawn between half of it and all of it. */
+/** How often a key that is soon to be had is looked at without queueing, ms. Of all such times half is by chance. */
 const POLL_MS = 50;
+/** How often one who queues asks again, ms: for grants that were told to nobody, and to show that it still waits. */
+const WAITER_POLL_MS = 1_000;
 
-/** One acquire from first request to grant or refusal. An acquire that ends in any other way leaves nothing held. */
+type Taken = Extract<AcquireAnswer, { status: "held" | "queued" }>;
+type OnTaken<T> = (answer: Taken, answered: Answered) => Promise<T | undefined>;
+
+/** Acquires from first request to grant or refusal. One that ends in any other way leaves nothing held. */
 export class Acquisition {
   readonly #deps: AcquisitionDeps;
-  readonly #batch: Batch<{ request: AcquireRequest; stamp: Stamp }, Answered>;
-  readonly #open = new Set<number>();
+  readonly #batch: Batch<{ attempt: Attempt; stamp: Stamp }, Answered>;
+  readonly #watcher: Watcher;
+  readonly #lines: Lines;
+  readonly #open = new Map<number, Attempt>();
   #lastNumber = 0;
 
   constructor(deps: AcquisitionDeps) {
     this.#deps = deps;
     this.#batch = new Batch(deps.clock, (asked) => this.#send(asked));
+    this.#watcher = new Watcher(deps);
+    this.#lines = new Lines(this, deps);
   }
 
+  /** Without patience it never queues. */
   async run(wanted: Wanted): Promise<Acquired> {
-    const attempt = new Attempt(++this.#lastNumber, wanted, this.#deps);
-    this.#open.add(attempt.leaseNumber);
+    if (wanted.waitMs > 0) return this.#lines.wait(wanted);
+    const startedMs = this.#deps.clock.monoMs();
+    const attempt = this.open({ ...wanted, tokens: 1, queues: false }, wanted.signals);
+    const acquired = await this.#settle(attempt, ({ holders }) => this.#onHeld(attempt, holders));
+    if ("grant" in acquired) tellGranted(acquired.grant, this.#deps.clock.monoMs() - startedMs, attempt);
+    return acquired;
+  }
+
+  /** For one who queues: see queue(). */
+  open(asked: Asked, signals: readonly AbortSignal[] = []): Attempt {
+    const attempt = new Attempt(++this.#lastNumber, asked, signals, this.#deps);
+    this.#open.set(attempt.leaseNumber, attempt);
+    return attempt;
+  }
+
+  /** Resolves with the grant. `onQueued` is called whenever the store has said who holds the key. */
+  async queue(attempt: Attempt, onQueued: () => void): Promise<Grant> {
+    const onTaken: OnTaken<{ grant: Grant }> = (answer, answered) =>
+      this.#onQueued(attempt, answer, answered, onQueued);
+    return (await this.#settle(attempt, onTaken)).grant;
+  }
+
+  /** Nobody waits for it any more. */
+  leave(attempt: Attempt, reason: Error): void {
+    attempt.abort(reason);
+    this.#withdraw(attempt); // at once, so that whoever closes the locker now waits for it
+  }
+
+  /**
+   * A number that is not open has nothing to lose: it holds already, or it was given back, which is asked for until it
+   * was answered.
+   */
+  onPush(push: GrantPush): void {
+    this.#open.get(push.leaseNumber)?.onPush(push);
+  }
+
+  async #settle<T>(attempt: Attempt, onTaken: OnTaken<T>): Promise<T | { grant: Grant }> {
     try {
-      return await this.#loop(attempt);
+      return await this.#loop(attempt, onTaken);
     } catch (error) {
       this.#withdraw(attempt);
       throw error;
@@ -36,7 +84,7 @@ export class Acquisition {
     }
   }
 
-  async #loop(attempt: Attempt): Promise<Acquired> {
+  async #loop<T>(attempt: Attempt, onTaken: OnTaken<T>): Promise<T | { grant: Grant }> {
     for (;;) {
       const answered = await this.#ask(attempt);
       if (!answered) continue;
@@ -44,9 +92,10 @@ export class Acquisition {
       if (answer.status === "granted") {
         if (this.#deps.session.isCurrent(answered.stamp)) return { grant: attempt.grant(answer, answered) };
         await this.#hurry(attempt);
-      } else if (answer.status === "held") {
-        const holder = await this.#onHeld(attempt, answer.holders[0]!);
-        if (holder) return { holder };
+      } else if (answer.status === "held" || answer.status === "queued") {
+        if (await this.#gaveBackGhost(attempt, answer.holders)) continue;
+        const outcome = await onTaken(answer, answered);
+        if (outcome) return outcome;
       } else if (answer.status === "error") throw answer.error;
       else if (answer.status === "again") {
         this.#deps.hurry();
@@ -59,7 +108,7 @@ export class Acquisition {
   /** Undefined when no answer came; then the same lease number is asked for again. */
   async #ask(attempt: Attempt): Promise<Answered | undefined> {
     const stamp = await this.#deps.session.whenTrusted(attempt.signal);
-    const request = this.#batch.add({ request: attempt.request(stamp.identity.era), stamp });
+    const request = this.#batch.add({ attempt, stamp });
     attempt.inFlight = request;
     try {
       return await abortable(request, attempt.signal);
@@ -90,68 +139,110 @@ export class Acquisition {
     if (pauseMs > 0) await wait(this.#deps.clock, pauseMs, attempt.signal);
   }
 
-  async #onHeld(attempt: Attempt, lease: LeaseRecord): Promise<Holder | undefined> {
-    const { clock, judge } = this.#deps;
-    if (this.#isGhost(lease)) {
-      await abortable(this.#deps.giveBack.request(lease.key, lease.leaseNumber), attempt.signal);
-      await this.#hurry(attempt);
-      return undefined;
-    }
+  async #onHeld(attempt: Attempt, holders: readonly LeaseRecord[]): Promise<Acquired | undefined> {
     let contention;
     try {
-      contention = await abortable(judge.judge(lease), attempt.signal);
+      contention = await abortable(this.#deps.judge.judgeAll(holders), attempt.signal);
     } catch (error) {
       await this.#onFailure(attempt, error);
       return undefined; // start over
     }
     attempt.onAnswer();
     if (contention.next === "take") {
-      attempt.take(contention.replace, lease.era, contention.takenFrom);
+      attempt.take(contention, holders[0]!.era);
       await this.#hurry(attempt);
       return undefined;
     }
-    const { holder, againInMs, limitMs } = contention;
-    publish("busy", () => ({ key: lease.key, sessionId: lease.sessionId, fencingToken: lease.fencingToken }));
-    const unsureLeftMs = contention.next === "unsure" ? attempt.unsureLeftMs(limitMs) : 0;
-    if (attempt.leftMs <= 0 && unsureLeftMs <= 0) return holder;
-    const pollMs = POLL_MS * (0.5 + clock.random() / 2);
+    const { next, holder, againInMs, limitMs } = contention;
+    tellBusy(holders[0]!);
+    const leftMs = next === "unsure" ? attempt.unsureLeftMs(limitMs) : 0;
+    if (leftMs <= 0) return { holder };
+    const pollMs = this.#draw(POLL_MS);
     const pauseMs = againInMs < pollMs ? Math.max(againInMs, attempt.hurryPauseMs()) : pollMs;
-    const leftMs = Math.max(attempt.leftMs, unsureLeftMs);
-    await wait(clock, Math.max(1, Math.min(pauseMs, leftMs)), attempt.signal);
+    await wait(this.#deps.clock, Math.max(1, Math.min(pauseMs, leftMs)), attempt.signal);
     return undefined;
+  }
+
+  /** Waits for the push of the grant, and asks again after a while. The first in the queue watches meanwhile. */
+  async #onQueued(attempt: Attempt, answer: Taken, answered: Answered, onQueued: () => void) {
+    const { holders } = answer;
+    const { isFirst, unfit } = answer.status === "queued" ? answer : { isFirst: true, unfit: [] };
+    attempt.onQueued(holders);
+    tellBusy(holders[0]!);
+    onQueued();
+    const stopWatching = isFirst ? this.#watcher.start(attempt, holders, unfit) : undefined;
+    let rested;
+    try {
+      rested = await attempt.rest(Math.min(this.#draw(WAITER_POLL_MS), attempt.asked.lockTtlMs / 5));
+    } catch (error) {
+      await this.#onFailure(attempt, error);
+      return undefined;
+    } finally {
+      stopWatching?.();
+    }
+    const { push, isBeside } = rested;
+    const isYounger = push && !(isBeside && holders.some((lease) => lease.fencingToken >= push.fencingToken));
+    if (isYounger && this.#counts(attempt, push, answered)) return { grant: attempt.grant(push, answered) };
+    if (rested.isEarly) await this.#hurry(attempt);
+    return undefined;
+  }
+
+  /**
+   * Whether a push is as good as an answer. Its lease was granted after the last answer, for the two came in that order
+   * or its token says so: that answer's stamp tells whether anything happened since, its sending until when to believe.
+   */
+  #counts({ asked }: Attempt, push: GrantPush, { stamp, sent }: Answered): boolean {
+    const { clock, session } = this.#deps;
+    const { sessionId, era } = stamp.identity;
+    const isYoung = clock.monoMs() < sent.monoMs + asked.lockTtlMs / 2;
+    return isYoung && push.sessionId === sessionId && push.era === era && session.isCurrent(stamp);
   }
 
   /** Nothing is granted until the window closes; the worker tells. */
   async #onRecovering(attempt: Attempt): Promise<void> {
     const { session, clock } = this.#deps;
     if (session.state?.recovering) await session.news(attempt.signal);
-    else await wait(clock, POLL_MS * (0.5 + clock.random() / 2), attempt.signal);
+    else await wait(clock, this.#draw(POLL_MS), attempt.signal);
   }
 
-  /** A lease of this locker that nobody here knows. */
+  /** A lease of this locker that nobody here knows is given back, and the key asked for again. */
+  async #gaveBackGhost(attempt: Attempt, holders: readonly LeaseRecord[]): Promise<boolean> {
+    const ghost = holders.find((lease) => this.#isGhost(lease));
+    if (!ghost) return false;
+    await abortable(this.#deps.giveBack.request(ghost.key, ghost.leaseNumber), attempt.signal);
+    await this.#hurry(attempt);
+    return true;
+  }
+
   #isGhost(lease: LeaseRecord): boolean {
     const { session, knows } = this.#deps;
-    const isOurs = lease.sessionId === session.latest()?.identity.sessionId;
+    const isOurs = !lease.isKept && lease.sessionId === session.latest()?.identity.sessionId;
     return isOurs && !knows(lease.leaseNumber) && !this.#open.has(lease.leaseNumber);
   }
 
   /**
-   * What may have been granted, now or through an answer still on its way, is given back as soon as the store answers.
+   * What may have been granted, now or through an answer still on its way, is given back as soon as the store answers,
+   * and with it the place in the queue.
    */
   #withdraw(attempt: Attempt): void {
-    const { inFlight, leaseNumber, wanted } = attempt;
-    if (inFlight) void this.#deps.giveBack.request(wanted.key, leaseNumber, inFlight);
+    const { inFlight, leaseNumber, asked } = attempt;
+    attempt.inFlight = undefined;
+    if (inFlight) void this.#deps.giveBack.request(asked.key, leaseNumber, inFlight);
   }
 
-  async #send(asked: readonly { request: AcquireRequest; stamp: Stamp }[]): Promise<Answered[]> {
+  #draw(ms: number): number {
+    return ms * (0.5 + this.#deps.clock.random() / 2);
+  }
+
+  async #send(asked: readonly { attempt: Attempt; stamp: Stamp }[]): Promise<Answered[]> {
     const { session, store, clock, giveBack } = this.#deps;
     giveBack.flush();
     const stamp = session.stamp();
     if (!stamp) throw new StoreError("unreachable", "trust in the session has just lapsed");
     const sent = readInstant(clock);
     const again = () => asked.map((): Answered => ({ answer: { status: "again" }, stamp, sent }));
-    if (asked.some((one) => one.stamp !== stamp)) return again(); // worded for a session or era that has just ended
-    const requests = asked.map(({ request }) => request);
+    if (asked.some((one) => one.stamp !== stamp)) return again(); // of a session or era that has just ended
+    const requests = asked.map(({ attempt }) => attempt.request(stamp.identity.era));
     const result = await store.acquire(stamp.identity, requests);
     if (result.status !== "ok") return again();
     return result.answers.map((answer) => ({ answer, stamp, sent }));

@@ -1,12 +1,24 @@
 import type { Clock, Instant, Timer } from "./clock.js";
-import type { ContentionJudge } from "./contention.js";
-import type { AcquireAnswer, AcquireRequest, Holder, LeaseStore, Replaced } from "./databases/database.js";
+import type { Contention, ContentionJudge } from "./contention.js";
+import type {
+  AcquireAnswer,
+  AcquireRequest,
+  GrantPush,
+  Holder,
+  LeaseMode,
+  LeaseRecord,
+  LeaseStore,
+  Permits,
+  Waiter,
+} from "./databases/database.js";
 import { StoreError } from "./errors.js";
 import { publish, type Condemned } from "./events.js";
 import type { GiveBack } from "./give-back.js";
-import type { Grant } from "./held-lease.js";
+import type { Grant } from "./grant.js";
 import type { Session, Stamp } from "./session.js";
 import { joinSignals, type JoinedSignal } from "./signals.js";
+import { Rest, type Rested } from "./waiting/rest.js";
+import { Watch } from "./waiting/watch.js";
 
 /**
  * Who asks again in a hurry does so because something has just changed, which is rare. Beyond a burst the pace is one
@@ -14,6 +26,8 @@ import { joinSignals, type JoinedSignal } from "./signals.js";
  */
 const HURRY_MS = 75;
 const HURRY_BURST = 5;
+/** For how long an asking shows that its main thread runs, ms: more than two of the next ones. */
+const FIT_FOR_MS = 2_500;
 
 export type AcquisitionDeps = {
   clock: Clock;
@@ -23,6 +37,7 @@ export type AcquisitionDeps = {
   giveBack: GiveBack;
   acquireTimeoutMs: number;
   pingIntervalMs: number;
+  localHandOffs: { count: number; ms: number };
   /** Whether this locker knows the lease that the store says is its own. */
   knows(leaseNumber: number): boolean;
   /** Asks the worker to look at once. */
@@ -34,7 +49,7 @@ export type Wanted = {
   lockTtlMs: number;
   trace: string;
   waitMs: number;
-  mode: "exclusive" | "shared" | "permits";
+  mode: LeaseMode;
   /** For mode "permits". `perProcess`: how many this process has at most. */
   permits?: { limit: number; take: number; perProcess: number };
   /** How long the key stays taken after the grant when the job succeeds, ms; 0: not at all. */
@@ -49,32 +64,51 @@ export type Wanted = {
   signals: readonly AbortSignal[];
 };
 
+/** What is asked for under one lease number; read anew each time it is sent. */
+export type Asked = {
+  readonly key: string;
+  readonly lockTtlMs: number;
+  readonly trace: string;
+  readonly mode: LeaseMode;
+  readonly permits?: Permits | undefined;
+  readonly minHoldMs: number;
+  /** How many leases could be used, one after the other. */
+  readonly tokens: number;
+  /** Whether it queues for the key. */
+  readonly queues: boolean;
+};
+
 export type Acquired = { grant: Grant } | { holder: Holder };
 
 export type Answered = { answer: AcquireAnswer | { status: "again" }; stamp: Stamp; sent: Instant };
 
-/** What one acquire knows of itself. */
+/** What one lease number knows of itself until it is granted. */
 export class Attempt {
   readonly leaseNumber: number;
-  readonly wanted: Wanted;
+  readonly asked: Asked;
   inFlight: Promise<Answered> | undefined;
   lastError: StoreError | undefined;
+  /** Who holds the key, as the store said last. */
+  holders: readonly LeaseRecord[] = [];
+  /** Waiters before it that were found dead; its next asking says so. */
+  readonly dead: Waiter[] = [];
+  readonly watch = new Watch();
+  readonly #rest: Rest;
   readonly #deps: AcquisitionDeps;
-  readonly #startedMs: number;
   readonly #stop: JoinedSignal;
   #timer: Timer;
-  #replace: Replaced | undefined;
+  #replace: AcquireRequest["replace"];
   #replaceEra = "";
   #takenFrom: Condemned | undefined;
   #unsureSinceMs: number | undefined;
   #hurryFromMs = -Infinity;
 
-  constructor(leaseNumber: number, wanted: Wanted, deps: AcquisitionDeps) {
+  constructor(leaseNumber: number, asked: Asked, signals: readonly AbortSignal[], deps: AcquisitionDeps) {
     this.leaseNumber = leaseNumber;
-    this.wanted = wanted;
+    this.asked = asked;
     this.#deps = deps;
-    this.#startedMs = deps.clock.monoMs();
-    this.#stop = joinSignals(wanted.signals);
+    this.#stop = joinSignals(signals);
+    this.#rest = new Rest(deps.clock);
     this.#timer = this.#startTimer();
   }
 
@@ -82,9 +116,9 @@ export class Attempt {
     return this.#stop.signal;
   }
 
-  /** How much of waitMs is left, ms. */
-  get leftMs(): number {
-    return this.wanted.waitMs - (this.#deps.clock.monoMs() - this.#startedMs);
+  /** Whom it took the key from, if it was granted in the place of a dead holder. */
+  get takenFrom(): Condemned | undefined {
+    return this.#takenFrom;
   }
 
   /** How long a holder that cannot be judged yet is still waited for: its own limit, and a ping. */
@@ -108,9 +142,10 @@ export class Attempt {
    * since, and have written its lease again under the same session and token.
    */
   request(era: string): AcquireRequest {
-    const { key, lockTtlMs, trace } = this.wanted;
+    const { key, lockTtlMs, trace, mode, permits, tokens, queues } = this.asked;
     const replace = this.#replaceEra === era ? this.#replace : undefined;
-    return { key, lockTtlMs, trace, leaseNumber: this.leaseNumber, replace: replace && [replace] };
+    const wait = queues ? { fitForMs: FIT_FOR_MS, dead: [...this.dead] } : undefined;
+    return { key, lockTtlMs, trace, mode, permits, tokens, wait, leaseNumber: this.leaseNumber, replace };
   }
 
   /** The store answered: from here on it has acquireTimeoutMs for the next answer. */
@@ -121,22 +156,50 @@ export class Attempt {
     this.#takenFrom = undefined;
   }
 
-  /** Its holder is dead: ask for the key in place of exactly that lease, as it was found in that era. */
-  take(replace: Replaced, era: string, takenFrom: Condemned): void {
+  /** It stands in the queue. */
+  onQueued(holders: readonly LeaseRecord[]): void {
+    this.onAnswer();
+    this.holders = holders;
+    this.dead.length = 0; // they were told; whoever is still there is found dead again
+  }
+
+  /** Its holders are dead: ask for the key in place of exactly these leases, as they were found in that era. */
+  take({ replace, takenFrom }: Extract<Contention, { next: "take" }>, era: string): void {
     this.#replace = replace;
     this.#replaceEra = era;
     this.#takenFrom = takenFrom;
   }
 
-  grant(answer: { fencingToken: number; acquiredAtMs: number }, { stamp, sent }: Answered): Grant {
-    const { fencingToken, acquiredAtMs } = answer;
-    const { key, lockTtlMs, trace } = this.wanted;
+  /** Waits in the queue for so long, a grant, a wake() or an abort. Meanwhile the store owes no answer. */
+  async rest(ms: number): Promise<Rested> {
+    this.#timer.cancel();
+    try {
+      return await this.#rest.take(ms, this.signal);
+    } finally {
+      this.#timer = this.#startTimer();
+    }
+  }
+
+  /** Something has changed: it is asked again at once; or, with an error, what was done for it has failed. */
+  wake(error?: Error): void {
+    this.#rest.wake(error);
+  }
+
+  onPush(push: GrantPush): void {
+    this.#rest.onPush(push);
+  }
+
+  grant(answer: Omit<GrantPush, "leaseNumber" | "era" | "sessionId">, { stamp, sent }: Answered): Grant {
+    const { fencingToken, lastToken, acquiredAtMs } = answer;
+    const { key, lockTtlMs, trace, mode, permits, minHoldMs } = this.asked;
     const { sessionId, era } = stamp.identity;
-    const waitedMs = this.#deps.clock.monoMs() - this.#startedMs;
-    const takenFrom = this.#takenFrom;
-    publish("granted", () => ({ key, fencingToken, waitedMs, takenFrom }));
-    const facts = { key, lockTtlMs, trace, leaseNumber: this.leaseNumber, fencingToken, acquiredAtMs };
-    return { ...facts, sessionId, era, epoch: stamp.epoch, sent };
+    const facts = { key, lockTtlMs, trace, mode, permits, minHoldMs, leaseNumber: this.leaseNumber };
+    const tokens = { fencingToken, recordToken: fencingToken, lastToken, acquiredAtMs };
+    return { ...facts, ...tokens, sessionId, era, epoch: stamp.epoch, sent };
+  }
+
+  abort(reason: Error): void {
+    this.#stop.abort(reason);
   }
 
   end(): void {
@@ -150,10 +213,19 @@ export class Attempt {
       clock.afterInput(() => {
         const cause = session.failure ?? this.lastError;
         const why = cause ? `: ${cause.message}` : session.state?.recovering ? ": its recovery window is open" : "";
-        const key = JSON.stringify(this.wanted.key);
+        const key = JSON.stringify(this.asked.key);
         const message = `${key} was not acquired, for the store gave no answer within ${acquireTimeoutMs} ms${why}`;
         this.#stop.abort(new StoreError(cause?.code ?? "unreachable", message, cause));
       }),
     );
   }
+}
+
+/** Somebody of this process holds the key from now on. */
+export function tellGranted({ key, fencingToken }: Grant, waitedMs: number, attempt?: Attempt): void {
+  publish("granted", () => ({ key, fencingToken, waitedMs, takenFrom: attempt?.takenFrom }));
+}
+
+export function tellBusy({ key, sessionId, fencingToken }: LeaseRecord): void {
+  publish("busy", () => ({ key, sessionId, fencingToken }));
 }

@@ -81,3 +81,43 @@ export function wait(clock: Clock, ms: number, signal?: AbortSignal): Promise<vo
     signal?.addEventListener("abort", aborted, { once: true });
   });
 }
+
+/** What the promise resolves with, or undefined when that takes longer than `ms`. Leaves no timer behind. */
+export function atMost<T>(clock: Clock, ms: number, promise: Promise<T>): Promise<T | undefined> {
+  let timer: Timer | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = clock.timer(ms, () => resolve(undefined));
+  });
+  return Promise.race([promise, late]).finally(() => timer?.cancel());
+}
+
+/** One timer for many things that are due at some time: it is set to the earliest. */
+export class Alarm {
+  readonly #clock: Clock;
+  readonly #fn: () => void;
+  #set: { atMs: number; timer: Timer } | undefined;
+  #hasEnded = false;
+
+  constructor(clock: Clock, fn: () => void) {
+    this.#clock = clock;
+    this.#fn = fn;
+  }
+
+  /** Goes off then, or sooner. */
+  by(atMs: number): void {
+    if (this.#hasEnded || (this.#set && this.#set.atMs <= atMs)) return;
+    this.cancel();
+    this.#set = { atMs, timer: this.#clock.timer(Math.max(1, atMs - this.#clock.monoMs()), this.#fn) };
+  }
+
+  cancel(): void {
+    this.#set?.timer.cancel();
+    this.#set = undefined;
+  }
+
+  /** It goes off no more. */
+  end(): void {
+    this.cancel();
+    this.#hasEnded = true;
+  }
+}

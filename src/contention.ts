@@ -14,11 +14,12 @@ import { decideTakeover, type ProcessProof } from "./takeover.js";
 /** What is to be done about a key that somebody holds. */
 export type Contention =
   /**
-   * Its holder lives ("busy"), or may be dead but cannot be judged yet ("unsure"). Worth another look in `againInMs`.
+   * Its holders live ("busy"), or one may be dead but cannot be judged yet ("unsure"). Worth another look in
+   * `againInMs`. `sessions`: those of the holders.
    */
-  | { next: "busy" | "unsure"; holder: Holder; againInMs: number; limitMs: number }
-  /** Its holder is condemned: the key may be taken from exactly this lease. */
-  | { next: "take"; replace: Replaced; takenFrom: Condemned };
+  | { next: "busy" | "unsure"; holder: Holder; againInMs: number; limitMs: number; sessions: readonly SessionRecord[] }
+  /** These holders are condemned: the key may be taken from exactly these leases. */
+  | { next: "take"; replace: readonly Replaced[]; takenFrom: Condemned };
 
 /**
  * How long the tombstones of sessions that we condemned are remembered, ms: longer than any lease of theirs could
@@ -57,29 +58,48 @@ export class ContentionJudge {
     this.#deps = deps;
   }
 
+  /** Each by itself: all that are dead are condemned. */
+  async judgeAll(leases: readonly LeaseRecord[]): Promise<Contention> {
+    const found = await Promise.all(leases.map((lease) => this.judge(lease)));
+    const dead = found.filter((one) => one.next === "take");
+    if (dead[0]) return { ...dead[0], replace: dead.flatMap(({ replace }) => replace) };
+    const held = found.filter((one) => one.next !== "take");
+    const worst = held.find(({ next }) => next === "unsure") ?? held[0]!;
+    const againInMs = Math.min(...held.map((one) => one.againInMs));
+    return { ...worst, againInMs, sessions: held.flatMap(({ sessions }) => sessions) };
+  }
+
   async judge(lease: LeaseRecord): Promise<Contention> {
-    const { lockerId, prove, session, sessionTtlMs, knows } = this.#deps;
+    const { lockerId, session, knows } = this.#deps;
     const own = session.latest()?.identity.sessionId;
     const snapshot = await this.#look(lease.sessionId);
-    const { session: holder, steadyMs, overlookedMs } = snapshot;
-    const replace = { sessionId: lease.sessionId, fencingToken: lease.fencingToken };
     const isOurOwnLast = lease.sessionId !== own && lease.sessionId.startsWith(`${lockerId}.`);
-    const verdict = decideTakeover({
-      // We live under another id because it was condemned
-      holder: isOurOwnLast ? { ...holder, state: "condemned" } : holder,
-      proof: holder.state === "alive" ? prove(holder) : "unknown",
-      ...{ steadyMs, overlookedMs },
-      brokenAgoMs: session.brokenAgoMs,
-      contenderSessionTtlMs: sessionTtlMs,
-    });
-    const limitMs = holder.sessionTtlMs + overlookedMs;
+    // We live under another id because it was condemned
+    const state = isOurOwnLast ? "condemned" : snapshot.session.state;
+    const verdict = this.#decide(snapshot, state);
+    const { session: holder, overlookedMs } = snapshot;
+    const facts = { holder: toHolder(lease, snapshot), limitMs: holder.sessionTtlMs + overlookedMs };
     const held = (next: "busy" | "unsure", againInMs: number) =>
-      ({ next, holder: toHolder(lease, snapshot), againInMs, limitMs }) as const;
+      ({ next, ...facts, againInMs, sessions: [holder] }) as const;
+    if (lease.isKept) return { ...held("busy", Infinity), sessions: [] }; // whoever it was: nobody may have it yet
     if (isOurOwnLast && knows(lease.leaseNumber)) return held("unsure", AGAIN_MS); // it is being re-owned
     if (verdict.verdict === "alive") return held("busy", verdict.againInMs);
     if (verdict.verdict === "unsure") return held("unsure", verdict.againInMs);
     const takenFrom = await this.#condemn(holder, verdict.proof);
+    const replace = [{ sessionId: lease.sessionId, fencingToken: lease.fencingToken }];
     return takenFrom ? { next: "take", replace, takenFrom } : held("unsure", AGAIN_MS);
+  }
+
+  /** Whether that session is condemned, by us if need be. */
+  async isDead(sessionId: string): Promise<boolean> {
+    const snapshot = await this.#look(sessionId);
+    const verdict = this.#decide(snapshot, snapshot.session.state);
+    if (verdict.verdict !== "dead") return false;
+    return (await this.#condemn(snapshot.session, verdict.proof)) !== undefined;
+  }
+
+  prove(holder: SessionRecord): ProcessProof {
+    return this.#deps.prove(holder);
   }
 
   async describe(lease: LeaseRecord): Promise<Holder> {
@@ -115,6 +135,17 @@ export class ContentionJudge {
         await store.whenUp(ended).catch(() => {});
       }
     }
+  }
+
+  #decide({ session: holder, steadyMs, overlookedMs }: SessionSnapshot, state: SessionRecord["state"]) {
+    const { prove, session, sessionTtlMs } = this.#deps;
+    return decideTakeover({
+      holder: { ...holder, state },
+      proof: holder.state === "alive" ? prove(holder) : "unknown",
+      ...{ steadyMs, overlookedMs },
+      brokenAgoMs: session.brokenAgoMs,
+      contenderSessionTtlMs: sessionTtlMs,
+    });
   }
 
   #look(sessionId: string): Promise<SessionSnapshot> {

@@ -14,7 +14,7 @@ export type BlockedTask<Holder> = {
 export type CycleStep<Holder> = { task: BlockedTask<Holder>; leaseId: string; holder: Holder };
 
 /**
- * Looks for a cycle that a wait closes, breadth first: the holders of its key, what those wait for, and so on
+ * Looks for a cycle that a wait closes, breadth first: the holders of its key, what those wait for, and so on,
  * until one of them is held by the waiting task itself. Asks for nothing: who uses it reads what `unknown` names, and
  * tells it.
  */

@@ -1,7 +1,7 @@
 import type { Engine } from "./engine.js";
 import { DrainingSignal, LockerClosedError } from "./errors.js";
 import { publish } from "./events.js";
-import type { Drain } from "./held-lease.js";
+import type { Drain } from "./grant.js";
 import type { ResolvedOptions } from "./options.js";
 
 export type DrainResult = {

@@ -1,10 +1,10 @@
 import { Acquisition } from "./acquisition.js";
 import type { Clock, Timer } from "./clock.js";
 import { ContentionJudge } from "./contention.js";
-import type { Database, DatabaseDescription, LeaseStore } from "./databases/database.js";
+import type { Database, DatabaseDescription, LeaseStore, StorePush } from "./databases/database.js";
 import { GiveBack } from "./give-back.js";
 import { Holdings } from "./holdings.js";
-import type { Drain } from "./held-lease.js";
+import type { Drain } from "./grant.js";
 import type { ToWorker, WorkerTask } from "./liveness-protocol.js";
 import type { ResolvedOptions } from "./options.js";
 import { Renewals } from "./renewals.js";
@@ -38,7 +38,7 @@ export class Engine {
   ) {
     this.#clock = clock;
     const lockerId = clock.freshId(LOCKER_ID_LENGTH);
-    const { sessionTtlMs, pingIntervalMs, acquireTimeoutMs, whenUnsure, workerPath } = options;
+    const { sessionTtlMs, pingIntervalMs, acquireTimeoutMs, whenUnsure, workerPath, localHandOffs } = options;
     const cells = new SharedCells(trustMs(options.disconnectGraceMs));
     const session = new Session(
       clock,
@@ -47,7 +47,7 @@ export class Engine {
       (change) => void this.#onChange(change),
       () => this.#onNews(),
     );
-    const store = database.openLeases({ clock, onUp: () => this.#onNews() });
+    const store = database.openLeases({ clock, onUp: () => this.#onNews(), onPush: (push) => this.#onPush(push) });
     const giveBack = new GiveBack(store, session, clock, this.#ended.signal);
     const knows = (leaseNumber: number) => this.holdings.has(leaseNumber);
     const judge = new ContentionJudge({
@@ -62,7 +62,7 @@ export class Engine {
       describe: (record) => judge.describe(record),
     });
     this.acquisition = new Acquisition({
-      ...{ clock, store, session, judge, giveBack, acquireTimeoutMs, pingIntervalMs, knows },
+      ...{ clock, store, session, judge, giveBack, acquireTimeoutMs, pingIntervalMs, knows, localHandOffs },
       hurry: () => post({ type: "hurry" }),
     });
     this.#worker = new WorkerHost({
@@ -95,6 +95,11 @@ export class Engine {
   async #onChange(change: SessionChange): Promise<void> {
     if (change.eraChanged) void this.judge.writeTombstones();
     await this.holdings.judge(change);
+  }
+
+  #onPush(push: StorePush): void {
+    if (push.kind === "granted") this.acquisition.onPush(push);
+    else if (push.kind === "revoked") this.holdings.revoke(push.leaseNumber, push.fencingToken);
   }
 
   #onNews(): void {

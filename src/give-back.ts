@@ -42,10 +42,16 @@ export class GiveBack {
   /**
    * Resolves with the store's answer, or undefined when the locker ended first. Never rejects. It is sent only after
    * what is still under way for this lease was answered: a command whose script the server had forgotten is sent a
-   * second time, and could otherwise land after the release and write the lease again.
+   * second time, and could otherwise land after the release and write the lease again. `keepMs`: the key stays taken
+   * until so long after its grant.
    */
-  request(key: string, leaseNumber: number, underWay?: Promise<unknown>): Promise<ReleaseAnswer | undefined> {
-    const request = { key, leaseNumber };
+  request(
+    key: string,
+    leaseNumber: number,
+    underWay?: Promise<unknown>,
+    keepMs = 0,
+  ): Promise<ReleaseAnswer | undefined> {
+    const request = keepMs > 0 ? { key, leaseNumber, keepMs } : { key, leaseNumber };
     const send = () => this.#repeat(request);
     const answer = underWay ? underWay.then(send, send) : send();
     this.#pending.add(answer);

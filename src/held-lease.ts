@@ -1,6 +1,7 @@
-import { wait, type Clock, type Instant } from "./clock.js";
+import { wait, type Instant } from "./clock.js";
 import type { Identity } from "./databases/database.js";
 import { LockError, LockUnsureError, type LockErrorCode, type LockErrorFacts } from "./errors.js";
+import type { Grant, LeaseDeps } from "./grant.js";
 import type { Heartbeat, Lease, LeaseState } from "./lease.js";
 import { joinSignals } from "./signals.js";
 import { leaseBelievedFromMs, leaseBelievedUntilMs } from "./trust.js";
@@ -8,37 +9,6 @@ import { leaseBelievedFromMs, leaseBelievedUntilMs } from "./trust.js";
 /** How often delay() and during() beat, ms. */
 const BEAT_MS = 500;
 const YES = Promise.resolve();
-
-/** Why nothing may go on in this process, once there is a reason. */
-export type Drain = { reason: Error | undefined; signal: AbortSignal };
-
-/** What a lease asks of those around it. */
-export type LeaseDeps = {
-  clock: Clock;
-  /** Clock readings first, then trust, the epoch last: see shared-cells.ts. */
-  isTrusted(monoMs: number, wallMs: number): boolean;
-  readEpoch(): number;
-  drain: Drain;
-  renewSoon(lease: HeldLease): void;
-  /** Resolves when something may have changed. */
-  news(): Promise<void>;
-  release(lease: HeldLease): Promise<unknown>;
-  whenUnsure: "wait" | "abort";
-  lose(lease: HeldLease, code: LockErrorCode): void;
-};
-
-export type Grant = {
-  key: string;
-  leaseNumber: number;
-  fencingToken: number;
-  acquiredAtMs: number;
-  lockTtlMs: number;
-  trace: string;
-  sessionId: string;
-  era: string;
-  epoch: number;
-  sent: Instant;
-};
 
 export class HeldLease implements Lease {
   readonly key: string;
@@ -63,15 +33,19 @@ export class HeldLease implements Lease {
   released = false;
   /** The last request about this lease that may still be under way. */
   underWay: Promise<unknown> | undefined;
+  /** What was granted; what has changed since is said above. */
+  readonly grant: Grant;
   readonly #deps: LeaseDeps;
   readonly #abort = new AbortController();
   /** Until when it must be in the store, on both clocks: the monotonic one stands still in a suspended machine. */
+  #sent!: Instant;
   #believedUntilMs = 0;
   #believedUntilWallMs = 0;
   #believedFromWallMs = 0;
   #loss: { error: LockError; atMs: number } | undefined;
 
   constructor(grant: Grant, deps: LeaseDeps) {
+    this.grant = grant;
     this.#deps = deps;
     this.key = grant.key;
     this.fencingToken = grant.fencingToken;
@@ -114,6 +88,9 @@ export class HeldLease implements Lease {
   get isLost(): boolean {
     return this.#loss !== undefined;
   }
+  get isDraining(): boolean {
+    return this.#deps.drain.reason !== undefined;
+  }
 
   get state(): LeaseState {
     if (this.#loss) return "lost";
@@ -140,6 +117,20 @@ export class HeldLease implements Lease {
     if (sent.monoMs < this.renewedMs) return;
     this.renewedMs = sent.monoMs;
     this.#believe(sent);
+  }
+
+  /** The same lease for the next job of this process. All that is known of it is copied, and nothing believed anew. */
+  handOn(fencingToken: number, trace: string): HeldLease {
+    const { sessionId, era, epoch, triedMs, retryFromMs, underWay } = this;
+    const sent = this.#sent;
+    const grant = { ...this.grant, fencingToken, trace, sessionId, era, epoch, sent };
+    const heir = new HeldLease(grant, this.#deps);
+    grant.lease = heir;
+    heir.triedMs = triedMs;
+    heir.retryFromMs = retryFromMs;
+    heir.underWay = underWay;
+    heir.beatMs = this.#deps.clock.monoMs();
+    return heir;
   }
 
   /** It was found to be held, by this session in this era, after all that happened up to this epoch. */
@@ -177,6 +168,7 @@ export class HeldLease implements Lease {
   }
 
   #believe(sent: Instant): void {
+    this.#sent = sent;
     this.#believedUntilMs = leaseBelievedUntilMs(sent.monoMs, this.lockTtlMs);
     this.#believedUntilWallMs = leaseBelievedUntilMs(sent.wallMs, this.lockTtlMs);
     this.#believedFromWallMs = leaseBelievedFromMs(sent.wallMs, this.lockTtlMs);

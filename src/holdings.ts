@@ -1,9 +1,10 @@
-import { wait, type Clock, type Timer } from "./clock.js";
+import { Alarm, atMost, wait, type Clock } from "./clock.js";
 import type { Holder, LeaseRecord } from "./databases/database.js";
 import type { LockErrorCode } from "./errors.js";
 import { publish } from "./events.js";
 import type { GiveBack } from "./give-back.js";
-import { HeldLease, type Drain, type Grant, type LeaseDeps } from "./held-lease.js";
+import type { Drain, Grant, Heir, LeaseDeps } from "./grant.js";
+import { HeldLease } from "./held-lease.js";
 import type { ToWorker } from "./liveness-protocol.js";
 import type { Judged, Renewals } from "./renewals.js";
 import type { Session, SessionChange, Stamp } from "./session.js";
@@ -27,9 +28,9 @@ export type HoldingsDeps = {
   post(message: ToWorker): void;
 };
 
-/**
- * All leases of this locker: renews them, judges them after every change of the session, ends them when they are lost.
- */
+type Why = { holder?: Holder | undefined; cause?: unknown; isMerelyTold?: true };
+
+/** All leases of this locker: renewed, judged after every change of the session, ended when they are lost. */
 export class Holdings {
   readonly #deps: HoldingsDeps;
   readonly #leaseDeps: LeaseDeps;
@@ -38,12 +39,13 @@ export class Holdings {
   readonly #renewing = new Set<HeldLease>();
   #news!: Promise<void>;
   #tellNews!: () => void;
-  #look: { atMs: number; timer: Timer } | undefined;
+  readonly #alarm: Alarm;
   #stopped = false;
 
   constructor(deps: HoldingsDeps) {
     this.#deps = deps;
     const { clock, cells, drain, whenUnsure } = deps;
+    this.#alarm = new Alarm(clock, () => this.look());
     this.#leaseDeps = {
       ...{ clock, drain, whenUnsure },
       isTrusted: (monoMs, wallMs) => cells.isTrusted(monoMs, wallMs),
@@ -67,29 +69,38 @@ export class Holdings {
   }
 
   add(grant: Grant): HeldLease {
+    if (grant.lease) return grant.lease;
     const lease = new HeldLease(grant, this.#leaseDeps);
     this.#leases.set(lease.leaseNumber, lease);
     this.#deps.cells.writeJobs(this.#leases.size);
     this.#deps.cells.raiseLockTtl(grant.lockTtlMs);
-    this.#lookBy(grant.sent.monoMs + grant.lockTtlMs / 5);
+    this.#alarm.by(grant.sent.monoMs + grant.lockTtlMs / 5);
     return lease;
   }
 
   /** Ends the lease, and tells whether it was ours until now. Never rejects. */
-  async release(lease: HeldLease): Promise<{ heldToTheEnd: boolean }> {
+  async release(lease: HeldLease, hasFailed = false): Promise<{ heldToTheEnd: boolean }> {
     const { key, leaseNumber, fencingToken, state } = lease;
     if (lease.released) return { heldToTheEnd: !lease.isLost };
+    const heir = lease.grant.tenure?.next(lease);
     lease.released = true;
+    if (heir) return this.#handOn(lease, heir);
     this.#leases.delete(leaseNumber);
     this.#deps.cells.writeJobs(this.#leases.size);
     if (lease.isLost) this.#deps.post({ type: "settled", leaseNumber });
     this.tellNews();
-    const answer = await this.#atMost(RELEASE_WAIT_MS, this.#giveBack(lease));
+    const answer = await atMost(this.#deps.clock, RELEASE_WAIT_MS, this.#giveBack(lease, hasFailed));
     publish("released", () => ({ key, fencingToken }));
     // "error": something that is no lease of ours lies under the key.
     if (state === "lost" || answer?.status === "other" || answer?.status === "error") return { heldToTheEnd: false };
     // "absent" may be the second answer to a release whose first one was lost: then what we knew before it decides.
     return { heldToTheEnd: answer?.status === "released" || state === "held" };
+  }
+
+  /** Somebody asks for the key back. */
+  revoke(leaseNumber: number, fencingToken: number): void {
+    const lease = this.#leases.get(leaseNumber);
+    if (lease?.grant.recordToken === fencingToken) this.#lose(lease, "revoked", { isMerelyTold: true });
   }
 
   /** Everybody who waits looks again. */
@@ -110,14 +121,14 @@ export class Holdings {
   async settled(timeoutMs: number): Promise<boolean> {
     const untilMs = this.#deps.clock.monoMs() + timeoutMs;
     for (let leftMs = timeoutMs; this.#leases.size > 0 && leftMs > 0; leftMs = untilMs - this.#deps.clock.monoMs()) {
-      await this.#atMost(leftMs, this.#news);
+      await atMost(this.#deps.clock, leftMs, this.#news);
     }
     return this.#leases.size === 0;
   }
 
   stop(): void {
     this.#stopped = true;
-    this.#look?.timer.cancel();
+    this.#alarm.end();
     this.tellNews();
   }
 
@@ -138,23 +149,14 @@ export class Holdings {
 
   /** Renews what has beaten since its last renewal, and ends what has run out. */
   look(): void {
-    this.#look?.timer.cancel();
-    this.#look = undefined;
+    this.#alarm.cancel();
     const nowMs = this.#deps.clock.monoMs();
     for (const lease of this.#leases.values()) {
       if (lease.isLost) continue;
       if (nowMs >= lease.endsMs) this.#lose(lease, lease.isUnanswered ? "unreachable" : "expired");
       else if (lease.hasBeaten && nowMs >= lease.renewedMs + lease.lockTtlMs / 10) void this.#renew(lease);
-      if (!lease.isLost) this.#lookBy(Math.min(lease.endsMs, nowMs + lease.lockTtlMs / 5));
+      if (!lease.isLost) this.#alarm.by(Math.min(lease.endsMs, nowMs + lease.lockTtlMs / 5));
     }
-  }
-
-  #lookBy(atMs: number): void {
-    if (this.#stopped || (this.#look && this.#look.atMs <= atMs)) return;
-    this.#look?.timer.cancel();
-    const { clock } = this.#deps;
-    const timer = clock.timer(Math.max(1, atMs - clock.monoMs()), () => this.look());
-    this.#look = { atMs, timer };
   }
 
   async #judgeOne(lease: HeldLease, stamp: Stamp, cause: SessionChange["cause"]): Promise<void> {
@@ -179,36 +181,38 @@ export class Holdings {
       lease.onJudged(stamp.identity, stamp.epoch);
       return this.tellNews();
     }
-    if (answer.status === "error") return this.#lose(lease, "taken-over", undefined, answer.error);
+    if (answer.status === "error") return this.#lose(lease, "taken-over", { cause: answer.error });
     if (!answer.lease) return this.#lose(lease, code);
     const holder = this.#deps.describe(answer.lease).catch(() => undefined);
-    this.#lose(lease, "taken-over", await this.#atMost(HOLDER_WAIT_MS, holder));
+    this.#lose(lease, "taken-over", { holder: await atMost(this.#deps.clock, HOLDER_WAIT_MS, holder) });
   }
 
-  #lose(lease: HeldLease, code: LockErrorCode, holder?: Holder, cause?: unknown): void {
+  #lose(lease: HeldLease, code: LockErrorCode, why: Why = {}): void {
     if (lease.isLost || lease.released) return;
     const { key, fencingToken, leaseNumber } = lease;
+    const { holder, cause, isMerelyTold = code === "closed" } = why;
     lease.onLost(code, { holder, cause, eventLoopLagMs: this.#deps.session.eventLoopLagMs });
     publish("lost", () => ({ key, fencingToken, code }));
     this.#deps.post({ type: "lost", leaseNumber });
     // Nothing of it may stay behind; but a job that is merely told to end keeps its key until it has.
-    if (code !== "closed") void this.#giveBack(lease);
+    if (!isMerelyTold) void this.#giveBack(lease);
     this.tellNews();
   }
 
   async #renew(lease: HeldLease): Promise<void> {
     if (this.#renewing.has(lease) || lease.isLost || lease.released) return;
     const { clock } = this.#deps;
-    if (clock.monoMs() < lease.retryFromMs) return this.#lookBy(lease.retryFromMs); // however often its job beats
+    if (clock.monoMs() < lease.retryFromMs) return this.#alarm.by(lease.retryFromMs); // however often its job beats
     this.#renewing.add(lease);
     if (lease.triedMs <= lease.renewedMs) lease.triedMs = clock.monoMs();
     try {
       const judged = await this.#ask(lease, true);
-      if (judged.answer.status === "held") lease.onRenewed(judged.sent);
-      await this.#apply(lease, judged, "expired");
+      const current = this.#current(lease);
+      if (judged.answer.status === "held") current.onRenewed(judged.sent);
+      await this.#apply(current, judged, "expired");
     } catch {
       lease.retryFromMs = clock.monoMs() + RETRY_MS;
-      this.#lookBy(lease.retryFromMs); // unknown: the lease keeps its old deadline until the next try
+      this.#alarm.by(lease.retryFromMs); // unknown: the lease keeps its old deadline until the next try
     } finally {
       this.#renewing.delete(lease);
     }
@@ -220,16 +224,24 @@ export class Holdings {
     return asked;
   }
 
-  #giveBack(lease: HeldLease) {
-    return this.#deps.giveBack.request(lease.key, lease.leaseNumber, lease.underWay);
+  /** In one step: whoever looks in between finds one of the two. */
+  #handOn(lease: HeldLease, heir: Heir): { heldToTheEnd: boolean } {
+    const next = lease.handOn(heir.fencingToken, heir.trace);
+    this.#leases.set(lease.leaseNumber, next);
+    publish("released", () => ({ key: lease.key, fencingToken: lease.fencingToken }));
+    heir.receive(next.grant);
+    return { heldToTheEnd: true };
   }
 
-  async #atMost<T>(ms: number, promise: Promise<T>): Promise<T | undefined> {
-    let timer: Timer | undefined;
-    const late = new Promise<undefined>((resolve) => {
-      timer = this.#deps.clock.timer(ms, () => resolve(undefined));
-    });
-    return Promise.race([promise, late]).finally(() => timer?.cancel());
+  /** Whose lease it is now, if it was handed on while something was asked for it. */
+  #current(lease: HeldLease): HeldLease {
+    return (lease.released && this.#leases.get(lease.leaseNumber)) || lease;
+  }
+
+  #giveBack(lease: HeldLease, hasFailed = true) {
+    const { key, leaseNumber, underWay, isLost, grant } = lease;
+    const keepMs = hasFailed || isLost ? 0 : grant.minHoldMs;
+    return this.#deps.giveBack.request(key, leaseNumber, underWay, keepMs);
   }
 
   #freshNews(): void {

@@ -1,10 +1,12 @@
 // The public surface, grouped for the reader. Everything else is internal.
 
 export { Locker, LockStatus } from "./locker.js";
-export type { AcquireResult, Busy, Job, RunResult } from "./locker.js";
+export type { AcquireAllResult, AcquireResult, Busy, Job, RunResult } from "./locker.js";
 export type { DrainResult } from "./ending.js";
 export type { AcquireAllOptions, AcquireOptions, PermitOptions } from "./acquire-options.js";
 export type { LockerOptions, ModuleLocation } from "./options.js";
+export type { KeyWanted } from "./many-keys.js";
+export type { LeaseGroup } from "./lease-group.js";
 export type { Heartbeat, Lease, LeaseState } from "./lease.js";
 export type { Holder } from "./databases/database.js";
 

@@ -1,15 +1,18 @@
-import { checkAcquire, checkKey, type AcquireOptions } from "./acquire-options.js";
-import type { Wanted } from "./attempt.js";
+import { checkAcquire, checkAcquireAll, checkKey } from "./acquire-options.js";
+import type { AcquireAllOptions, AcquireOptions } from "./acquire-options.js";
 import { openDatabase, openUrl } from "./databases/open.js";
 import type { Database, DatabaseDescription, Holder } from "./databases/database.js";
 import { Ending, type DrainResult } from "./ending.js";
 import { Engine } from "./engine.js";
 import { LockTimeoutError } from "./errors.js";
-import type { HeldLease } from "./held-lease.js";
+import { HeldContext } from "./held-context.js";
+import type { LeaseGroup } from "./lease-group.js";
 import type { Heartbeat, Lease } from "./lease.js";
+import { planKeys, type KeyWanted } from "./many-keys.js";
 import { checkRecovery, resolveOptions, type LockerOptions, type ResolvedOptions } from "./options.js";
 import { ProcessSignals } from "./process-signals.js";
 import { joinSignals } from "./signals.js";
+import { Taking, type Taken } from "./taking.js";
 import { surroundings as ownSurroundings, type Surroundings } from "./surroundings.js";
 
 /** How an acquire ended. The values are the words on the wire. */
@@ -26,6 +29,7 @@ export type RunResult<T> =
       heldToTheEnd: boolean;
     }
   | Busy;
+export type AcquireAllResult = { status: typeof LockStatus.SUCCESS; group: LeaseGroup } | Busy;
 export type Job<T> = (heartbeat: Heartbeat, lease: Lease) => Promise<T> | T;
 /** Locks by key for this process. One is enough for an application; start reading here. */
 export class Locker implements AsyncDisposable {
@@ -34,6 +38,7 @@ export class Locker implements AsyncDisposable {
   readonly #description: DatabaseDescription;
   readonly #surroundings: Surroundings;
   readonly #ending: Ending;
+  readonly #context = new HeldContext();
   readonly #processSignals: ProcessSignals;
   #engine: Promise<Engine> | undefined;
   #running: Engine | undefined;
@@ -68,39 +73,48 @@ export class Locker implements AsyncDisposable {
    * the wait.
    */
   async acquireAndRun<T>(key: string, fn: Job<T>, options: AcquireOptions = {}): Promise<RunResult<T>> {
-    const acquired = await this.#acquire(key, options, 0);
-    if ("holder" in acquired) return { status: LockStatus.SOMEONE_ELSE_HOLDS_LOCK, holder: acquired.holder };
-    const { lease, engine } = acquired;
-    let result: T;
-    try {
-      result = await fn(lease.heartbeat, lease);
-    } catch (error) {
-      await engine.holdings.release(lease);
-      throw error;
-    }
-    const { heldToTheEnd } = await engine.holdings.release(lease);
-    return { status: LockStatus.SUCCESS, result, heldToTheEnd };
+    const taken = await this.#takeOne(key, options, 0);
+    if ("holder" in taken) return { status: LockStatus.SOMEONE_ELSE_HOLDS_LOCK, holder: taken.holder };
+    return { status: LockStatus.SUCCESS, ...(await this.#run(taken, fn)) };
   }
 
   /** Like acquireAndRun, but the caller releases the lease. */
   async acquire(key: string, options: AcquireOptions = {}): Promise<AcquireResult> {
-    const acquired = await this.#acquire(key, options, 0);
-    if ("holder" in acquired) return { status: LockStatus.SOMEONE_ELSE_HOLDS_LOCK, holder: acquired.holder };
-    return { status: LockStatus.SUCCESS, lease: acquired.lease };
+    const taken = await this.#takeOne(key, options, 0);
+    if ("holder" in taken) return { status: LockStatus.SOMEONE_ELSE_HOLDS_LOCK, holder: taken.holder };
+    return { status: LockStatus.SUCCESS, lease: taken.lease };
   }
 
   /**
    * Waits for the key (for ever, unless waitMs says otherwise), runs `fn`, returns what it returns. Throws
-   * LockTimeoutError.
+   * LockTimeoutError; DeadlockError when it would wait for ever, because somebody waits for what this task holds.
    */
   async mutex<T>(key: string, fn: Job<T>, options: AcquireOptions = {}): Promise<T> {
-    const acquired = await this.#acquire(key, options, Infinity);
-    if ("holder" in acquired) throw new LockTimeoutError(key, acquired.holder, options.waitMs ?? Infinity);
-    try {
-      return await fn(acquired.lease.heartbeat, acquired.lease);
-    } finally {
-      await acquired.lease.release();
-    }
+    const taken = await this.#takeOne(key, options, Infinity);
+    if ("holder" in taken) throw new LockTimeoutError(key, taken.holder, options.waitMs ?? Infinity);
+    return (await this.#run(taken, fn)).result;
+  }
+
+  /**
+   * All of these keys or none, in one step when they are free. With waitMs it waits for them one after the other, in
+   * sorted order; without, being busy is an answer: who holds one of them. A key that is listed twice is held once.
+   * Rejects as acquireAndRun does, and with OptionError for no key at all and for one key in two modes.
+   */
+  async acquireAll(keys: readonly KeyWanted[], options: AcquireAllOptions = {}): Promise<AcquireAllResult> {
+    const taken = await this.#takeAll(keys, options);
+    if ("holder" in taken) return { status: LockStatus.SOMEONE_ELSE_HOLDS_LOCK, holder: taken.holder };
+    return { status: LockStatus.SUCCESS, group: taken.lease };
+  }
+
+  /** Runs `fn` when acquireAll gets the keys, and gives them back afterwards. */
+  async acquireAllAndRun<T>(
+    keys: readonly KeyWanted[],
+    fn: (heartbeat: Heartbeat, group: LeaseGroup) => Promise<T> | T,
+    options: AcquireAllOptions = {},
+  ): Promise<RunResult<T>> {
+    const taken = await this.#takeAll(keys, options);
+    if ("holder" in taken) return { status: LockStatus.SOMEONE_ELSE_HOLDS_LOCK, holder: taken.holder };
+    return { status: LockStatus.SUCCESS, ...(await this.#run(taken, fn)) };
   }
 
   /**
@@ -144,32 +158,45 @@ export class Locker implements AsyncDisposable {
     return this.close();
   }
 
-  async #acquire(key: string, options: AcquireOptions, waitMsDefault: number) {
-    checkAcquire(key, options, this.#options.sessionTtlMs);
-    options.signal?.throwIfAborted();
-    return this.#ending.count(async () => {
-      const engine = await this.#start();
-      const acquired = await engine.acquisition.run(this.#wanted(key, options, waitMsDefault));
-      if ("holder" in acquired) return acquired;
-      return { engine, lease: await this.#keep(engine, engine.holdings.add(acquired.grant), options.signal) };
+  #takeOne(key: string, options: AcquireOptions, waitMsDefault: number): Promise<Taken<Lease>> {
+    return this.#count(options, () => {
+      checkAcquire(key, options, this.#options.sessionTtlMs);
+      return (taking) => taking.one(key, options, options.waitMs ?? waitMsDefault);
     });
   }
 
-  #wanted(key: string, options: AcquireOptions, waitMsDefault: number): Wanted {
-    const { trace = "", lockTtlMs = this.#options.lockTtlMs, waitMs = waitMsDefault, signal } = options;
-    const { permits, mode = "exclusive", minHoldMs = 0 } = options;
-    const { limit = 0, take = 1, perProcess = limit } = permits ?? {};
-    const signals = signal ? [this.#ending.signal, signal] : [this.#ending.signal];
-    const common = { key, lockTtlMs, trace, waitMs, signals, minHoldMs };
-    return permits ? { ...common, mode: "permits", permits: { limit, take, perProcess } } : { ...common, mode };
+  #takeAll(keys: readonly KeyWanted[], options: AcquireAllOptions): Promise<Taken<LeaseGroup>> {
+    return this.#count(options, () => {
+      checkAcquireAll(options, this.#options.sessionTtlMs);
+      const plan = planKeys(keys);
+      return (taking) => taking.all(plan, options, options.waitMs ?? 0);
+    });
   }
 
-  /** A grant that arrives in the instant of an abort reaches nobody. */
-  async #keep(engine: Engine, lease: HeldLease, signal: AbortSignal | undefined): Promise<HeldLease> {
-    const reason = this.#ending.reason ?? (signal?.aborted ? (signal.reason as Error) : undefined);
-    if (!reason) return lease;
-    await engine.holdings.release(lease);
-    throw reason;
+  async #count<T>(options: AcquireAllOptions, check: () => (taking: Taking) => Promise<T>): Promise<T> {
+    const take = check();
+    options.signal?.throwIfAborted();
+    const { clock } = this.#surroundings;
+    return this.#ending.count(async () => {
+      const engine = await this.#start();
+      const deps = { engine, clock, options: this.#options, ending: this.#ending, context: this.#context };
+      return take(new Taking(deps));
+    });
+  }
+
+  async #run<T, Handle extends { heartbeat: Heartbeat }>(
+    { lease, held, end }: Exclude<Taken<Handle>, { holder: Holder }>,
+    fn: (heartbeat: Heartbeat, lease: Handle) => Promise<T> | T,
+  ): Promise<{ result: T; heldToTheEnd: boolean }> {
+    let result: T;
+    try {
+      result = await this.#context.run(held, () => fn(lease.heartbeat, lease));
+    } catch (error) {
+      await end(true);
+      throw error;
+    }
+    const { heldToTheEnd } = await end(false);
+    return { result, heldToTheEnd };
   }
 
   #start(): Promise<Engine> {

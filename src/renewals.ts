@@ -52,7 +52,7 @@ export class Renewals {
     const base = ({ lease, prolong }: Request) => ({
       key: lease.key,
       leaseNumber: lease.leaseNumber,
-      fencingToken: lease.fencingToken,
+      fencingToken: lease.grant.recordToken,
       lockTtlMs: prolong ? lease.lockTtlMs : 0,
     });
     if (kind === "renew") return this.#store.renew(identity, group.map(base));
@@ -63,8 +63,9 @@ export class Renewals {
       );
     }
     const requests = group.map((r) => {
-      const { lockTtlMs, acquiredAtMs, trace, fencingToken } = r.lease;
-      return { ...base(r), lockTtlMs, acquiredAtMs, trace, lastToken: fencingToken, mode: "exclusive" as const };
+      const { lockTtlMs, acquiredAtMs, trace, grant } = r.lease;
+      const { lastToken, mode, permits } = grant;
+      return { ...base(r), lockTtlMs, acquiredAtMs, trace, lastToken, mode, permits };
     });
     return this.#store.reassert(identity, requests);
   }

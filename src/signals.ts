@@ -4,44 +4,52 @@
  */
 export type JoinedSignal = { signal: AbortSignal; abort(reason: Error): void; dispose(): void };
 
-/**
- * Those that joined a source. It gets one listener for all of them: Node warns of a leak when a signal has more than
- * ten.
- */
-const membersOf = new WeakMap<AbortSignal, Set<AbortController>>();
+/** Who listens to a source. It gets one listener for all: Node warns of a leak when a signal has more than ten. */
+const listenersOf = new WeakMap<AbortSignal, Set<OnAbort>>();
+type OnAbort = (reason: Error) => void;
 
 export function joinSignals(sources: readonly AbortSignal[]): JoinedSignal {
   const controller = new AbortController();
-  for (const source of sources) join(source, controller);
+  const abort: OnAbort = (reason) => controller.abort(reason);
+  const stops = sources.map((source) => onAbort(source, abort));
   return {
     signal: controller.signal,
-    abort: (reason) => controller.abort(reason),
+    abort,
     dispose: () => {
-      for (const source of sources) leave(source, controller);
+      for (const stop of stops) stop();
     },
   };
 }
 
-function join(source: AbortSignal, controller: AbortController): void {
-  if (source.aborted) return controller.abort(source.reason);
-  const members = membersOf.get(source);
-  if (members) return void members.add(controller);
-  membersOf.set(source, new Set([controller]));
-  source.addEventListener("abort", onAbort, { once: true });
+/** Calls `fn` when the source aborts, or at once if it has; until the returned function is called. */
+export function onAbort(source: AbortSignal, fn: OnAbort): () => void {
+  if (source.aborted) {
+    fn(source.reason as Error);
+    return () => {};
+  }
+  // Not `fn` itself: it may listen twice
+  const listener: OnAbort = (reason) => fn(reason);
+  const listeners = listenersOf.get(source);
+  if (listeners) listeners.add(listener);
+  else {
+    listenersOf.set(source, new Set([listener]));
+    source.addEventListener("abort", tell, { once: true });
+  }
+  return () => stopListening(source, listener);
 }
 
-function leave(source: AbortSignal, controller: AbortController): void {
-  const members = membersOf.get(source);
-  if (!members?.delete(controller) || members.size > 0) return;
-  membersOf.delete(source);
-  source.removeEventListener("abort", onAbort);
+function stopListening(source: AbortSignal, listener: OnAbort): void {
+  const listeners = listenersOf.get(source);
+  if (!listeners?.delete(listener) || listeners.size > 0) return;
+  listenersOf.delete(source);
+  source.removeEventListener("abort", tell);
 }
 
-function onAbort(event: Event): void {
+function tell(event: Event): void {
   const source = event.target as AbortSignal;
-  const members = membersOf.get(source) ?? [];
-  membersOf.delete(source);
-  for (const controller of members) controller.abort(source.reason);
+  const listeners = listenersOf.get(source) ?? [];
+  listenersOf.delete(source);
+  for (const listener of listeners) listener(source.reason as Error);
 }
 
 /** The promise, or the signal's reason if that comes first; what becomes of the promise is then handled elsewhere. */

@@ -42,17 +42,6 @@ test("without a wait a living holder is an answer at once", async () => {
   assert.equal(stage.clock.pending, 0);
 });
 
-test("a waiter looks again every 25 to 50 ms until its time is up", async () => {
-  const stage = new AcquisitionStage();
-  stage.heldBy("other.1");
-  const outcome = stage.acquire({ waitMs: 1_000 });
-  await stage.pass(999);
-  assert.equal(outcome.is, "waits");
-  assert.ok(stage.asked >= 20 && stage.asked <= 41, `${stage.asked} looks`);
-  await stage.pass(1);
-  assert.equal(outcome.is, "busy");
-});
-
 test("a holder past its limit is waited for until it can be judged, also by who does not wait", async () => {
   const stage = new AcquisitionStage();
   stage.heldBy("other.1");

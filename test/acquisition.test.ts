@@ -23,7 +23,8 @@ test("a grant says under which session, era and epoch it was asked for, and when
   await stage.clock.settle();
   assert.ok(outcome.acquired && "grant" in outcome.acquired);
   assert.deepEqual(outcome.acquired.grant, {
-    ...{ key: "key", lockTtlMs: LOCK_TTL, trace: "why", leaseNumber: 1, fencingToken: 1, acquiredAtMs: 1 },
+    ...{ key: "key", mode: "exclusive", permits: undefined, lockTtlMs: LOCK_TTL, minHoldMs: 0, trace: "why" },
+    ...{ leaseNumber: 1, fencingToken: 1, recordToken: 1, lastToken: 1, acquiredAtMs: 1 },
     ...{ sessionId: "locker.1", era: "era1", epoch: 1, sent },
   });
   assert.equal(stage.clock.pending, 0);

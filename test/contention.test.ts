@@ -91,7 +91,7 @@ test("a holder past its limit is taken from only once the store has condemned it
   store.onCondemn = () => ({ status: "condemned", reason: "silent" });
   const contention = await judge.judge(lease());
   assert.ok(contention.next === "take");
-  assert.deepEqual(contention.replace, { sessionId: "other.1", fencingToken: 70 });
+  assert.deepEqual(contention.replace, [{ sessionId: "other.1", fencingToken: 70 }]);
   assert.equal(contention.takenFrom.reason, "silent");
 });
 

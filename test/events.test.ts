@@ -89,7 +89,9 @@ test("every state change is also said by debug under pulselock:*", () => {
     import { Locker, RedisDatabase } from ${JSON.stringify(new URL("../src/index.js", import.meta.url).href)};
     const database = new RedisDatabase(process.argv[1], { prefix: process.argv[2] });
     const locker = new Locker({ database });
-    await locker.acquireAndRun("said", () => locker.acquire("said"));
+    const { lease } = await locker.acquire("said");
+    await locker.acquire("said");
+    await lease.release();
     await locker.drain("done");
   `;
   const args = ["--input-type=module", "-e", program, redis.url, prefix];

@@ -173,7 +173,7 @@ test("after a loss of memory what is surely ours is written again, with all the 
   await stage.clock.settle();
   const facts = { key: "key1", leaseNumber: 1, fencingToken: 1_001, lockTtlMs: LOCK_TTL };
   assert.deepEqual(stage.store.sent("reassert")[0]?.batch, [
-    { ...facts, acquiredAtMs: 77, trace: "t", lastToken: 1_001, mode: "exclusive" },
+    { ...facts, acquiredAtMs: 77, trace: "t", lastToken: 1_001, mode: "exclusive", permits: undefined },
   ]);
   assert.equal(lease.state, "held");
   assert.equal(lease.renewedMs, stage.clock.monoMs());

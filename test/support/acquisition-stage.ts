@@ -4,6 +4,7 @@ import { Acquisition } from "../../src/acquisition.js";
 import type { Acquired, Wanted } from "../../src/attempt.js";
 import { ContentionJudge } from "../../src/contention.js";
 import type { LeaseRecord } from "../../src/databases/database.js";
+import type { ProcessProof } from "../../src/takeover.js";
 import { HoldingsStage, LOCK_TTL } from "./holdings-stage.js";
 import { exclusive } from "./lease-facts.js";
 
@@ -22,18 +23,18 @@ export class AcquisitionStage extends HoldingsStage {
   readonly acquisition: Acquisition;
   hurries = 0;
 
-  constructor() {
+  constructor(prove: () => ProcessProof = () => "unknown") {
     super();
     const { clock, store, session, giveBack, holdings } = this;
     const knows = (leaseNumber: number): boolean => holdings.has(leaseNumber);
     const ended = new AbortController().signal;
-    const prove = (): "unknown" => "unknown";
     const judge = new ContentionJudge({
       ...{ clock, store, session, lockerId: "locker", sessionTtlMs: 10_000, prove, knows, ended },
     });
     this.acquisition = new Acquisition({
       ...{ clock, store, session, judge, giveBack, knows },
       ...{ acquireTimeoutMs: ACQUIRE_TIMEOUT, pingIntervalMs: PING_INTERVAL },
+      localHandOffs: { count: 1_000, ms: 50 },
       hurry: () => void (this.hurries += 1),
     });
   }

@@ -3,7 +3,8 @@
 import { readInstant } from "../../src/clock.js";
 import type { LeaseRecord } from "../../src/databases/database.js";
 import { GiveBack } from "../../src/give-back.js";
-import type { Grant, HeldLease } from "../../src/held-lease.js";
+import type { Grant } from "../../src/grant.js";
+import type { HeldLease } from "../../src/held-lease.js";
 import { Holdings, type HoldingsDeps } from "../../src/holdings.js";
 import type { SessionCause, SessionState, ToWorker } from "../../src/liveness-protocol.js";
 import { Renewals } from "../../src/renewals.js";
@@ -79,8 +80,10 @@ export class HoldingsStage {
   grant(more: Partial<Grant> = {}): Grant {
     const leaseNumber = ++this.#lastNumber;
     const { sessionId, era } = this.#state;
+    const fencingToken = more.fencingToken ?? 1_000 + leaseNumber;
     return {
-      ...{ key: `key${leaseNumber}`, leaseNumber, fencingToken: 1_000 + leaseNumber, acquiredAtMs: 77, trace: "t" },
+      ...{ key: `key${leaseNumber}`, mode: "exclusive", minHoldMs: 0, leaseNumber, acquiredAtMs: 77, trace: "t" },
+      ...{ fencingToken, recordToken: fencingToken, lastToken: fencingToken },
       ...{ lockTtlMs: LOCK_TTL, sessionId, era, epoch: this.cells.readEpoch() },
       ...{ sent: readInstant(this.clock), ...more },
     };

@@ -38,7 +38,7 @@ export interface Command<Verb extends BatchVerb = BatchVerb> {
 }
 
 const usual: Record<BatchVerb, unknown> = {
-  acquire: { status: "granted", fencingToken: 1, acquiredAtMs: 1 },
+  acquire: { status: "granted", fencingToken: 1, lastToken: 1, acquiredAtMs: 1 },
   renew: { status: "held" },
   reown: { status: "held" },
   reassert: { status: "held" },
@@ -62,6 +62,8 @@ export class ScriptedLeases implements LeaseStore {
   /** Before a session is read. */
   onRead: () => void = () => undefined;
   session: Partial<SessionRecord> = {};
+  /** What is different in the session of that id. */
+  readonly sessions: Record<string, Partial<SessionRecord>> = {};
   steadyMs = 0;
   overlookedMs = 0;
   /** After so many of them no command is answered: who asks hot is to be seen, not to ask without end. */
@@ -117,7 +119,8 @@ export class ScriptedLeases implements LeaseStore {
     this.onRead();
     await this.#released();
     const { steadyMs, overlookedMs } = this;
-    return { session: { ...sessionRecord(sessionId), ...this.session }, steadyMs, overlookedMs, nowMs: 5_000 };
+    const session = { ...sessionRecord(sessionId), ...this.session, ...this.sessions[sessionId] };
+    return { session, steadyMs, overlookedMs, nowMs: 5_000 };
   }
 
   async condemn(_contender: Identity, request: CondemnRequest): Promise<CondemnAnswer> {

@@ -1,0 +1,142 @@
+import type { AcquireAllOptions, AcquireOptions } from "./acquire-options.js";
+import type { Wanted } from "./attempt.js";
+import type { Clock } from "./clock.js";
+import type { Holder } from "./databases/database.js";
+import type { Ending } from "./ending.js";
+import type { Engine } from "./engine.js";
+import type { HeldLease } from "./held-lease.js";
+import { BorrowedLease, type HeldContext, type HeldKey } from "./held-context.js";
+import { withAncestors } from "./hierarchy.js";
+import { HeldGroup, ScopedLease, type LeaseGroup } from "./lease-group.js";
+import type { Lease } from "./lease.js";
+import { takeAll, type KeyAndMode, type planKeys } from "./many-keys.js";
+import type { ResolvedOptions } from "./options.js";
+
+/** What an acquire came to: what its caller gets, which keys its job then holds, and how that ends. */
+export type Taken<Handle> =
+  | {
+      lease: Handle;
+      held: readonly HeldKey[];
+      /** `hasFailed`: the job threw, so that its key is not kept for minHoldMs. Never rejects. */
+      end(hasFailed: boolean): Promise<{ heldToTheEnd: boolean }>;
+    }
+  | { holder: Holder };
+
+type TakingDeps = { engine: Engine; options: ResolvedOptions; ending: Ending; context: HeldContext; clock: Clock };
+
+/** An acquire, from what was asked for to what is held: one key, one with all above it, or many. */
+export class Taking {
+  readonly #deps: TakingDeps;
+
+  constructor(deps: TakingDeps) {
+    this.#deps = deps;
+  }
+
+  async one(key: string, options: AcquireOptions, waitMs: number): Promise<Taken<Lease>> {
+    const { mode = "exclusive", permits, reentrant = false } = options;
+    const asked = { key, mode: permits ? "permits" : mode, units: permits?.take ?? 1, reentrant } as const;
+    const held = this.#deps.context.reenter(asked);
+    if (held) return borrow(held);
+    if (options.hierarchical) return this.#scope(key, mode, options, waitMs);
+    const taken = await this.#take(asked, options, waitMs, []);
+    if ("holder" in taken) return taken;
+    return { lease: taken.lease, held: [taken.held], end: (hasFailed) => this.#end([taken.lease], hasFailed) };
+  }
+
+  async all(
+    { asked, sorted }: ReturnType<typeof planKeys>,
+    options: AcquireAllOptions,
+    waitMs: number,
+  ): Promise<Taken<LeaseGroup>> {
+    for (const one of sorted) this.#deps.context.reenter({ ...one, units: 1, reentrant: false });
+    const taken = await this.#takeAll(sorted, options, waitMs);
+    if ("holder" in taken) return taken;
+    const ofKey = new Map(taken.leases.map((lease) => [lease.key, lease]));
+    const end = (hasFailed: boolean) => this.#end(taken.leases, hasFailed);
+    const group = new HeldGroup(
+      asked.map((key) => ofKey.get(key)!),
+      () => end(false),
+    );
+    return { lease: group, held: taken.held, end };
+  }
+
+  /** What this task holds of the keys above is held already, in whatever mode. */
+  async #scope(path: string, mode: KeyAndMode["mode"], options: AcquireOptions, waitMs: number): Promise<Taken<Lease>> {
+    const { context } = this.#deps;
+    const keys = withAncestors(path, mode);
+    const borrowed = keys.flatMap(({ key }) => context.find(key)?.lease ?? []);
+    const missing = keys.filter(({ key }) => !context.find(key));
+    const taken = await this.#takeAll(missing, options, waitMs);
+    if ("holder" in taken) return taken;
+    const above = [...borrowed, ...taken.leases.slice(0, -1)];
+    const end = (hasFailed: boolean) => this.#end(taken.leases, hasFailed);
+    const lease = new ScopedLease(taken.leases.at(-1)!, above, () => end(false));
+    return { lease, held: taken.held, end };
+  }
+
+  async #takeAll(keys: readonly KeyAndMode[], options: AcquireAllOptions, waitMs: number) {
+    const { clock, engine } = this.#deps;
+    const taken = await takeAll(keys, waitMs, {
+      clock,
+      take: async (one, leftMs, holding: readonly { lease: HeldLease; held: HeldKey }[]) => {
+        const asked = { ...one, units: 1, reentrant: false };
+        const got = await this.#take(
+          asked,
+          options,
+          leftMs,
+          holding.map(({ held }) => held),
+        );
+        return "holder" in got ? got : { lease: got };
+      },
+      giveBack: (all) => Promise.all(all.toReversed().map(({ lease }) => engine.holdings.release(lease, true))),
+    });
+    if ("holder" in taken) return taken;
+    return { leases: taken.leases.map(({ lease }) => lease), held: taken.leases.map(({ held }) => held) };
+  }
+
+  async #take(
+    { key, mode, units }: { key: string; mode: HeldKey["mode"]; units: number },
+    options: AcquireOptions,
+    waitMs: number,
+    _holding: readonly HeldKey[],
+  ): Promise<{ lease: HeldLease; held: HeldKey } | { holder: Holder }> {
+    const { engine } = this.#deps;
+    const acquired = await engine.acquisition.run(this.#wanted(key, options, mode, waitMs));
+    if ("holder" in acquired) return acquired;
+    const lease = await this.#keep(engine.holdings.add(acquired.grant), options.signal);
+    const { leaseNumber } = lease;
+    return { lease, held: { key, mode, units, leaseNumber, lease, isOver: () => lease.released || lease.isLost } };
+  }
+
+  #wanted(key: string, options: AcquireOptions, mode: HeldKey["mode"], waitMs: number): Wanted {
+    const { trace = "", lockTtlMs = this.#deps.options.lockTtlMs, signal, minHoldMs = 0, permits } = options;
+    const { ending } = this.#deps;
+    const signals = signal ? [ending.signal, signal] : [ending.signal];
+    const wanted = { key, lockTtlMs, trace, waitMs, signals, minHoldMs, mode };
+    if (!permits) return wanted;
+    const { limit, take = 1, perProcess = limit } = permits;
+    return { ...wanted, permits: { limit, take, perProcess } };
+  }
+
+  /** A grant that arrives in the instant of an abort reaches nobody. */
+  async #keep(lease: HeldLease, signal: AbortSignal | undefined): Promise<HeldLease> {
+    const { ending, engine } = this.#deps;
+    const reason = ending.reason ?? (signal?.aborted ? (signal.reason as Error) : undefined);
+    if (!reason) return lease;
+    await engine.holdings.release(lease, true);
+    throw reason;
+  }
+
+  /** What was acquired last goes first. */
+  async #end(leases: readonly HeldLease[], hasFailed: boolean): Promise<{ heldToTheEnd: boolean }> {
+    const { holdings } = this.#deps.engine;
+    const ends = await Promise.all(leases.toReversed().map((lease) => holdings.release(lease, hasFailed)));
+    return { heldToTheEnd: ends.every(({ heldToTheEnd }) => heldToTheEnd) };
+  }
+}
+
+/** Its end is the affair of who acquired it. */
+function borrow({ lease }: HeldKey): Taken<Lease> {
+  const end = () => Promise.resolve({ heldToTheEnd: lease.state === "held" });
+  return { lease: new BorrowedLease(lease), held: [], end };
+}
