@@ -62,7 +62,10 @@ export type HistoryEvent =
 
 /** The first thing that must not have happened. */
 export type Violation = {
-  /** The invariant that is broken: S1 … S6, L1 … L5, Q1 (the order of waiters), Q4 (permits), "fence" (the guarded resource), "release", "close", "leak". */
+  /**
+   * The invariant that is broken: S1 … S6, L1 … L5, Q1 (the order of waiters), Q4 (permits), "fence" (the guarded
+   * resource), "release", "close", "leak".
+   */
   readonly rule: string;
   readonly atMs: number;
   readonly key?: string;

@@ -7,7 +7,7 @@ import type { Violation } from "./history.js";
 
 /**
  * An exclusive lease was granted to a process that asked long after another had begun to wait, and that other one still
- * waits. Sound: only where it is certain that the other stood in the queue by then, and in its place. So neither process
+ * waits. Sound: only where it is certain that the other stood in the queue by then, in its place. So neither process
  * may have been hindered since, nor have had any other business with the key: a process queues once for all its jobs,
  * and hands a key on to those of them who stood there when it came.
  */
