@@ -1,5 +1,5 @@
--- Ask a holder to give its key back. By force: mark its lease, so that it no longer holds it, and raise the counter that
--- its next ping brings home; the key goes to nobody before the holder must have heard of it.
+-- Ask a holder to give its key back. By force: mark its lease, so that it no longer holds it, and raise the counter
+-- that its next ping brings home; the key goes to nobody before the holder must have heard of it.
 -- Uses: holders
 -- KEYS[1] namespace   KEYS[2] session   KEYS[3] lease   KEYS[4] holder's session
 -- ARGV[1] fresh era id   ARGV[2] recoveryMs   ARGV[3] generation   ARGV[4] era   ARGV[5] session id   ARGV[6] locker id
