@@ -11,6 +11,7 @@ import { idleCommands } from "./idle-commands.js";
 import { lockBytes } from "./lock-bytes.js";
 import { longDeadOwner } from "./long-dead-owner.js";
 import { lossNotice } from "./loss-notice.js";
+import { philosophers } from "./philosophers.js";
 import { takeoverAfterKill } from "./takeover-after-kill.js";
 import { describeMachine, type Machine } from "./support/machine.js";
 import { isWithinBound, type Question } from "./support/question.js";
@@ -27,6 +28,7 @@ const questions: readonly Question[] = [
   connections,
   firstAcquire,
   cycles,
+  philosophers,
 ];
 
 /** Of fewer a percentile says little: they are shown, and not kept. */

@@ -1,6 +1,6 @@
 import type { Acquired, Wanted } from "./attempt.js";
 import type { Clock } from "./clock.js";
-import type { BlockedRequest, Holder, LeaseRecord, WaitingTask } from "./databases/database.js";
+import type { Holder, LeaseRecord, LeaseStore } from "./databases/database.js";
 import { BlockedWait } from "./blocked-wait.js";
 import { CycleSearch, isSameCycle, victimOf, type BlockedTask, type CycleStep } from "./deadlock.js";
 import { DeadlockError, StoreError } from "./errors.js";
@@ -20,12 +20,7 @@ type Cycle = readonly CycleStep<LeaseRecord>[];
 export type BlockedWaitsDeps = {
   clock: Clock;
   lockerId: string;
-  store: {
-    markBlocked(request: BlockedRequest): Promise<void>;
-    readWaiting(leaseId: string): Promise<WaitingTask | undefined>;
-    readHolders(key: string): Promise<readonly LeaseRecord[]>;
-    tellDeadlock(waiter: string): Promise<void>;
-  };
+  store: Pick<LeaseStore, "markBlocked" | "readWaiting" | "readHolders" | "tellDeadlock">;
   /** The leases of this locker: of a key that is shared, the store names but one for each session. */
   own(): readonly HeldLease[];
   describe(record: LeaseRecord): Promise<Holder>;
