@@ -2,7 +2,7 @@ import type { Acquired, Wanted } from "./attempt.js";
 import type { Clock } from "./clock.js";
 import type { Holder, LeaseRecord, LeaseStore } from "./databases/database.js";
 import { BlockedWait } from "./blocked-wait.js";
-import { CycleSearch, isSameCycle, victimOf, type BlockedTask, type CycleStep } from "./deadlock.js";
+import { CycleSearch, isStill, victimOf, type BlockedTask, type CycleStep } from "./deadlock.js";
 import { DeadlockError, StoreError } from "./errors.js";
 import type { HeldKey } from "./held-context.js";
 import type { HeldLease } from "./held-lease.js";
@@ -103,10 +103,8 @@ export class BlockedWaits {
       const cycle = await this.#find(wait, ending);
       if (!cycle) return false;
       if (!cycle.every(({ task }) => task.isQueued)) await wait.pause(UNVOUCHED_MS);
-      const again = await this.#find(wait, ending);
+      if (!(await this.#stands(wait, cycle))) return true;
       if (wait.isOver) return false;
-      if (!again) return false;
-      if (!isSameCycle(cycle, again)) return true;
       const victim = victimOf(cycle);
       if (victim.waiter === this.#id(wait.leaseNumber) && victim.ticket === wait.ticket) {
         wait.stop(new DeadlockError(wait.key, await this.#describe(cycle)));
@@ -121,21 +119,34 @@ export class BlockedWaits {
   async #find(wait: BlockedWait, ending: ReadonlySet<string>): Promise<Cycle | undefined> {
     const own = new Set(this.#leaseIds(wait));
     const search = new CycleSearch(await this.#taskOf(wait), own, (task) => ending.has(nameOf(task)));
-    while (search.unknown.length > 0) search.tell(await this.#read(search.unknown));
+    while (search.unknown.length > 0) search.tell(await this.#readAll(search.unknown));
     return search.cycle;
   }
 
+  /** Reads every step once more, all at the same time. */
+  async #stands(wait: BlockedWait, cycle: Cycle): Promise<boolean> {
+    const later = await Promise.all(
+      cycle.map((_step, i) =>
+        i === 0 ? this.#taskOf(wait).then((task) => [task]) : this.#read(cycle[i - 1]!.leaseId),
+      ),
+    );
+    const isOwn = this.#leaseIds(wait).includes(cycle.at(-1)!.leaseId);
+    return isOwn && cycle.every((step, i) => isStill(step, later[i]!));
+  }
+
+  async #readAll(leaseIds: readonly string[]): Promise<Map<string, readonly Task[]>> {
+    const read = async (leaseId: string) => [leaseId, await this.#read(leaseId)] as const;
+    return new Map(await Promise.all(leaseIds.map(read)));
+  }
+
   /** What this locker's own tasks wait for it knows; of others it asks the store. */
-  async #read(leaseIds: readonly string[]): Promise<Map<string, readonly Task[]>> {
-    const read = async (leaseId: string): Promise<readonly Task[]> => {
-      if (this.#isOwn(leaseId)) {
-        const waits = [...this.#waits].filter((wait) => wait.isQueued && this.#leaseIds(wait).includes(leaseId));
-        return Promise.all(waits.map((wait) => this.#taskOf(wait)));
-      }
-      const task = await this.#deps.store.readWaiting(leaseId);
-      return task ? [{ ...task, holders: this.#byLease(task.key, task.holders) }] : [];
-    };
-    return new Map(await Promise.all(leaseIds.map(async (leaseId) => [leaseId, await read(leaseId)] as const)));
+  async #read(leaseId: string): Promise<readonly Task[]> {
+    if (this.#isOwn(leaseId)) {
+      const waits = [...this.#waits].filter((wait) => wait.isQueued && this.#leaseIds(wait).includes(leaseId));
+      return Promise.all(waits.map((wait) => this.#taskOf(wait)));
+    }
+    const task = await this.#deps.store.readWaiting(leaseId);
+    return task ? [{ ...task, holders: this.#byLease(task.key, task.holders) }] : [];
   }
 
   async #taskOf({ key, leaseNumber, ticket }: BlockedWait): Promise<Task> {

@@ -67,15 +67,14 @@ export class CycleSearch<Holder> {
 }
 
 /**
- * Whether two readings, one after the other, found the same waits. Then all of them stood at once: each of them, and
- * each lease, is one thing without a gap, so what both readings saw was there between the two.
+ * Whether a later reading of what the task waits for finds the same step. When it does so for every step of a cycle,
+ * all of them stood at once: each wait, and each lease, is one thing without a gap, so what was read before and after
+ * that moment was there in between.
  */
-export function isSameCycle<H>(one: readonly CycleStep<H>[], other: readonly CycleStep<H>[]): boolean {
-  const isSame = (step: CycleStep<H>, i: number) => {
-    const { task, leaseId } = other[i]!;
-    return step.leaseId === leaseId && step.task.waiter === task.waiter && step.task.ticket === task.ticket;
-  };
-  return one.length === other.length && one.every(isSame);
+export function isStill<H>({ task, leaseId }: CycleStep<H>, later: readonly BlockedTask<H>[]): boolean {
+  const isSame = ({ waiter, ticket, key, holders }: BlockedTask<H>) =>
+    waiter === task.waiter && ticket === task.ticket && key === task.key && holders.has(leaseId);
+  return later.some(isSame);
 }
 
 /** Who gives way: the one that began to wait last. All members of a cycle find the same. */
