@@ -25,7 +25,7 @@ export function generateScripts() {
 }
 
 /** No scripts of their own: put before those that need them, the prelude before all. */
-const parts = ["prelude.lua", "queue.lua"];
+const parts = ["prelude.lua", "holders.lua", "queue.lua"];
 
 /** Each script under the name of its file: `scripts["read-session"]`. */
 function renderModule(names) {

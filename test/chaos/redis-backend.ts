@@ -3,7 +3,6 @@
 import type { Redis } from "ioredis";
 import type { RedisServer } from "../support/redis-server.js";
 import { waitUntil } from "../support/wait.js";
-import { parseLease } from "../../src/databases/redis/records.js";
 import type { Backend, FaultTools, Store, StoreDeps, StoredHolder } from "./backend.js";
 import type { SteppedClock } from "./clock-shim.js";
 import type { Limits } from "./fleets.js";
@@ -11,6 +10,7 @@ import { faultKinds, specOf, type FaultKind } from "./kinds.js";
 import type { DatabaseDescription } from "./member-protocol.js";
 import { endScript, redisOrders } from "./redis-faults.js";
 import { RedisNodes } from "./redis-nodes.js";
+import { readHolders, readLeftovers } from "./redis-records.js";
 import type { Fault, Schedule } from "./schedule.js";
 
 const prefix = "pulselock:";
@@ -84,27 +84,12 @@ class RedisStore implements Store {
     await waitUntil(() => client.ping(), "PONG", { deadlineMs: 10_000, what: "the healed store's answer" });
   }
 
-  async holders(): Promise<StoredHolder[]> {
-    const client = this.#admin();
-    const leases = await client.keys(`${prefix}l:*`);
-    const holders = leases.map(async (name): Promise<StoredHolder[]> => {
-      const raw = await client.get(name);
-      if (raw === null) return [];
-      const { key, sessionId, fencingToken } = parseLease(name.slice(`${prefix}l:`.length), raw);
-      const [pid, dead] = await client.hmget(`${prefix}s:${sessionId}`, "pid", "dead");
-      return pid && !dead ? [{ key, token: fencingToken, session: sessionId, pid: Number(pid) }] : [];
-    });
-    return (await Promise.all(holders)).flat();
+  holders(): Promise<StoredHolder[]> {
+    return readHolders(this.#admin(), prefix);
   }
 
-  async leftovers(): Promise<string[]> {
-    const client = this.#admin();
-    const found: string[] = [];
-    for (const key of await client.keys("*")) {
-      if (key.startsWith(`${prefix}l:`)) found.push(`${key} = ${await client.get(key)}`);
-      else if (key !== `${prefix}n` && (await client.pttl(key)) < 0) found.push(`${key} lives for ever`);
-    }
-    return found;
+  leftovers(): Promise<string[]> {
+    return readLeftovers(this.#admin(), prefix);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

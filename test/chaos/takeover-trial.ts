@@ -6,6 +6,7 @@ import type { Violation } from "../history/history.js";
 import { mulberry32, waitUntil, withDeadline } from "../support/wait.js";
 import { limitsOf, type Limits } from "./fleets.js";
 import { nowMs } from "./journal.js";
+import { isPool } from "./member-wishes.js";
 import type { Schedule } from "./schedule.js";
 import type { Span, Starvation } from "./starvation.js";
 import type { Seat, World } from "./world.js";
@@ -67,7 +68,8 @@ function dueMs(starved: readonly Span[], atMs: number, limitMs: number): number 
 
 /** Nobody else may want anything while it goes on. Rejects when a key that is free cannot be had. */
 export async function tryTakeover(world: World, starvation: Starvation): Promise<Takeover> {
-  const { schedule, seats, keys } = world;
+  const { schedule, seats } = world;
+  const keys = world.keys.filter((key) => !isPool(key));
   const random = mulberry32(schedule.seed ^ 0x7a4e);
   const draw = (below: number): number => Math.floor(random() * below);
   const how = schedule.seed % 2 === 0 ? "SIGKILL" : "SIGSTOP";

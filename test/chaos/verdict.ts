@@ -79,6 +79,8 @@ function rulesOf({ schedule, finalValues, healedAtMs, restAtMs, starved }: Evide
     healMs: healMsMax(schedule),
     calmUntilMs: restAtMs,
     closeMs: 2 * locker.closeTimeoutMs + slackMs,
+    // A place in the queue is sure once it was asked for again; on a machine that stood still nobody's is.
+    ...(starved.length === 0 && { orderMs: slackMs }),
   };
 }
 

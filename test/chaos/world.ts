@@ -45,7 +45,9 @@ export class World implements AsyncDisposable {
     this.store = store;
     this.#directory = directory;
     this.registerPrefix = registerPrefix;
-    this.keys = Array.from({ length: schedule.keys }, (_, i) => `job-${i + 1}`);
+    // Where there are several keys the last is a pool of permits.
+    const poolFrom = schedule.keys > 3 ? schedule.keys - 1 : Infinity;
+    this.keys = Array.from({ length: schedule.keys }, (_, i) => `${i < poolFrom ? "job" : "pool"}-${i + 1}`);
     this.seats = [];
   }
 

@@ -5,14 +5,18 @@ import { batchCases } from "./batch-cases.js";
 import { ContractStage, type OpenContractStore } from "./contract-stage.js";
 import { eraCases } from "./era-cases.js";
 import { judgementCases } from "./judgement-cases.js";
+import { keptCases } from "./kept-cases.js";
 import { leaseCases } from "./lease-cases.js";
+import { modesCases } from "./modes-cases.js";
+import { permitsCases } from "./permits-cases.js";
 import { queueCases } from "./queue-cases.js";
 import { reassertCases } from "./reassert-cases.js";
 import { sessionCases } from "./session-cases.js";
 import { takeoverCases } from "./takeover-cases.js";
 
 const suites = {
-  ...{ sessionCases, leaseCases, batchCases, queueCases, takeoverCases, judgementCases, eraCases, reassertCases },
+  ...{ sessionCases, leaseCases, batchCases, queueCases, modesCases, permitsCases, keptCases },
+  ...{ takeoverCases, judgementCases, eraCases, reassertCases },
 };
 
 /** Each case in a namespace of its own. */

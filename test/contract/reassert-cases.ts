@@ -1,9 +1,15 @@
 import assert from "node:assert/strict";
+import type { LeaseAnswer } from "../../src/databases/database.js";
 import { first, type Actor, type ContractCases, type ContractStage } from "./contract-stage.js";
-import { release, renew } from "./lease-cases.js";
+import { release, renew, type Refused } from "./lease-cases.js";
 
 /** One element, in a batch of its own. */
-async function reassert(actor: Actor, key: string, fencingToken: number, more: object = {}) {
+export async function reassert(
+  actor: Actor,
+  key: string,
+  fencingToken: number,
+  more: object = {},
+): Promise<LeaseAnswer | Refused> {
   const lease = { key, leaseNumber: 1, fencingToken, lastToken: fencingToken, acquiredAtMs: 77, trace: " t " };
   const request = { ...lease, mode: "exclusive" as const, lockTtlMs: 60_000, ...more };
   const result = await actor.leases.reassert(actor.identity, [request]);
@@ -11,9 +17,15 @@ async function reassert(actor: Actor, key: string, fencingToken: number, more: o
 }
 
 /** Sessions that lived before the loss, each in the new era again. */
-async function survivors(stage: ContractStage, count: number, lose: "loseMemory" | "interrupt" = "loseMemory") {
+export async function survivors(
+  stage: ContractStage,
+  count: number,
+  lose: "loseMemory" | "interrupt" = "loseMemory",
+  before?: (actor: Actor) => Promise<unknown>,
+): Promise<[Actor, ...Actor[]]> {
   const actors: Actor[] = [];
   for (let i = 0; i < count; i++) actors.push(await stage.begun());
+  for (const actor of actors) await before?.(actor);
   await stage.store[lose]();
   for (const actor of actors) await actor.begin({ mode: "trusted", era: (await actor.ping()).era });
   return actors as [Actor, ...Actor[]];

@@ -1,9 +1,15 @@
 import assert from "node:assert/strict";
+import type { LeaseAnswer } from "../../src/databases/database.js";
 import { first, type Actor, type ContractCases, type ContractStage } from "./contract-stage.js";
-import { release, renew } from "./lease-cases.js";
+import { release, renew, type Refused } from "./lease-cases.js";
 
 /** One element, in a batch of its own. */
-async function reown(actor: Actor, key: string, fencingToken: number, leaseNumber = 1) {
+export async function reown(
+  actor: Actor,
+  key: string,
+  fencingToken: number,
+  leaseNumber = 1,
+): Promise<LeaseAnswer | Refused> {
   const request = { key, leaseNumber, fencingToken, lockTtlMs: 60_000 };
   const result = await actor.leases.reown(actor.identity, [request]);
   return result.status === "ok" ? first(result.answers) : { status: result.status };

@@ -29,4 +29,6 @@ export type CheckerRules = {
   readonly calmFromMs?: number;
   readonly calmUntilMs?: number;
   readonly closeMs?: number;
+  /** Q1: who had waited for so long before another process asked has its turn before it. */
+  readonly orderMs?: number;
 };

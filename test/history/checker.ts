@@ -5,6 +5,8 @@ import { Disturbances } from "./disturbances.js";
 import { indexHistory, type OfKey } from "./history-index.js";
 import type { HistoryEvent, Violation } from "./history.js";
 import * as liveness from "./liveness-rules.js";
+import * as order from "./order-rules.js";
+import * as permits from "./permit-rules.js";
 import * as safety from "./safety-rules.js";
 import * as tokens from "./token-rules.js";
 
@@ -25,6 +27,7 @@ export function checkHistory(events: readonly HistoryEvent[], rules: CheckerRule
     ...liveness.keysHeal(index, rules),
     ...liveness.noFailureInTheCalm(index, rules),
     ...liveness.closesInTime(index, rules),
+    ...order.nobodyJumpsTheQueue(index, faults, rules),
   ].sort((a, b) => a.atMs - b.atMs);
 }
 
@@ -33,6 +36,7 @@ function checkKey(ofKey: OfKey, rules: CheckerRules): Violation[] {
     ...safety.noYesAfterLargerToken(ofKey),
     ...safety.noYesWithinAnothersHold(ofKey),
     ...safety.heldToTheEndIsTrue(ofKey),
+    ...permits.noMorePermitsThanThereAre(ofKey),
     ...tokens.tokensAreUnique(ofKey),
     ...tokens.tokensGrow(ofKey),
     ...tokens.fencedWritesKeepOrder(ofKey),

@@ -1,6 +1,6 @@
 // A history in order, by key and by attempt: made once, read by every rule.
 
-import type { HistoryEvent } from "./history.js";
+import type { HistoryEvent, LeaseMode, PermitsTaken } from "./history.js";
 
 export type Of<Kind extends HistoryEvent["kind"]> = Extract<HistoryEvent, { kind: Kind }>;
 
@@ -10,6 +10,8 @@ export type Attempt = {
   readonly key: string;
   readonly process: string;
   calledMs: number | undefined;
+  /** It queues when the key is taken. */
+  waits: boolean;
   /** When it ended in any way. */
   endedMs: number;
   busyWith: number | undefined;
@@ -22,7 +24,12 @@ export type Grant = {
   readonly id: string;
   readonly key: string;
   readonly process: string;
+  /** Equal for all shared leases of one period; 0 of permits. */
   readonly token: number;
+  readonly mode: LeaseMode;
+  readonly permits: PermitsTaken | undefined;
+  /** Leases that may be held beside each other have the same. */
+  readonly party: string;
   readonly acquiredMs: number;
   readonly calledMs: number;
   releaseCalledMs: number;
@@ -89,7 +96,7 @@ class Builder {
   #addOfAttempt(event: Extract<HistoryEvent, { key: string }>): void {
     const attempt = this.#attempt(event);
     const { grant } = attempt;
-    if (event.kind === "acquire-called") attempt.calledMs = event.atMs;
+    if (event.kind === "acquire-called") [attempt.calledMs, attempt.waits] = [event.atMs, event.waits ?? false];
     else if (event.kind === "acquired") this.#addGrant(attempt, event);
     else if (event.kind === "busy") [attempt.busyWith, attempt.endedMs] = [event.holderToken, event.atMs];
     else if (event.kind === "acquire-failed") [attempt.failed, attempt.endedMs] = [event, event.atMs];
@@ -102,10 +109,11 @@ class Builder {
     else if (event.kind === "check" && event.answer === "lost") addLoss(grant, event.afterMs, undefined);
   }
 
-  #addGrant(attempt: Attempt, { token, atMs }: Of<"acquired">): void {
+  #addGrant(attempt: Attempt, { token, atMs, mode = "exclusive", permits }: Of<"acquired">): void {
     const { id, key, process, calledMs = -Infinity } = attempt;
+    const party = mode === "exclusive" ? id : mode === "shared" ? `${mode} ${token}` : mode;
     const open = { releaseCalledMs: Infinity, heldToTheEnd: false, lostMs: Infinity, lostCode: undefined };
-    attempt.grant = { id, key, process, token, acquiredMs: atMs, calledMs, ...open };
+    attempt.grant = { id, key, process, token, mode, permits, party, acquiredMs: atMs, calledMs, ...open };
     attempt.endedMs = Math.min(attempt.endedMs, atMs);
     this.#key(key).grants.push(attempt.grant);
   }
@@ -115,7 +123,14 @@ class Builder {
     const known = this.#attempts.get(id);
     if (known) return known;
     const { key, process } = event;
-    const open = { calledMs: undefined, endedMs: Infinity, busyWith: undefined, failed: undefined, grant: undefined };
+    const open = {
+      calledMs: undefined,
+      waits: false,
+      endedMs: Infinity,
+      busyWith: undefined,
+      failed: undefined,
+      grant: undefined,
+    };
     const attempt: Attempt = { id, key, process, ...open };
     this.#attempts.set(id, attempt);
     this.#key(key).attempts.push(attempt);

@@ -13,11 +13,15 @@ type OfAttempt = Base & { readonly key: string; readonly attempt: number };
 /** A lease in the caller's hands. */
 type OfLease = OfAttempt & { readonly token: number };
 
+export type LeaseMode = "exclusive" | "shared" | "permits";
+/** How many were taken of how many. */
+export type PermitsTaken = { readonly take: number; readonly limit: number };
+
 export type HistoryEvent =
-  /** Written before acquire() is called. */
-  | (OfAttempt & { readonly kind: "acquire-called" })
-  /** Written after it resolved with a lease. */
-  | (OfLease & { readonly kind: "acquired" })
+  /** Written before acquire() is called. `waits`: it queues when the key is taken. */
+  | (OfAttempt & { readonly kind: "acquire-called"; readonly waits?: boolean })
+  /** Written after it resolved with a lease. Without a mode it is exclusive. */
+  | (OfLease & { readonly kind: "acquired"; readonly mode?: LeaseMode; readonly permits?: PermitsTaken })
   /** SOMEONE_ELSE_HOLDS_LOCK, and under which token. */
   | (OfAttempt & { readonly kind: "busy"; readonly holderToken: number })
   | (OfAttempt & { readonly kind: "acquire-failed"; readonly error: string })
@@ -58,7 +62,10 @@ export type HistoryEvent =
 
 /** The first thing that must not have happened. */
 export type Violation = {
-  /** The invariant that is broken: S1 … S6, L1 … L5, "fence" (the guarded resource), "release", "close", "leak". */
+  /**
+   * The invariant that is broken: S1 … S6, L1 … L5, Q1 (the order of waiters), Q4 (permits), "fence" (the guarded
+   * resource), "release", "close", "leak".
+   */
   readonly rule: string;
   readonly atMs: number;
   readonly key?: string;

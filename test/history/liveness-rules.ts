@@ -35,14 +35,17 @@ export function noLossWithoutCause(index: HistoryIndex, faults: Disturbances, ru
 /** A lease whose holder was killed, and the grant that came next. */
 export type Orphan = { readonly grant: Grant; readonly killedMs: number; readonly nextMs: number };
 
-/** Only leases that the history proves: not given back, not known lost, and with no larger token before the kill. */
+/**
+ * Only leases that the history proves: not given back, not known lost, and with no larger token before the kill. Beside
+ * a shared lease or a permit others may go on, so that nobody can tell when its key should come round.
+ */
 export function orphansOf(index: HistoryIndex): Orphan[] {
   const killed = new Map(index.events.flatMap((one) => (one.kind === "killed" ? [[one.process, one.atMs]] : [])));
   return [...index.keys.values()].flatMap(({ grants }) => {
     const known = new PrefixBest(grants.map((of) => ({ atMs: of.acquiredMs, value: of.token, owner: of.id, of })));
     return grants.flatMap((grant, at) => {
       const killedMs = killed.get(grant.process);
-      if (killedMs === undefined || killedMs < grant.acquiredMs) return [];
+      if (killedMs === undefined || killedMs < grant.acquiredMs || grant.mode !== "exclusive") return [];
       if (Math.min(grant.releaseCalledMs, grant.lostMs) <= killedMs) return [];
       if ((known.largest(killedMs, grant.id)?.value ?? 0) > grant.token) return [];
       const next = grants.slice(at + 1).find(({ acquiredMs }) => acquiredMs >= killedMs);

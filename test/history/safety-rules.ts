@@ -33,13 +33,16 @@ export function noYesAfterLargerToken({ key, grants, yes }: OfKey): Violation[] 
  * S1 whatever the tokens are. Held: from the end of the first yes to the begin of the last. A whole yes of another
  * grant inside makes one of the two false: if the other was granted before this one, its yes came after this grant; if
  * later, this one's last yes came after that grant. "acquired" counts for nothing: a process that was frozen logs a
- * stale grant, and its first check then fails as it must.
+ * stale grant, and its first check then fails as it must. Shared leases of one period count as one that is held from
+ * the first of them to the last: while any is held the key is shared, under that token.
  */
-export function noYesWithinAnothersHold({ key, yes }: OfKey): Violation[] {
+export function noYesWithinAnothersHold({ key, grants, yes }: OfKey): Violation[] {
+  const parties = new Map(grants.map(({ id, party }) => [id, party]));
+  const partyOf = (check: Of<"check">): string => parties.get(idOf(check)) ?? idOf(check);
   const byGrant = new Map<string, Of<"check">[]>();
   for (const check of yes) {
-    const checks = byGrant.get(idOf(check)) ?? [];
-    byGrant.set(idOf(check), checks);
+    const checks = byGrant.get(partyOf(check)) ?? [];
+    byGrant.set(partyOf(check), checks);
     checks.push(check);
   }
   const holds = [...byGrant].map(([id, checks]) => {
@@ -50,9 +53,9 @@ export function noYesWithinAnothersHold({ key, yes }: OfKey): Violation[] {
   const held = new PrefixBest(holds);
   const told = new Set<string>();
   return yes.flatMap((check) => {
-    const around = held.largest(check.atMs, idOf(check));
+    const around = held.largest(check.atMs, partyOf(check));
     if (!around || around.value <= check.afterMs) return [];
-    const pair = `${around.owner} ${idOf(check)}`;
+    const pair = `${around.owner} ${partyOf(check)}`;
     if (told.has(pair)) return [];
     told.add(pair);
     return [overlap(key, around.of, check)];

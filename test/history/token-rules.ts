@@ -6,17 +6,24 @@ import { idOf } from "./history-index.js";
 import type { Violation } from "./history.js";
 import { PrefixBest } from "./prefix-best.js";
 
-/** S2: a token is a positive safe integer and belongs to one attempt, which has one token. */
+/**
+ * S2: a token is a positive safe integer and belongs to one attempt, or to the shared leases of one period, and an
+ * attempt has one token. Permits have none.
+ */
 export function tokensAreUnique({ key, grants }: OfKey): Violation[] {
   const ownerOf = new Map<number, string>();
   const tokenOf = new Map<string, number>();
-  return grants.flatMap(({ id, token, acquiredMs }) => {
-    const [owner, before] = [ownerOf.get(token) ?? id, tokenOf.get(id) ?? token];
+  return grants.flatMap(({ id, party, mode, token, acquiredMs }) => {
+    const what: string[] = [];
+    if (mode === "permits") {
+      if (token !== 0) what.push(`${id} was granted permits under token ${token}`);
+      return what.map((text) => ({ rule: "S2", atMs: acquiredMs, key, what: text }));
+    }
+    const [owner, before] = [ownerOf.get(token) ?? party, tokenOf.get(id) ?? token];
     ownerOf.set(token, owner);
     tokenOf.set(id, before);
-    const what: string[] = [];
     if (!Number.isSafeInteger(token) || token <= 0) what.push(`${token} is no token`);
-    if (owner !== id) what.push(`${id} was granted ${token}, which ${owner} had`);
+    if (owner !== party) what.push(`${id} was granted ${token}, which ${owner} had`);
     if (before !== token) what.push(`${id} was granted ${token} after ${before}`);
     return what.map((text) => ({ rule: "S2", atMs: acquiredMs, key, what: text }));
   });
@@ -28,8 +35,8 @@ export function tokensAreUnique({ key, grants }: OfKey): Violation[] {
  */
 export function tokensGrow({ key, grants }: OfKey): Violation[] {
   const known = new PrefixBest(grants.map((of) => ({ atMs: of.acquiredMs, value: of.token, owner: of.id, of })));
-  return grants.flatMap(({ id, token, calledMs, acquiredMs }) => {
-    const before = known.largest(calledMs, id);
+  return grants.flatMap(({ id, token, mode, calledMs, acquiredMs }) => {
+    const before = mode === "permits" ? undefined : known.largest(calledMs, id);
     // An equal one is a token given twice, which the rule above tells.
     if (!before || before.value <= token) return [];
     const what = `${id} was granted ${token}; before it asked, ${before.owner} had ${before.value}`;

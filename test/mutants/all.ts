@@ -4,6 +4,7 @@ import { grantingScriptMutants } from "./granting-mutants.js";
 import { leaseMutants } from "./lease-mutants.js";
 import { judgingScriptMutants } from "./judging-mutants.js";
 import type { Mutant } from "./mutant.js";
+import { waitingMutants } from "./waiting-mutants.js";
 import { workerMutants } from "./worker-mutants.js";
 
 export { laterMutants } from "./mutant.js";
@@ -15,4 +16,5 @@ export const mutants: readonly Mutant[] = [
   ...leaseMutants,
   ...acquiringMutants,
   ...edgeMutants,
+  ...waitingMutants,
 ];

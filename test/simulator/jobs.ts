@@ -5,6 +5,7 @@ import { LockError, LockUnsureError } from "../../src/index.js";
 import type { AcquireOptions, Lease } from "../../src/index.js";
 import type { Oracle } from "./oracle.js";
 import type { SimProcess } from "./process.js";
+import { EXCLUSIVE, isPool, SHARED, wholePool, type Wish } from "./wishes.js";
 
 export type JobRules = {
   keys: readonly string[];
@@ -14,6 +15,8 @@ export type JobRules = {
   blockMsMax: number;
   /** They hold keys for a moment only, so that queues move on. */
   isBrisk: boolean;
+  /** How likely one only wants to read. */
+  readers: number;
 };
 
 /** How an acquire may end when the store is not well or the key is taken. */
@@ -27,7 +30,7 @@ export class Jobs {
   readonly #oracle: Oracle;
   readonly #rules: JobRules;
   readonly #progress: Progress;
-  readonly held = new Set<Lease>();
+  readonly held = new Map<Lease, Wish>();
   #stopping = false;
   #isCalm = false;
   running = 0;
@@ -63,24 +66,46 @@ export class Jobs {
     const { world, main } = this.#process;
     while (!this.#stopping) {
       await main.pause(world.between(1, 150));
-      const key = world.pick(this.#rules.keys);
-      await this.#takeOnce(key).catch((error: Error) => {
+      await this.#takeSome().catch((error: Error) => {
         if (!EXPECTED.has(error.name) && error !== GIVEN_UP) throw error;
       });
     }
   }
 
-  async #takeOnce(key: string): Promise<void> {
+  async #takeSome(): Promise<void> {
+    const { world } = this.#process;
+    const { keys, readers } = this.#rules;
+    const key = world.pick(keys);
+    if (isPool(key)) return this.#takeOne(key, wholePool(world.pick([1, 1, 2])));
+    const several = keys.filter((one) => !isPool(one));
+    if (several.length > 1 && world.chance(0.15)) return this.#takeAll(several);
+    return this.#takeOne(key, world.chance(readers) ? SHARED : EXCLUSIVE);
+  }
+
+  async #takeOne(key: string, wish: Wish): Promise<void> {
     const { world, locker } = this.#process;
-    const options = this.#options();
+    const options = { ...this.#options(), ...wish.options };
     const way = world.random();
     if (way < 0.6) {
       const result = await locker.acquire(key, options);
       if (result.status !== "SUCCESS") return;
-      await this.#hold(result.lease);
-      await result.lease.release();
-    } else if (way < 0.8) await locker.acquireAndRun(key, (_heartbeat, lease) => this.#hold(lease), options);
-    else await locker.mutex(key, (_heartbeat, lease) => this.#hold(lease), options);
+      await this.#hold(result.lease, wish);
+      return result.lease.release();
+    }
+    if (wish.mode === "exclusive" && world.chance(0.1)) options.minHoldMs = Math.round(world.between(1, 300));
+    const run = (_heartbeat: unknown, lease: Lease) => this.#hold(lease, wish);
+    if (way < 0.8) await locker.acquireAndRun(key, run, options);
+    else await locker.mutex(key, run, options);
+  }
+
+  async #takeAll(keys: readonly string[]): Promise<void> {
+    const { world, locker } = this.#process;
+    const wish = world.chance(this.#rules.readers) ? SHARED : EXCLUSIVE;
+    const wanted = keys.map((key) => ({ key, mode: wish.mode as "exclusive" | "shared" }));
+    const result = await locker.acquireAll(wanted, this.#options());
+    if (result.status !== "SUCCESS") return;
+    await Promise.all(result.group.leases.map((lease) => this.#hold(lease, wish)));
+    await result.group.release();
   }
 
   /** How long it waits, and whether it loses patience in the middle of it. */
@@ -97,11 +122,11 @@ export class Jobs {
     return options;
   }
 
-  async #hold(lease: Lease): Promise<void> {
+  async #hold(lease: Lease, wish: Wish): Promise<void> {
     const { world, name } = this.#process;
     this.#progress.acquired(lease.key);
-    this.#oracle.handed(name, lease.key, lease.fencingToken);
-    this.held.add(lease);
+    this.#oracle.handed(name, lease.key, lease.fencingToken, wish.mode);
+    this.held.set(lease, wish);
     let told = false;
     lease.signal.addEventListener("abort", () => {
       told = true;
@@ -151,7 +176,7 @@ export class Jobs {
   }
 
   #yes(lease: Lease): void {
-    this.#oracle.yes(this.#process.name, lease.key, lease.fencingToken);
+    this.#oracle.yes(this.#process.name, lease.key, lease.fencingToken, this.held.get(lease)!.mode);
   }
 
   #lost(lease: Lease, reason: unknown): void {

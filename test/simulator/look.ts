@@ -31,9 +31,9 @@ export function isFit(entry: EntrySeen, look: Look): boolean {
   return entry.channel === "" || look.listeners(entry.channel) > 0;
 }
 
-/** Those whose lease counts: of this era, and not over. */
+/** Those whose lease counts: not over, and of this era, unless it is kept; that one nobody could say again. */
 export function standing(record: Stored, { era, nowMs }: Pick<Look, "era" | "nowMs">): HolderSeen[] {
-  return holdersIn(record).filter((one) => one.era === era && one.untilMs > nowMs);
+  return holdersIn(record).filter((one) => (one.era === era || one.isKept) && one.untilMs > nowMs);
 }
 
 /** Whether it could have the key beside those who have it. */

@@ -108,7 +108,7 @@ export class Oracle {
 
   /** Nobody waits any more. */
   findForgotten(look: Look, lives: (lockerId: string) => boolean): void {
-    for (const { key, after } of look.changes) this.#queues.findForgotten(key, after.queue, lives);
+    this.#queues.findForgotten(look, lives);
   }
 
   /** The locker whose sessions began in that process. */

@@ -8,10 +8,12 @@ const IDLE_MS_MAX = 1_200;
 
 export type Caller = { readonly script: string; readonly lockerId: string };
 
+type Place = { readonly order: number; readonly era: string };
+
 export class QueueOracle {
   readonly #report: Report;
   /** Of each key: who waits, and as the how-manieth it came. Kept apart from the store's own numbers. */
-  readonly #places = new Map<string, Map<string, number>>();
+  readonly #places = new Map<string, Map<string, Place>>();
   readonly #idleSince = new Map<string, number>();
   #arrivals = 0;
 
@@ -27,10 +29,10 @@ export class QueueOracle {
   /** Q1, Q2: somebody was granted the key. */
   onGrant({ leaseId }: HolderSeen, { key, before, after }: Change, look: Look, caller: Caller): void {
     const places = this.#places.get(key);
-    const own = places?.get(leaseId) ?? Infinity;
+    const own = places?.get(leaseId)?.order ?? Infinity;
     const left = new Set(entriesIn(after.queue).map((entry) => entry.leaseId));
     for (const entry of entriesIn(before.queue)) {
-      if (!left.has(entry.leaseId) || !isFit(entry, look) || places!.get(entry.leaseId)! >= own) continue;
+      if (!left.has(entry.leaseId) || !isFit(entry, look) || places!.get(entry.leaseId)!.order >= own) continue;
       this.#report("Q1", `${leaseId} was granted ${key} (${caller.script}) before ${entry.leaseId}, which waits`, key);
     }
     if (look.isRecovering) this.#report("Q2", `${leaseId} was granted ${key} in a recovery window`, key);
@@ -78,11 +80,16 @@ export class QueueOracle {
     this.#report("Q3", `${key} could be granted for ${IDLE_MS_MAX} ms, and ${waits.leaseId} waits for it`, key);
   }
 
-  /** Q6: nobody waits any more. `lives`: whether a process with that locker runs. */
-  findForgotten(key: string, queue: Change["after"]["queue"], lives: (lockerId: string) => boolean): void {
-    for (const { leaseId } of entriesIn(queue)) {
-      if (lives(lockerOf(leaseId)))
-        this.#report("Q6", `${leaseId} stands in the queue of ${key}, and waits no more`, key);
+  /**
+   * Q6: nobody waits any more. `lives`: whether a process with that locker runs. What an older era left behind counts
+   * for nothing.
+   */
+  findForgotten({ changes, era }: Look, lives: (lockerId: string) => boolean): void {
+    for (const { key, after } of changes) {
+      for (const entry of entriesIn(after.queue)) {
+        if (entry.era !== era || !lives(lockerOf(entry.leaseId))) continue;
+        this.#report("Q6", `${entry.leaseId} stands in the queue of ${key}, and waits no more`, key);
+      }
     }
   }
 
@@ -90,11 +97,15 @@ export class QueueOracle {
     this.#places.clear();
   }
 
+  /** Who asks again in another era may keep its place or not: then the store's own order counts from there on. */
   #arrive(key: string, entries: readonly EntrySeen[]): void {
-    const places = this.#places.get(key) ?? new Map<string, number>();
+    const known = this.#places.get(key) ?? new Map<string, Place>();
+    const isOtherEra = entries.some(({ leaseId, era }) => (known.get(leaseId)?.era ?? era) !== era);
+    const places = new Map<string, Place>();
+    for (const { leaseId, era } of entries) {
+      const order = isOtherEra ? undefined : known.get(leaseId)?.order;
+      places.set(leaseId, { order: order ?? ++this.#arrivals, era });
+    }
     this.#places.set(key, places);
-    const stays = new Set(entries.map(({ leaseId }) => leaseId));
-    for (const leaseId of places.keys()) if (!stays.has(leaseId)) places.delete(leaseId);
-    for (const leaseId of stays) if (!places.has(leaseId)) places.set(leaseId, ++this.#arrivals);
   }
 }

@@ -51,8 +51,8 @@ export function holdersIn(record: Stored): HolderSeen[] {
   const [era, token, limit] = [record.get("era") ?? "", Number(record.get("token") ?? 0), record.get("limit") ?? "1"];
   return [...record].flatMap(([leaseId, text]) => {
     if (!leaseId.includes("#")) return [];
-    const [sessionId = "", until, , units] = text.split(" ");
-    const own = { leaseId, isKept: false, sessionId, units: Number(units), untilMs: Number(until) };
+    const [form, sessionId = "", until, , units] = text.split(" ");
+    const own = { leaseId, isKept: form === "k", sessionId, units: Number(units), untilMs: Number(until) };
     return [{ ...own, mode, era, token: mode === "permits" ? 0 : token, limit: Number(limit) }];
   });
 }

@@ -9,6 +9,7 @@ import { LIMITS, OTHER_LIMITS } from "./limits.js";
 import { SimProcess } from "./process.js";
 import { findForgotten, findGhosts, findLeaks, type Remains } from "./remains.js";
 import { SimServer } from "./server.js";
+import { alone } from "./wishes.js";
 import { World } from "./world.js";
 
 /** In the calm every key must be had again within that time of somebody asking, ms: the longest job, and a takeover. */
@@ -39,6 +40,8 @@ export class Simulation {
   readonly #share: number;
   /** Many jobs that hold keys for a moment: most of them wait. */
   readonly #isCrowded: boolean;
+  /** How likely a job only wants to read. */
+  readonly #readers: number;
   #healedMs = Infinity;
 
   /** `trace` is given a line for whatever happens. */
@@ -48,12 +51,14 @@ export class Simulation {
     this.#startMs = this.#world.nowMs;
     this.#share = this.#world.pick([0, 0, 0.5, 1]);
     this.#isCrowded = this.#world.chance(0.4);
+    this.#readers = this.#world.pick([0, 0.5, 0.8]);
     const isAlive = (pid: number) => this.#processes.some((process) => process.pid === pid && !process.isDead);
     this.#oracle = new Oracle(this.#world, { isAlive, isGentle: isGentle(scenario), held: () => this.#held() }, trace);
     this.#server = new SimServer(this.#world, this.#oracle);
     // Most worlds begin in the middle of things, some with the window of a namespace's first use.
     if (this.#world.chance(0.8)) this.#server.openNamespace(OTHER_LIMITS.recoveryMs);
-    this.#keys = Array.from({ length: scenario.keys }, (_, i) => `key ${i}`);
+    const poolFrom = this.#world.chance(0.2) ? scenario.keys - 1 : Infinity;
+    this.#keys = Array.from({ length: scenario.keys }, (_, i) => (i < poolFrom ? `key ${i}` : `pool ${i}`));
   }
 
   async run(): Promise<Outcome> {
@@ -115,7 +120,7 @@ export class Simulation {
   *#held(): Generator<HeldSomewhere> {
     for (const [i, { held }] of this.#jobs.entries()) {
       const { isDead, name } = this.#processes[i]!;
-      if (!isDead) for (const lease of held) yield { who: name, lease };
+      if (!isDead) for (const [lease, wish] of held) yield { who: name, lease, ...wish };
     }
   }
 
@@ -128,7 +133,9 @@ export class Simulation {
     });
     this.#processes.push(process);
     const jobCount = this.#world.pick(this.#isCrowded ? [1, 3, 6] : [1, 1, 2]);
-    const rules = { keys: this.#keys, jobs: jobCount, blockMsMax: 300, isBrisk: this.#isCrowded };
+    const rules = {
+      ...{ keys: this.#keys, jobs: jobCount, blockMsMax: 300, isBrisk: this.#isCrowded, readers: this.#readers },
+    };
     const jobs = new Jobs(process, this.#oracle, rules, {
       acquired: (key) => {
         this.#acquired.set(key, this.#world.nowMs);
@@ -183,7 +190,7 @@ export class Simulation {
     if (!victim) return;
     let had = 0;
     for (const key of this.#keys) {
-      const taken = victim.locker.acquire(key, { waitMs: FRESH_MS_MAX });
+      const taken = victim.locker.acquire(key, { ...alone(key), waitMs: FRESH_MS_MAX });
       taken.then(
         ({ status }) => (had += status === "SUCCESS" ? 1 : 0),
         (error: unknown) => this.#oracle.report("L1", `${victim.name}, alone: ${String(error)}`, key),
@@ -203,7 +210,7 @@ export class Simulation {
     const fresh = this.#spawn("fresh");
     const got = new Map<string, string>();
     for (const key of this.#keys) {
-      const tried = fresh.locker.acquire(key).then(async (result) => {
+      const tried = fresh.locker.acquire(key, alone(key)).then(async (result) => {
         got.set(key, result.status);
         if (result.status === "SUCCESS") await result.lease.release();
       });

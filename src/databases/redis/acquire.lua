@@ -1,6 +1,7 @@
--- Grant leases: free keys, keys whose lease is of an older era, and keys whose condemned holder is named. Or queue for
--- them. Who is in the queue asks again and again: it is granted the key, or shows that it still waits.
--- Uses: queue
+-- Grant leases: free keys, keys that may be held together, keys whose lease is of an older era, and keys whose
+-- condemned or revoked holder is named. Or queue for them. Who is in the queue asks again and again: it is granted the
+-- key, or shows that it still waits.
+-- Uses: holders, queue
 -- KEYS[1] namespace   KEYS[2] session   KEYS[3...] per element: lease, queue
 -- ARGV[1] fresh era id   ARGV[2] recoveryMs   ARGV[3] generation   ARGV[4] era   ARGV[5] session id   ARGV[6] locker id
 -- ARGV[7] channel where this locker hears of grants, or ""   ARGV[8] monotonic ms of the asker
@@ -8,11 +9,10 @@
 -- mark of holders to replace, tokens wanted, for how long the asker counts as fit, ms (0: it does not wait), lease id
 -- and session id of dead waiters, trace
 -- Returns {status, era, element, ...}; status "ok" | "condemned" | "era" | "generation"; an element is
--- {"granted", token, granted at ms, last token} | {"held", 1, record} | {"queued", ticket, "first" or "", 1, record,
--- lease id and session id of unfit waiters before it, ...} | {"recovering"} | {"error", message}.
+-- {"granted", token, granted at ms, last token} | {"held", count, record, ...} | {"queued", ticket, "first" or "",
+-- count, record, ..., lease id and session id of unfit waiters before it, ...} | {"recovering"} | {"error", message}.
 -- Atomic: the session must not be condemned, nor the era end, between the look at a key and its grant; and nobody may
--- pass one that waits. All that can fail for one element alone is read first; the fence is written before the leases,
--- so that a full memory refuses the whole batch.
+-- pass one that waits. The first write is one that a full memory refuses, and with it the whole batch.
 local era, sessionId, lockerId, channel = ARGV[4], ARGV[5], ARGV[6], ARGV[7]
 local nowUs, nowMs = readClock()
 local ns, err = openNamespace(KEYS[1], ARGV[1], ARGV[2])
@@ -23,29 +23,7 @@ local refused = refusal(KEYS[2], ns, era, ARGV[3])
 if refused then
   return { refused, ns.era }
 end
-
-local out, writes, later, drops, taken, queues, fence = { "ok", ns.era }, {}, {}, {}, {}, {}, ns.fence
-
-local function write(key, ttlMs, lease)
-  lease.raw = packLease(lease.sessionId, lease.number, lease.token, lease.atMs, lease.era, lease.trace)
-  taken[key] = lease
-  writes[#writes + 1] = { key, lease.raw, ttlMs }
-end
-
-local function grant(key, ttlMs, tokens, lease)
-  local first, last = takeBlock(ns, fence, nowUs, tokens)
-  fence = last
-  lease.token, lease.atMs, lease.era = whole(first), whole(nowMs), ns.era
-  write(key, ttlMs, lease)
-  return whole(last)
-end
-
-local function drop(queue, n, id)
-  queue.dropped[id] = true
-  drops[#drops + 1] = function()
-    dropEntry(queue, n, id)
-  end
-end
+local out, later, fence, steadyMs = { "ok", ns.era }, {}, ns.fence, nil
 
 -- Those whose session a contender found dead, if it is still theirs.
 local function dropDead(queue, dead)
@@ -54,15 +32,23 @@ local function dropDead(queue, dead)
     local raw = n and readField(queue, whole(n))
     local entry = raw and readEntry(raw)
     if entry and entry.sessionId == deadSession then
-      drop(queue, n, id)
+      dropEntry(queue, n, id)
     end
   end
 end
 
+-- Whether a lease may be taken: its session was found dead, or it bears the mark of a revocation by force and this
+-- session has been steady for as long as its holder might still have believed in it.
 local function isReplaced(lease, replace)
-  for deadSession, token in string.gmatch(replace, "(%S+) (%d+) %d+") do
-    if lease.sessionId == deadSession and lease.token == token then
-      return true
+  for deadSession, token, mark in string.gmatch(replace, "(%S+) (%d+) (%d+)") do
+    if lease.sessionId == deadSession and lease.token == token and lease.state ~= "k" then
+      if mark == "0" then
+        return true
+      end
+      steadyMs = steadyMs or steadyForMs(KEYS[2], nowMs, ARGV[8])
+      if lease.state == "r" and lease.markedMs == mark then
+        return math.min(steadyMs, nowMs - tonumber(mark)) >= tonumber(lease.steadyMs)
+      end
     end
   end
   return false
@@ -74,104 +60,159 @@ local function enqueue(queue, want)
   local raw = n and readField(queue, whole(n))
   local known = raw and readEntry(raw)
   if not known then
-    queue.tail, queue.exists, queue.dropped = queue.tail + 1, true, queue.dropped or {}
+    queue.tail, queue.exists = queue.tail + 1, true
     n = queue.tail
   end
   local ticket = known and known.ticket or whole(nowUs)
-  later[#later + 1] = function()
-    local entry = packEntry({ id = want.id, sessionId = sessionId, ttlMs = want.ttlMs, era = ns.era,
-      fitUntil = whole(nowMs + want.fitForMs), ticket = ticket, tokens = want.tokens, channel = channel,
-      trace = want.trace })
-    redis.call("HSET", queue.key, "head", whole(queue.head), "tail", whole(queue.tail), whole(n), entry, want.id,
-      whole(n))
-    redis.call("PEXPIRE", queue.key, QUEUE_KEEP_MS)
-  end
+  local entry = packEntry({ mode = want.mode, id = want.id, sessionId = sessionId, ttlMs = want.ttlMs, era = ns.era,
+    fitUntil = whole(nowMs + want.fitForMs), ticket = ticket, units = want.units, tokens = want.tokens,
+    channel = channel, trace = want.trace })
+  redis.call("HSET", queue.key, "head", whole(queue.head), "tail", whole(queue.tail), "limit", whole(want.limit),
+    whole(n), entry, want.id, whole(n))
+  redis.call("PEXPIRE", queue.key, QUEUE_KEEP_MS)
   return ticket
 end
 
-local function element(key, queueKey, want)
-  local lease, problem = taken[key], nil
-  if not lease then
-    lease, problem = readLease(key)
+-- Asked again: its lease lives from now on, and is this session's, also if that followed a condemned one.
+local function grantAgain(key, held, lease, want)
+  if held.mode ~= "x" then
+    lease.sessionId, lease.untilMs = sessionId, endOf(nowMs, want.ttlMs)
+    writeHolder(held, want.id, lease, nowMs)
+  elseif lease.sessionId ~= sessionId then
+    local raw = packLease(sessionId, lease.number, lease.token, lease.atMs, ns.era, lease.trace)
+    redis.call("SET", key, raw, "PX", want.ttlMs)
+  else
+    later[#later + 1] = function() -- at the end: as a first write it would let grants through when memory is full
+      redis.call("PEXPIRE", key, want.ttlMs)
+    end
   end
-  if lease == nil then
+  return { "granted", lease.token, lease.atMs, lease.token }
+end
+
+-- What holds the key, less what counts for nothing any more.
+local function look(key, want)
+  local held, problem = readHeld(key, want.mode)
+  if held == nil then
+    return nil, problem
+  end
+  if not counts(held, ns.era) then
+    return false
+  end
+  if held.mode ~= "x" then
+    local isOver = want.replace ~= "" and not ns.recovering and function(id, lease)
+      lease.token = held.token
+      return id ~= want.id and isReplaced(lease, want.replace)
+    end
+    return prune(held, nowMs, isOver or nil)
+  end
+  return held
+end
+
+-- Permits are given out by one limit, and go with no other mode.
+local function misfit(want, mode, limit)
+  if (want.mode == "p") ~= (mode == "p") or want.limit ~= limit or want.units > math.max(1, want.limit) then
+    return { "error", "PULSELOCK_MODE " .. want.modeWord .. ", " .. mode .. " " .. whole(limit) }
+  end
+end
+
+local function answer(words, held, unfit)
+  local told = describe(held, nowUs)
+  words[#words + 1] = whole(#told)
+  for _, list in ipairs({ told, unfit }) do
+    for _, word in ipairs(list) do
+      words[#words + 1] = word
+    end
+  end
+  return words
+end
+
+-- Those who wait are granted what they can be first. Returns what holds the key then, the entry before which it ended,
+-- or nil and an error.
+local function letOthersFirst(key, held, queue, want, unfit)
+  if queue.limit ~= want.limit then
+    local first = firstFit(queue, ns.era, nowMs)
+    if first then
+      return nil, misfit(want, queue.limit > 0 and "p" or "x", queue.limit)
+    end
+    redis.call("DEL", queue.key) -- nobody in it can be granted anything, and its limit is no longer in use
+    queue.head, queue.tail, queue.exists, queue.stale = 1, 0, nil, {}
+    return held
+  end
+  dropDead(queue, want.dead)
+  if ns.recovering then
+    return held, (firstFit(queue, ns.era, nowMs, want.id, nil, unfit))
+  end
+  return grantNext(ns, key, held, queue, nowUs, nowMs, want.id, unfit)
+end
+
+local function element(key, queueKey, want)
+  local held, problem = look(key, want)
+  if held == nil then
     return { "error", problem }
   end
-  if lease and lease.era ~= ns.era then
-    lease = false
+  local own = findLease(held, lockerId, want.number)
+  if own and own.state == "x" then
+    return grantAgain(key, held, own, want)
   end
-  if lease and sameLease(lease, lockerId, want.number) then
-    if lease.sessionId == sessionId then
-      later[#later + 1] = function() -- its owner counts from this asking, not from the one whose answer was lost
-        redis.call("PEXPIRE", key, want.ttlMs)
-      end
-    else
-      lease.sessionId = sessionId -- asked again by the session that followed the condemned one
-      write(key, want.ttlMs, lease)
-    end
-    return { "granted", lease.token, lease.atMs, lease.token }
+  if held and held.mode == "x" and isReplaced(held, want.replace) then
+    held = false
   end
-  local isHeld = lease and not isReplaced(lease, want.replace)
-  if isHeld and want.fitForMs == 0 then
-    return { "held", "1", lease.raw }
+  local mistake = misfit(want, held and held.mode or want.mode, held and held.mode ~= "x" and held.limit or want.limit)
+  if mistake then
+    return mistake
   end
-  if not isHeld and ns.recovering then
+  local isFree = isCompatible(held, want)
+  if not isFree and want.fitForMs == 0 then
+    return answer({ "held" }, held, {})
+  end
+  if isFree and ns.recovering then
     return { "recovering" }
   end
-
-  local queue = queues[queueKey]
+  local queue, first, unfit = nil, nil, {}
+  queue, problem = openQueue(queueKey)
   if not queue then
-    queue, problem = openQueue(queueKey)
-    if not queue then
-      return { "error", problem }
-    end
-    queues[queueKey] = queue
+    return { "error", problem }
   end
-  local first, n, unfit
   if queue.exists then
-    dropDead(queue, want.dead)
-    first, n, unfit = firstFit(queue, ns.era, nowMs, want.id)
-  end
-  if not isHeld then
-    local own = { sessionId = sessionId, number = want.number, trace = want.trace }
-    if not first or first.id == want.id then
-      if n then
-        drop(queue, n, want.id)
-      end
-      local last = grant(key, want.ttlMs, want.tokens, own)
-      return { "granted", own.token, own.atMs, last }
+    held, first = letOthersFirst(key, held, queue, want, unfit)
+    if held == nil then
+      return first
     end
-    lease = { sessionId = first.sessionId, number = string.match(first.id, "#(%d+)$"), trace = first.trace }
-    local last = grant(key, first.ttlMs, first.tokens, lease)
-    drop(queue, n, first.id)
-    tellGranted(first, lease.number, lease.token, last, lease)
-    if want.fitForMs == 0 then
-      return { "held", "1", lease.raw }
-    end
-    return { "queued", enqueue(queue, want), "", "1", lease.raw } -- whether it is the first now, its next asking tells
   end
   local isFirst = not first or first.id == want.id
-  return { "queued", enqueue(queue, want), isFirst and "first" or "", "1", lease.raw, unpack(unfit or {}) }
+  if isFirst and isCompatible(held, want) then
+    local lease, token, last = { sessionId = sessionId, number = want.number, trace = want.trace }, nil, nil
+    held, token, last = grant(ns, key, held, want, lease, nowUs, nowMs)
+    local n = findEntry(queue, want.id)
+    if n then
+      dropEntry(queue, n, want.id)
+    end
+    if want.mode ~= "x" then
+      grantNext(ns, key, held, queue, nowUs, nowMs) -- those behind it that may hold the key with it
+    end
+    dropStale(queue)
+    return { "granted", token, lease.atMs, last }
+  end
+  if want.fitForMs == 0 then
+    dropStale(queue)
+    return answer({ "held" }, held, {})
+  end
+  local ticket = enqueue(queue, want)
+  dropStale(queue)
+  return answer({ "queued", ticket, isFirst and "first" or "" }, held, unfit)
 end
 
 for i = 3, #KEYS, 2 do
   local a = 9 + (i - 3) * 4
-  local want = { id = lockerId .. "#" .. ARGV[a], number = ARGV[a], ttlMs = ARGV[a + 1], replace = ARGV[a + 3],
-    tokens = tonumber(ARGV[a + 4]), fitForMs = tonumber(ARGV[a + 5]), dead = ARGV[a + 6], trace = ARGV[a + 7] }
-  out[#out + 1] = element(KEYS[i], KEYS[i + 1], want)
+  local mode, units, limit = readMode(ARGV[a + 2])
+  out[#out + 1] = element(KEYS[i], KEYS[i + 1], { id = lockerId .. "#" .. ARGV[a], number = ARGV[a],
+    ttlMs = ARGV[a + 1], mode = mode, units = units, limit = limit, modeWord = ARGV[a + 2], replace = ARGV[a + 3],
+    tokens = tonumber(ARGV[a + 4]), fitForMs = tonumber(ARGV[a + 5]), dead = ARGV[a + 6], trace = ARGV[a + 7] })
 end
-if fence > ns.fence then
-  redis.call("HSET", KEYS[1], "fence", whole(fence))
+if ns.fence > fence then
+  redis.call("HSET", KEYS[1], "fence", whole(ns.fence))
 end
-for _, w in ipairs(writes) do
-  redis.call("SET", w[1], w[2], "PX", w[3])
-end
--- Last, since as a first write some of these would let the grants through when memory is full; and what leaves after
--- what enters, so that a queue is not removed in between.
 for _, act in ipairs(later) do
-  act()
-end
-for _, act in ipairs(drops) do
   act()
 end
 return out

@@ -111,7 +111,8 @@ local function packLease(sessionId, number, token, atMs, era, trace)
   return FORMAT .. " x " .. sessionId .. " " .. number .. " " .. token .. " " .. atMs .. " " .. era .. " " .. trace
 end
 
--- Returns the record as a table, false when there is none, or nil and the error of a value that is not ours.
+-- Returns the record as a table, false when there is none, or nil and the error of a value that is not ours. Its state
+-- is "x" held, and in format 2 "k" kept, though its job is over, or "r" revoked by force, since markedMs.
 local function readLease(key)
   local raw = redis.pcall("GET", key)
   if type(raw) == "table" and raw.err then
@@ -120,8 +121,9 @@ local function readLease(key)
   if not raw then
     return false
   end
-  local format = string.match(raw, "^(%d+) %a ")
-  if format and tonumber(format) > FORMAT then
+  local format, state = string.match(raw, "^(%d+) (%a) ")
+  local isMarked = format == "2" and (state == "k" or state == "r")
+  if format and tonumber(format) > FORMAT and not isMarked then
     return nil, "PULSELOCK_NEWER lease record has format " .. format
   end
   local sessionId, number, token, atMs, era, trace =
@@ -129,7 +131,15 @@ local function readLease(key)
   if not sessionId then
     return nil, "PULSELOCK_FOREIGN the value is not a lease record"
   end
-  return { sessionId = sessionId, number = number, token = token, atMs = atMs, era = era, trace = trace, raw = raw }
+  local lease = { mode = "x", state = isMarked and state or "x", sessionId = sessionId, number = number, token = token,
+    atMs = atMs, era = era, trace = trace, raw = raw }
+  if lease.state == "r" then
+    lease.markedMs, lease.steadyMs, lease.trace = string.match(trace, "^(%d+) (%d+) (.*)$")
+    if not lease.trace then
+      return nil, "PULSELOCK_FOREIGN the value is not a lease record"
+    end
+  end
+  return lease
 end
 
 -- A lease id is the locker and a number; the session under it may have changed since.

@@ -6,14 +6,22 @@ import { toStoreError } from "./redis-errors.js";
 
 /** The format of records that we write, as in prelude.lua. */
 const FORMAT = 1;
-const LEASE = /^\d+ \w (\S+) (\d+) (\d+) (\d+) (\S+) ([^]*)$/;
+/** Format 2 has leases that are kept, revoked by force, and one of several that hold a key together. */
+const LEASE = /^(?:1 \w|2 ([krsp])) (\S+) (\d+) (\d+) (\d+) (\S+) ([^]*)$/;
+/** What stands before the trace in format 2: units and state, or when it was revoked and how long its holder has. */
+const MORE = { k: /^()()([^]*)$/, r: /^\d+ \d+ ()()([^]*)$/, s: /^(\d+) (\w) ([^]*)$/, p: /^(\d+) (\w) ([^]*)$/ };
+const MODES = { k: "exclusive", r: "exclusive", s: "shared", p: "permits" } as const;
 
 export function parseLease(key: string, raw: string): LeaseRecord {
-  const format = /^(\d+) \w /.exec(raw)?.[1];
-  if (Number(format) > FORMAT) throw refusal(key, `PULSELOCK_NEWER lease record has format ${format}`);
+  const format = /^(\d+ \w) /.exec(raw)?.[1];
+  if (format && Number(format.split(" ")[0]) > FORMAT && !/^2 [krsp]$/.test(format)) {
+    throw refusal(key, `PULSELOCK_NEWER lease record has format ${format}`);
+  }
   const match = LEASE.exec(raw);
-  if (!match) throw refusal(key, "PULSELOCK_FOREIGN the value is not a lease record");
-  const [, sessionId, leaseNumber, fencingToken, acquiredAtMs, era, trace] = match as unknown as string[];
+  const kind = match?.[1] as keyof typeof MORE | undefined;
+  const more = kind ? MORE[kind].exec(match![7]!) : undefined;
+  if (!match || (kind && !more)) throw refusal(key, "PULSELOCK_FOREIGN the value is not a lease record");
+  const [, , sessionId, leaseNumber, fencingToken, acquiredAtMs, era, trace] = match as unknown as string[];
   return {
     key,
     sessionId: sessionId!,
@@ -21,10 +29,10 @@ export function parseLease(key: string, raw: string): LeaseRecord {
     fencingToken: Number(fencingToken),
     acquiredAtMs: Number(acquiredAtMs),
     era: era!,
-    trace: trace!,
-    mode: "exclusive",
-    units: 1,
-    isKept: false,
+    trace: more ? more[3]! : trace!,
+    mode: kind ? MODES[kind] : "exclusive",
+    units: Number(more?.[1] || 1),
+    isKept: kind === "k" || more?.[2] === "k",
   };
 }
 

@@ -92,8 +92,9 @@ export class RedisLeases implements LeaseStore {
   }
 
   async readHolders(key: string): Promise<LeaseRecord[]> {
-    const raw = await this.#use().get(this.#keys.lease(key));
-    return raw === null ? [] : [parseLease(key, raw)];
+    const keys = [this.#keys.lease(key), this.#keys.queue(key)];
+    const [, ...holders] = await this.#run("read-holders", keys, ["", ""]);
+    return holders.map((raw) => parseLease(key, raw));
   }
 
   async readSession(sessionId: string, contender: Identity): Promise<SessionSnapshot> {

@@ -1,4 +1,5 @@
 import type { AcquireAnswer, AcquireRequest, StorePush, Waiter } from "../database.js";
+import { LockModeError } from "../../errors.js";
 import { toStoreError } from "./redis-errors.js";
 import type { ScriptConnection } from "./connection.js";
 import { parseLease } from "./records.js";
@@ -31,8 +32,28 @@ export function acquireAnswer(key: string, element: readonly string[]): AcquireA
     return { status, holders, isFirst: b === "first", unfit, ticket: Number(a) };
   }
   if (status === "recovering") return { status };
-  return { status: "error", error: toStoreError(new Error(a), JSON.stringify(key)) };
+  return { status: "error", error: modeError(key, a!) ?? toStoreError(new Error(a), JSON.stringify(key)) };
 }
+
+function modeError(key: string, words: string): LockModeError | undefined {
+  const match = /^PULSELOCK_MODE (\w)(?: (\d+) (\d+))?, (\w) (\d+)$/.exec(words);
+  if (!match) return undefined;
+  const [wanted, take, limit, known, knownLimit] = match.slice(1);
+  if (wanted !== known) {
+    const rule = `does not go with that in which the key is in use (${MODES[known as keyof typeof MODES]})`;
+    return new LockModeError(key, "mode", MODES[wanted as keyof typeof MODES], rule);
+  }
+  if (limit !== knownLimit) {
+    return new LockModeError(
+      key,
+      "permits.limit",
+      Number(limit),
+      `must be that with which it is in use, ${knownLimit}`,
+    );
+  }
+  return new LockModeError(key, "permits.take", Number(take), `must be at most permits.limit, ${limit}`);
+}
+const MODES = { x: "exclusive", s: "shared", p: "permits" };
 
 function toWaiters(words: readonly string[]): Waiter[] {
   const waiters: Waiter[] = [];

@@ -1,6 +1,6 @@
 -- Give leases back, withdraw what may have been granted, leave queues: one word for all, as an asker that goes cannot
 -- know which of them it is. Only the lease and the entry of that number: never others of the same owner.
--- Uses: queue
+-- Uses: holders, queue
 -- KEYS[1] namespace   KEYS[2] session   KEYS[3...] per element: lease, queue
 -- ARGV[1] fresh era id   ARGV[2] recoveryMs   ARGV[3] generation   ARGV[4] locker id   ARGV[5...] per element: lease
 -- number, for how long after its grant the key is kept, ms
@@ -31,48 +31,75 @@ local function isOpen()
   return ns and not ns.recovering
 end
 
-local function handOn(key, queue)
-  local entry, n = firstFit(queue, ns.era, nowMs, nil)
-  if not entry then
-    return -- the dead keep nobody else out: the first that asks is granted it
+-- Also when a waiter merely leaves: behind a writer that gives up stand readers.
+local function handOn(key, held, queue)
+  if not counts(held, ns.era) then
+    held = false
   end
-  local first, last = takeBlock(ns, ns.fence, nowUs, entry.tokens)
-  ns.fence = last
-  local number = string.match(entry.id, "#(%d+)$")
-  local lease = { atMs = whole(nowMs), era = ns.era, sessionId = entry.sessionId }
-  redis.call("HSET", KEYS[1], "fence", whole(last))
-  redis.call("SET", key, packLease(entry.sessionId, number, whole(first), lease.atMs, ns.era, entry.trace), "PX",
-    entry.ttlMs)
-  dropEntry(queue, n, entry.id)
-  tellGranted(entry, number, whole(first), whole(last), lease)
+  local fence = ns.fence
+  grantNext(ns, key, prune(held, nowMs), queue, nowUs, nowMs)
+  dropStale(queue)
+  if ns.fence > fence then
+    redis.call("HSET", KEYS[1], "fence", whole(ns.fence))
+  end
 end
 
-local function element(key, queueKey, number)
+-- Until its time is over since the grant the key stays taken, whoever ends meanwhile. Returns what holds it now.
+local function keep(key, held, lease, leftMs, storeMs)
+  if held.mode ~= "x" then
+    lease.state, lease.untilMs = "k", storeMs + leftMs
+    writeHolder(held, lease.id, lease, storeMs)
+    return held
+  end
+  redis.call("SET", key, string.gsub(lease.raw, "^%d+ %a", "2 k", 1), "PX", whole(leftMs))
+  lease.state = "k"
+  return lease
+end
+
+local function giveBack(key, held, lease, keepMs)
+  if lease.state == "k" then
+    return held -- asked again
+  end
+  if keepMs > 0 and lease.state == "x" then
+    local _, storeMs = readClock()
+    local leftMs = tonumber(lease.atMs) + keepMs - storeMs
+    if leftMs > 0 then
+      return keep(key, held, lease, leftMs, storeMs)
+    end
+  end
+  if held.mode ~= "x" then
+    return removeHolder(held, lease)
+  end
+  redis.call("DEL", key)
+  return false
+end
+
+local function element(key, queueKey, number, keepMs)
   local queue = openQueue(queueKey) -- nil: not ours. A key can be given back nevertheless
   local id = lockerId .. "#" .. number
   local n = queue and findEntry(queue, id)
   if n then
     dropEntry(queue, n, id)
   end
-  local lease, problem = readLease(key)
-  if lease == nil then
+  local held, problem = readHeld(key, "x")
+  if held == nil then
     return { "error", problem }
   end
-  local isOwn = lease and sameLease(lease, lockerId, number)
-  if lease and not isOwn then
-    return { "other", lease.raw }
-  end
-  if isOwn then
-    redis.call("DEL", key)
+  local lease = findLease(held, lockerId, number)
+  if lease then
+    held = giveBack(key, held, lease, keepMs)
   end
   if queue and queue.exists and isOpen() then
-    handOn(key, queue)
+    handOn(key, held, queue)
   end
-  return { isOwn and "released" or "absent" }
+  if not lease and held and held.mode == "x" then
+    return { "other", held.raw }
+  end
+  return { lease and "released" or "absent" }
 end
 
 local out = {}
 for i = 3, #KEYS, 2 do
-  out[#out + 1] = element(KEYS[i], KEYS[i + 1], ARGV[2 + i])
+  out[#out + 1] = element(KEYS[i], KEYS[i + 1], ARGV[2 + i], tonumber(ARGV[3 + i]))
 end
 return out

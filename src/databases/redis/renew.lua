@@ -1,4 +1,5 @@
 -- Is it still ours? And, for a lease whose job has beaten: keep it for another lock TTL.
+-- Uses: holders
 -- KEYS[1] namespace   KEYS[2] session   KEYS[3...] lease, one an element
 -- ARGV[1] fresh era id   ARGV[2] recoveryMs   ARGV[3] generation   ARGV[4] era   ARGV[5] session id   ARGV[6] locker id
 -- ARGV[7...] per element: lease number, token, lock TTL in ms (0: only look)
@@ -13,20 +14,36 @@ local refused = refusal(KEYS[2], ns, ARGV[4], ARGV[3])
 if refused then
   return { refused, ns.era }
 end
+local _, nowMs = readClock()
 local out = { "ok", ns.era }
+local function prolong(key, held, lease, ttlMs)
+  if held.mode == "x" then
+    redis.call("PEXPIRE", key, ttlMs)
+  else
+    lease.untilMs = endOf(nowMs, ttlMs)
+    writeHolder(held, lease.id, lease, nowMs)
+  end
+end
+
 for i = 3, #KEYS do
   local a = 7 + (i - 3) * 3
-  local lease, problem = readLease(KEYS[i])
-  if lease == nil then
+  local held, problem = readHeld(KEYS[i], "x")
+  if held == nil then
     out[i] = { "error", problem }
-  elseif lease and lease.era == ns.era and lease.sessionId == ARGV[5] and lease.token == ARGV[a + 1]
-    and lease.number == ARGV[a] then
-    if ARGV[a + 2] ~= "0" then
-      redis.call("PEXPIRE", KEYS[i], ARGV[a + 2])
-    end
-    out[i] = { "held" }
   else
-    out[i] = { "lost", lease and lease.era == ns.era and lease.raw or "" }
+    if held and held.era ~= ns.era then
+      held = false
+    end
+    local lease = findLease(held, ARGV[6], ARGV[a])
+    local isHeld = lease and lease.state == "x" and lease.sessionId == ARGV[5] and lease.token == ARGV[a + 1]
+    if isHeld and (lease.untilMs or nowMs + 1) > nowMs then
+      if ARGV[a + 2] ~= "0" then
+        prolong(KEYS[i], held, lease, ARGV[a + 2])
+      end
+      out[i] = { "held" }
+    else
+      out[i] = { "lost", takenBy(held) }
+    end
   end
 end
 return out

@@ -1,4 +1,5 @@
 -- Take the leases that nobody has taken from this locker's condemned session over to its new one.
+-- Uses: holders
 -- KEYS[1] namespace   KEYS[2] new session   KEYS[3...] lease, one an element
 -- ARGV[1] fresh era id   ARGV[2] recoveryMs   ARGV[3] generation   ARGV[4] era   ARGV[5] new session id   ARGV[6]
 -- locker id
@@ -15,18 +16,34 @@ local refused = refusal(KEYS[2], ns, ARGV[4], ARGV[3])
 if refused then
   return { refused, ns.era }
 end
+local _, nowMs = readClock()
 local out = { "ok", ns.era }
+local function own(key, held, lease, ttlMs)
+  if held.mode == "x" then
+    redis.call("SET", key, packLease(ARGV[5], lease.number, lease.token, lease.atMs, ns.era, lease.trace), "PX", ttlMs)
+  else
+    lease.sessionId, lease.untilMs = ARGV[5], endOf(nowMs, ttlMs)
+    writeHolder(held, lease.id, lease, nowMs)
+  end
+end
+
 for i = 3, #KEYS do
   local a = 7 + (i - 3) * 3
-  local lease, problem = readLease(KEYS[i])
-  if lease == nil then
+  local held, problem = readHeld(KEYS[i], "x")
+  if held == nil then
     out[i] = { "error", problem }
-  elseif lease and lease.era == ns.era and sameLease(lease, ARGV[6], ARGV[a]) and lease.token == ARGV[a + 1] then
-    redis.call("SET", KEYS[i], packLease(ARGV[5], lease.number, lease.token, lease.atMs, ns.era, lease.trace),
-      "PX", ARGV[a + 2])
-    out[i] = { "held" }
   else
-    out[i] = { "lost", lease and lease.era == ns.era and lease.raw or "" }
+    if held and held.era ~= ns.era then
+      held = false
+    end
+    local lease = findLease(held, ARGV[6], ARGV[a])
+    local isHeld = lease and lease.state == "x" and lease.token == ARGV[a + 1]
+    if isHeld and (lease.untilMs or nowMs + 1) > nowMs then
+      own(KEYS[i], held, lease, ARGV[a + 2])
+      out[i] = { "held" }
+    else
+      out[i] = { "lost", takenBy(held) }
+    end
   end
 end
 return out

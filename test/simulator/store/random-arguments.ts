@@ -75,8 +75,24 @@ export class RandomArguments {
   /** Who has the key, as its record says. */
   protected holder(key: string): [sessionId: string, token: string, number: string] {
     const raw = this.twins.entries().find((entry) => entry.key === key)?.value;
+    if (typeof raw === "object") return this.#oneOf(raw);
     const words = typeof raw === "string" ? raw.split(" ") : [];
     return [words[2] ?? "", words[4] ?? "7", words[3] ?? "1"];
+  }
+
+  /** One of those who hold it together. */
+  #oneOf(record: readonly (readonly string[])[]): [sessionId: string, token: string, number: string] {
+    const field = (name: string): string | undefined => record.find(([known]) => known === name)?.[1];
+    const leases = record.filter(([name]) => name?.includes("#"));
+    const [id = "a#1", value = ""] = leases.length > 0 ? this.pick(leases) : [];
+    return [value.split(" ")[1] ?? "", field("token") ?? "7", id.slice(id.lastIndexOf("#") + 1)];
+  }
+
+  /** Mostly one that goes with how the key is held. */
+  protected mode(key: string): string {
+    const raw = this.twins.entries().find((entry) => entry.key === key)?.value;
+    const usual = typeof raw === "object" ? ["s", "s", "p 1 3", "p 2 3"] : ["x", "x", "x", "s", "p 1 3"];
+    return this.random() < 0.8 ? this.pick(usual) : this.pick(["x", "s", "p 2 3", "p 1 4", "p 4 3"]);
   }
 
   protected held(key: string): ScriptArgument[] {

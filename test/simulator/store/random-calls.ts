@@ -39,7 +39,7 @@ export class RandomCalls extends RandomArguments {
         this.twins.call("ping", keys, [this.era(), 2_500, this.currentEra(), this.monoMs(), 0, 3_600_000]);
       }
     });
-    for (let i = 0; i < 10; i++) {
+    for (let i = 0; i < 25; i++) {
       this.#script(id);
       this.careful = this.random() < 0.8;
     }
@@ -90,7 +90,15 @@ export class RandomCalls extends RandomArguments {
     ];
     const queued = leases.flatMap((key) => [key, queueOf(key)]);
     const wanted = (key: string): ScriptArgument[] => {
-      return [number(), this.ttl(), "x", ...replaced(key), this.pick([1, 1, 50, 1e7]), ...this.waits(), this.trace()];
+      return [
+        number(),
+        this.ttl(),
+        this.mode(key),
+        ...replaced(key),
+        this.pick([1, 1, 50, 1e7]),
+        ...this.waits(),
+        this.trace(),
+      ];
     };
     const acts = [
       () => run("begin", keys, this.beginArgs(this.pick(["new", "new", "trusted", "provisional"]))),
@@ -102,10 +110,15 @@ export class RandomCalls extends RandomArguments {
       () =>
         run("reassert", batch, [
           ...head,
-          ...each((key) => [...this.held(key), this.ttl(), 5, "x", ...this.end(key), this.trace()]),
+          ...each((key) => [...this.held(key), this.ttl(), 5, this.mode(key), ...this.end(key), this.trace()]),
         ]),
       () =>
-        run("release", [...keys, ...queued], [...head.slice(0, 3), head[5]!, ...each((key) => [this.given(key), 0])]),
+        run(
+          "release",
+          [...keys, ...queued],
+          [...head.slice(0, 3), head[5]!, ...each((key) => [this.given(key), this.pick([0, 0, 1e9])])],
+        ),
+      () => run("read-holders", queued.slice(0, 2), [`${head[5]}#${number()}`, this.random() < 0.5 ? "" : 7]),
       () => run("read-session", [sessionOf(other), keys[1]!], [channelOf(other), this.monoMs()]),
       () => run("condemn", [keys[0]!, sessionOf(other), keys[1]!], [...common, ...this.condemnArgs(other)]),
       () => run("tombstone", [...keys, sessionOf(other)], [...common, this.currentEra(), 600_000]),

@@ -1,0 +1,52 @@
+// What members have left in a Redis.
+
+import type { Redis } from "ioredis";
+import { entriesIn, holdersIn, lockerOf, type Stored } from "../simulator/records-seen.js";
+import type { StoredHolder } from "./backend.js";
+
+/** Leases of sessions that are not condemned; those that are only kept for a while are nobody's. */
+export async function readHolders(client: Redis, prefix: string): Promise<StoredHolder[]> {
+  const leases = await client.keys(`${prefix}l:*`);
+  const holders = leases.map(async (name): Promise<StoredHolder[]> => {
+    const key = name.slice(`${prefix}l:`.length);
+    const held = holdersIn(await readAny(client, name)).filter(({ isKept }) => !isKept);
+    const stored = held.map(async ({ sessionId, token }): Promise<StoredHolder[]> => {
+      const [pid, dead] = await client.hmget(`${prefix}s:${sessionId}`, "pid", "dead");
+      return pid && !dead ? [{ key, token, session: sessionId, pid: Number(pid) }] : [];
+    });
+    return (await Promise.all(stored)).flat();
+  });
+  return (await Promise.all(holders)).flat();
+}
+
+/**
+ * When every locker has closed: no lease, no place in a queue but those of the killed, who have left their sessions
+ * behind, and nothing that stays for ever but the namespace.
+ */
+export async function readLeftovers(client: Redis, prefix: string): Promise<string[]> {
+  const names = await client.keys("*");
+  const sessions = names
+    .filter((name) => name.startsWith(`${prefix}s:`))
+    .map((name) => name.slice(`${prefix}s:`.length));
+  const killed = new Set(sessions.map(lockerOf));
+  const found: string[] = [];
+  for (const name of names) {
+    if (name.startsWith(`${prefix}l:`)) found.push(`${name} = ${JSON.stringify(asJson(await readAny(client, name)))}`);
+    else if (name.startsWith(`${prefix}q:`)) {
+      const places = entriesIn(await readAny(client, name)).filter(({ leaseId }) => !killed.has(lockerOf(leaseId)));
+      found.push(...places.map(({ leaseId }) => `${name}: a place of ${leaseId}`));
+    } else if (name.startsWith(`${prefix}b:`)) {
+      if (!killed.has(lockerOf(name.slice(`${prefix}b:`.length)))) found.push(`${name} says that a task waits`);
+    } else if (name !== `${prefix}n` && (await client.pttl(name)) < 0) found.push(`${name} lives for ever`);
+  }
+  return found;
+}
+
+async function readAny(client: Redis, name: string): Promise<Stored> {
+  if ((await client.type(name)) === "hash") return new Map(Object.entries(await client.hgetall(name)));
+  return (await client.get(name)) ?? undefined;
+}
+
+function asJson(stored: Stored): unknown {
+  return stored instanceof Map ? [...stored] : stored;
+}
