@@ -2,7 +2,7 @@
 
 import type { Mutant } from "./mutant.js";
 
-const contract = ["contract/database-contract"];
+const contract = ["databases/redis/redis-database"];
 
 const queue: readonly Mutant[] = [
   {
@@ -161,7 +161,7 @@ const clients: readonly Mutant[] = [
     file: "src/acquisition.ts",
     find: "return isYoung && push.sessionId === sessionId && push.era === era && session.isCurrent(stamp);",
     replace: "return isYoung;",
-    caughtBy: ["waiting/queue"],
+    caughtBy: ["waiting/queueing"],
     protocol: true,
   },
   {
@@ -170,7 +170,7 @@ const clients: readonly Mutant[] = [
     file: "src/acquisition.ts",
     find: "return { grant: attempt.grant(push, answered) };",
     replace: "return { grant: attempt.grant(push, { ...answered, sent: readInstant(this.#deps.clock) }) };",
-    caughtBy: ["waiting/queue"],
+    caughtBy: ["waiting/queueing"],
     protocol: true,
   },
   {
@@ -188,7 +188,7 @@ const clients: readonly Mutant[] = [
     file: "src/acquisition.ts",
     find: "const WAITER_POLL_MS = 1_000;",
     replace: "const WAITER_POLL_MS = 1_000_000;",
-    caughtBy: ["waiting/queue"],
+    caughtBy: ["waiting/queueing"],
     protocol: true,
   },
   {
