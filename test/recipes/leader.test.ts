@@ -42,10 +42,10 @@ function campaign(candidate: Locker, role: string) {
 }
 
 const untilLeads = (leases: readonly Lease[], count = 1): Promise<unknown> =>
-  waitUntil(() => leases.length, count, { deadlineMs: 5_000, what: "how often it led" });
+  waitUntil(() => leases.length, count, { deadlineMs: 20_000, what: "how often it led" });
 
 const untilHeldBy = (role: string, is: (holder: Holder | undefined) => boolean): Promise<Holder | undefined> =>
-  waitUntil(() => other.readHolder(role), is, { deadlineMs: 5_000, what: `the holder of ${role}` });
+  waitUntil(() => other.readHolder(role), is, { deadlineMs: 20_000, what: `the holder of ${role}` });
 
 test("of two candidates one leads, and the other follows when that one is stopped", async () => {
   const role = newKey("role");

@@ -173,12 +173,12 @@ test("a job whose lease is lost while it is queued is not executed", async () =>
 });
 
 test("a queued job keeps its lease for longer than a lock TTL, though nobody beats", async () => {
-  const ttl = { sessionTtlMs: 600, pingIntervalMs: 50, disconnectGraceMs: 300, lockTtlMs: 1_500 };
-  await using brief = openLocker(redis.url, prefix, ttl);
+  const lockTtlMs = 2_000;
+  await using brief = openLocker(redis.url, prefix, { lockTtlMs });
   const key = newKey();
   const queued = submit(brief, key, "until-executed");
   await until(queued, "queued");
-  await new Promise((resolve) => setTimeout(resolve, 2 * ttl.lockTtlMs)); // waits: longer than the lease would live
+  await new Promise((resolve) => setTimeout(resolve, 2 * lockTtlMs)); // waits: longer than the lease would live
   assert.ok(await isRefused(submit(other, key, "until-executed")));
   await end(queued);
 });
