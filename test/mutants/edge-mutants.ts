@@ -31,7 +31,7 @@ export const edgeMutants: readonly Mutant[] = [
   {
     name: "slow-reconnect-of-the-main-thread",
     rule: "L1, ADR 0005",
-    file: "src/databases/redis/redis-leases.ts",
+    file: "src/databases/redis/lease-connection.ts",
     find: "const RECONNECT_MS_MAX = 250;",
     replace: "const RECONNECT_MS_MAX = 5_000;",
     caughtBy: ["databases/redis/reconnect"],
@@ -39,7 +39,7 @@ export const edgeMutants: readonly Mutant[] = [
   {
     name: "generation-stays",
     rule: "S5, ADR 0005",
-    file: "src/databases/redis/redis-leases.ts",
+    file: "src/databases/redis/lease-connection.ts",
     find: "this.#generation += 1;",
     replace: "this.#generation = 1;",
     protocol: true,

@@ -88,6 +88,17 @@ const queue: readonly Mutant[] = [
   },
 ];
 
+const revoking: readonly Mutant[] = [
+  {
+    name: "force-release-without-waiting",
+    rule: "S1, ADR 0008",
+    file: "src/databases/redis/acquire.lua",
+    find: "return math.min(steadyMs, nowMs - tonumber(mark)) >= tonumber(lease.steadyMs)",
+    replace: "return true",
+    caughtBy: contract,
+  },
+];
+
 const tokens: readonly Mutant[] = [
   {
     name: "hand-off-does-not-raise-the-fence",
@@ -211,4 +222,4 @@ const clients: readonly Mutant[] = [
   },
 ];
 
-export const waitingMutants: readonly Mutant[] = [...queue, ...tokens, ...clients];
+export const waitingMutants: readonly Mutant[] = [...queue, ...revoking, ...tokens, ...clients];
