@@ -160,7 +160,7 @@ export const grantingScriptMutants: readonly Mutant[] = [
     rule: "S1",
     file: "src/databases/redis/renew.lua",
     find: "local lease = findLease(held, ARGV[6], ARGV[a])\n    local isHeld = lease and",
-    replace: "local lease = held\n    local isHeld = lease or",
+    replace: "local lease = held\n    local isHeld = lease and true or lease and",
     protocol: true,
     caughtBy: ["databases/redis/redis-database"],
   },
