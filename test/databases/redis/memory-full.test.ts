@@ -140,7 +140,7 @@ test("a connection that is new when memory is full is heard by its first release
   assert.equal((await again.condemn(owner.sessionId)).status, "condemned");
 });
 
-test("a key that is given back goes to those who wait, exclusive and shared, with their tokens and the fence", async () => {
+test("a key that is given back goes to those who wait, exclusive and shared, and the fence moves", async () => {
   const [holder, waiter, one, two] = [
     await stage.begun(),
     await stage.begun(),
@@ -165,7 +165,7 @@ test("a key that is given back goes to those who wait, exclusive and shared, wit
   for (const reader of [one, two]) assert.deepEqual(await release(reader, "key"), { status: "released" });
 });
 
-test("who would queue, share or take permits is refused and changes nothing; a job's key is kept all the same", async () => {
+test("who would queue, share or take permits is refused and changes nothing; a key is kept all the same", async () => {
   const [holder, other] = [await stage.begun(), await stage.begun()];
   await holder.take("key");
   await holder.take("shared", { leaseNumber: 2, mode: "shared" });
