@@ -40,7 +40,8 @@ export class Taking {
     if (options.hierarchical) return this.#scope(key, mode, options, waitMs);
     const taken = await this.#take(asked, options, waitMs, []);
     if ("holder" in taken) return taken;
-    return { lease: taken.lease, held: [taken.held], end: (hasFailed) => this.#end([taken.lease], hasFailed) };
+    const { holdings } = this.#deps.engine;
+    return { lease: taken.lease, held: [taken.held], end: (hasFailed) => holdings.release(taken.lease, hasFailed) };
   }
 
   async all(
