@@ -1,5 +1,15 @@
 import type { Clock } from "../clock.js";
-import type { AcquireAnswer, AcquireRequest, LeaseMode, Permits, StorePush } from "./database-waiting.js";
+import type {
+  AcquireAnswer,
+  AcquireRequest,
+  BlockedRequest,
+  LeaseMode,
+  Permits,
+  RevokeAnswer,
+  RevokeRequest,
+  StorePush,
+  WaitingTask,
+} from "./database-waiting.js";
 
 export type * from "./database-waiting.js";
 
@@ -161,6 +171,14 @@ export interface LeaseStore {
   release(identity: Identity, batch: readonly ReleaseRequest[]): Promise<BatchAnswer<ReleaseAnswer>>;
   /** Who holds the key: at most 8, of different sessions. */
   readHolders(key: string): Promise<LeaseRecord[]>;
+  /** Asks a holder to give the key back, or, by force, begins to take it away. */
+  revoke(identity: Identity, request: RevokeRequest): Promise<RevokeAnswer>;
+  /** Says of leases that their task waits, and for what; or that it no longer does. Forgotten after a minute. */
+  markBlocked(request: BlockedRequest): Promise<void>;
+  /** What the task that holds this lease waits for, if it does. */
+  readWaiting(leaseId: string): Promise<WaitingTask | undefined>;
+  /** Tells the locker whose wait that is that it closes a circle. */
+  tellDeadlock(waiter: string): Promise<void>;
   readSession(sessionId: string, contender: Identity): Promise<SessionSnapshot>;
   condemn(contender: Identity, request: CondemnRequest): Promise<CondemnAnswer>;
   writeTombstones(contender: Identity, sessionIds: readonly string[], keepMs: number): Promise<void>;

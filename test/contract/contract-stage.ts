@@ -30,6 +30,8 @@ export interface ContractStore extends AsyncDisposable {
   interrupt(): Promise<void>;
   /** Makes a session silent for so much longer (negative: its last ping lies ahead), or steady for so much longer. */
   age(sessionId: string, by: { silentMs?: number; steadyMs?: number }): Promise<void>;
+  /** Makes the mark of the exclusive lease of a key so much older; returns when it was made, as it is now. */
+  ageMark(key: string, byMs: number): Promise<number>;
 }
 
 export type OpenContractStore = () => Promise<ContractStore>;

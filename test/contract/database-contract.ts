@@ -11,12 +11,13 @@ import { modesCases } from "./modes-cases.js";
 import { permitsCases } from "./permits-cases.js";
 import { queueCases } from "./queue-cases.js";
 import { reassertCases } from "./reassert-cases.js";
+import { revokeCases } from "./revoke-cases.js";
 import { sessionCases } from "./session-cases.js";
 import { takeoverCases } from "./takeover-cases.js";
 
 const suites = {
   ...{ sessionCases, leaseCases, batchCases, queueCases, modesCases, permitsCases, keptCases },
-  ...{ takeoverCases, judgementCases, eraCases, reassertCases },
+  ...{ takeoverCases, revokeCases, judgementCases, eraCases, reassertCases },
 };
 
 /** Each case in a namespace of its own. */

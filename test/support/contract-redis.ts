@@ -39,6 +39,14 @@ function onServer(redis: SharedRedis, keyPrefix: string): ContractRedis {
       await client.hincrby(session(id), "last", -silentMs);
       await client.hincrby(session(id), "steady", -steadyMs);
     },
+    ageMark: async (key, byMs) => {
+      const raw = (await client.get(`${prefix}l:${key}`)) ?? "";
+      const [, before, mark, after] = /^(2 r(?: \S+){5} )(\d+)( [^]*)$/.exec(raw) ?? [];
+      if (!mark) throw new Error(`there is no mark: ${raw}`);
+      const aged = Number(mark) - byMs;
+      await client.set(`${prefix}l:${key}`, `${before}${aged}${after}`, "PX", 600_000);
+      return aged;
+    },
     [Symbol.asyncDispose]: async () => {
       await erase();
       await redis[Symbol.asyncDispose]();

@@ -4,6 +4,7 @@ import type {
   AcquireAnswer,
   AcquireRequest,
   BatchAnswer,
+  BlockedRequest,
   CondemnAnswer,
   CondemnRequest,
   Identity,
@@ -14,7 +15,10 @@ import type {
   ReleaseAnswer,
   ReleaseRequest,
   RenewRequest,
+  RevokeAnswer,
+  RevokeRequest,
   SessionRecord,
+  WaitingTask,
 } from "../../src/databases/database.js";
 import { StoreError } from "../../src/errors.js";
 
@@ -56,6 +60,12 @@ export class ScriptedLeases implements LeaseStore {
   readonly answers: Partial<Record<BatchVerb, (command: Command) => unknown>> = {};
   /** By verb: what is said to the whole of a batch, in place of answers. */
   readonly refusals: Partial<Record<BatchVerb, "condemned" | "era" | "generation">> = {};
+  readonly revoked: RevokeRequest[] = [];
+  readonly blocked: BlockedRequest[] = [];
+  readonly toldDeadlock: string[] = [];
+  /** What the task waits for that holds the lease of that id. */
+  readonly waiting = new Map<string, WaitingTask>();
+  onRevoke: (request: RevokeRequest) => unknown = () => ({ status: "absent" });
   /** What condemn and writeTombstones do besides being written down. */
   onCondemn: (request: CondemnRequest) => unknown = () => ({ status: "alive" });
   onTombstones: () => void = () => undefined;
@@ -112,6 +122,27 @@ export class ScriptedLeases implements LeaseStore {
 
   readHolders(): Promise<LeaseRecord[]> {
     return Promise.resolve([]);
+  }
+
+  async revoke(_identity: Identity, request: RevokeRequest): Promise<RevokeAnswer> {
+    this.revoked.push(request);
+    await this.#released();
+    return this.onRevoke(request) as RevokeAnswer;
+  }
+
+  async markBlocked(request: BlockedRequest): Promise<void> {
+    this.blocked.push(request);
+    await this.#released();
+  }
+
+  async readWaiting(leaseId: string): Promise<WaitingTask | undefined> {
+    await this.#released();
+    return this.waiting.get(leaseId);
+  }
+
+  async tellDeadlock(waiter: string): Promise<void> {
+    this.toldDeadlock.push(waiter);
+    await this.#released();
   }
 
   async readSession(sessionId: string): Promise<SessionLook> {

@@ -8,13 +8,14 @@
 local HOLDERS_FORMAT = 2
 local HOLDERS_TOLD = 8
 
--- A mode as a client says it: "x", "s" or "p <units> <limit>". Returns mode, units, limit.
+-- A mode as a client says it: "x", "s" or "p <units> <limit>". Returns mode, units, limit; of any other word more units
+-- than the limit, so that nothing is granted.
 local function readMode(word)
   if word == "x" or word == "s" then
     return word, 1, 0
   end
   local units, limit = string.match(word, "^p (%d+) (%d+)$")
-  return "p", tonumber(units), tonumber(limit)
+  return "p", tonumber(units or "2"), tonumber(limit or "0")
 end
 
 local function packHolder(h)

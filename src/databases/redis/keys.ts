@@ -19,6 +19,10 @@ export class RedisKeys {
   queue(key: string): string {
     return `${this.#prefix}q:${key}`;
   }
+  /** What the task that holds this lease waits for. */
+  blocked(leaseId: string): string {
+    return `${this.#prefix}b:${leaseId}`;
+  }
   session(sessionId: string): string {
     return `${this.#prefix}s:${sessionId}`;
   }

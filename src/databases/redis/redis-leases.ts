@@ -2,6 +2,7 @@ import type {
   AcquireAnswer,
   AcquireRequest,
   BatchAnswer,
+  BlockedRequest,
   CondemnAnswer,
   CondemnRequest,
   Identity,
@@ -12,46 +13,40 @@ import type {
   ReleaseAnswer,
   ReleaseRequest,
   RenewRequest,
+  RevokeAnswer,
+  RevokeRequest,
   SessionSnapshot,
   StoreContext,
+  WaitingTask,
 } from "../database.js";
 import { StoreError } from "../../errors.js";
-import type { OpenConnection, ScriptConnection, ScriptName } from "./connection.js";
+import type { OpenConnection, ScriptName } from "./connection.js";
 import type { RedisKeys } from "./keys.js";
+import { LeaseConnection } from "./lease-connection.js";
 import { parseLease, parseSession } from "./records.js";
 import { toStoreError } from "./redis-errors.js";
-import { acquireAnswer, acquireArguments, GrantChannel, modeWord, parsePush } from "./redis-waiting.js";
+import { acquireAnswer, acquireArguments, lockerOf, modeWord, revokeAnswer } from "./redis-waiting.js";
 
-/**
- * The longest pause before the next try to connect, ms: who comes back late is taken for dead by who came back first.
- */
-const RECONNECT_MS_MAX = 250;
+/** For how long it is believed that a task waits, ms; its poll says so again. */
+const BLOCKED_MS = 60_000;
 
 type Element = [status: string, ...rest: string[]];
 type Failed = { status: "error"; error: Error };
 
 /** The main thread's connection: one at a time, opened again with a higher generation whenever it breaks. */
 export class RedisLeases implements LeaseStore {
-  readonly #openConnection: OpenConnection;
+  readonly #connection: LeaseConnection;
   readonly #keys: RedisKeys;
   readonly #context: StoreContext;
-  #connection: ScriptConnection | undefined;
-  #generation = 0;
-  #lastError = new StoreError("unreachable", "Redis: not connected yet");
-  #waiters = new Set<{ resolve(): void; reject(error: Error): void }>();
-  #grants: GrantChannel | undefined;
-  #isUp = false;
-  #closed = false;
 
   constructor(open: OpenConnection, keys: RedisKeys, context: StoreContext) {
-    this.#openConnection = open;
     this.#keys = keys;
     this.#context = context;
-    this.#open();
+    this.#connection = new LeaseConnection(open, keys, context);
   }
 
   async acquire(identity: Identity, batch: readonly AcquireRequest[]): Promise<BatchAnswer<AcquireAnswer>> {
-    const channel = batch.some(({ wait }) => wait) ? this.#listen(identity.lockerId) : "";
+    const channel = batch.some(({ wait }) => wait) ? this.#connection.listen(identity.lockerId) : "";
     const args = [channel, this.#monoMs(), ...batch.flatMap(acquireArguments)];
     return this.#batch("acquire", identity, batch, args, acquireAnswer, (key) => [this.#keys.queue(key)]);
   }
@@ -78,7 +73,7 @@ export class RedisLeases implements LeaseStore {
     const elements = batch.flatMap(({ key }) => [names.lease(key), names.queue(key)]);
     const keys = [names.namespace, names.session(identity.sessionId), ...elements];
     const { recoveryMs, lockerId } = identity;
-    const head = [this.#context.clock.freshId(10), recoveryMs, this.#generation, lockerId];
+    const head = [this.#context.clock.freshId(10), recoveryMs, this.#connection.generation, lockerId];
     const args = [...head, ...batch.flatMap((r) => [r.leaseNumber, r.keepMs ?? 0])];
     const reply = (await this.#run("release", keys, args)) as unknown as (Element | string)[];
     if (reply[0] === "generation") return { status: "generation" };
@@ -125,71 +120,47 @@ export class RedisLeases implements LeaseStore {
     await this.#run("tombstone", keys, [this.#context.clock.freshId(10), contender.recoveryMs, contender.era, keepMs]);
   }
 
+  async revoke(identity: Identity, request: RevokeRequest): Promise<RevokeAnswer> {
+    const { sessionId, leaseNumber, fencingToken, force } = request;
+    const [names, lockerId] = [this.#keys, lockerOf(sessionId)];
+    const channels = [names.grants(lockerId), names.channel(sessionId)];
+    const args = [this.#monoMs(), sessionId, lockerId, leaseNumber, fencingToken, ...channels, force ? 1 : 0];
+    const parse = (key: string, element: Element): RevokeAnswer => revokeAnswer(key, element);
+    const holder = (): string[] => [names.session(sessionId)];
+    const result = await this.#batch<RevokeRequest, RevokeAnswer>("revoke", identity, [request], args, parse, holder);
+    return result.status === "ok" ? result.answers[0]! : result;
+  }
+
+  async markBlocked({ leaseIds, waits }: BlockedRequest): Promise<void> {
+    const words = waits ? `${waits.ticket} ${waits.waiter} ${waits.key}` : "";
+    const keys = leaseIds.map((id) => this.#keys.blocked(id));
+    await this.#run("blocked", keys, [words, BLOCKED_MS]);
+  }
+
+  async readWaiting(leaseId: string): Promise<WaitingTask | undefined> {
+    const words = await this.#connection.use().get(this.#keys.blocked(leaseId));
+    const match = words === null ? null : /^(\d+) (\S+) ([^]*)$/.exec(words);
+    if (!match) return undefined;
+    const [ticket, waiter, key] = match.slice(1) as [string, string, string];
+    const keys = [this.#keys.lease(key), this.#keys.queue(key)];
+    const [isQueued, ...holders] = await this.#run("read-holders", keys, [waiter, ticket]);
+    const records = holders.map((raw) => parseLease(key, raw));
+    return { key, waiter, ticket: Number(ticket), isQueued: isQueued === "1", holders: records };
+  }
+
+  async tellDeadlock(waiter: string): Promise<void> {
+    const end = waiter.lastIndexOf("#");
+    const channel = this.#keys.grants(waiter.slice(0, end));
+    await this.#run("tell", [], [channel, `deadlock ${waiter.slice(end + 1)}`]);
+  }
+
   whenUp(signal: AbortSignal): Promise<void> {
-    if (this.#isUp) return Promise.resolve();
-    return new Promise((resolve, reject) => {
-      const settle = (act: () => void) => () => {
-        this.#waiters.delete(waiter);
-        signal.removeEventListener("abort", onAbort);
-        act();
-      };
-      const onAbort = () => waiter.reject(this.#lastError);
-      const waiter = { resolve: settle(resolve), reject: (error: Error) => settle(() => reject(error))() };
-      this.#waiters.add(waiter);
-      if (signal.aborted || this.#closed) onAbort();
-      else signal.addEventListener("abort", onAbort, { once: true });
-    });
+    return this.#connection.whenUp(signal);
   }
 
   close(): void {
-    this.#closed = true;
-    this.#connection?.close();
+    this.#connection.close();
   }
-
-  #open(): void {
-    this.#generation += 1;
-    const connection = this.#openConnection(this.#context.clock, {
-      onClose: (cause) => this.#onClose(cause),
-      onMessage: (_channel, message) => this.#onPush(message),
-    });
-    this.#grants = undefined;
-    this.#connection = connection;
-    connection.ready.then(
-      () => {
-        if (this.#closed || this.#connection !== connection) return;
-        this.#isUp = true;
-        for (const waiter of [...this.#waiters]) waiter.resolve();
-        this.#context.onUp?.();
-      },
-      () => {}, // onClose tells it
-    );
-  }
-
-  /** The channel of this locker, heard on this connection from now on; a caller that hears nothing has none. */
-  #listen(lockerId: string): string {
-    if (!this.#context.onPush || !this.#connection || !this.#isUp) return "";
-    this.#grants ??= new GrantChannel(this.#keys.grants(lockerId));
-    return this.#grants.use(this.#connection);
-  }
-
-  #onPush(message: string): void {
-    const push = parsePush(message);
-    if (push) this.#context.onPush?.(push);
-  }
-
-  #onClose(cause: StoreError): void {
-    this.#isUp = false;
-    this.#connection = undefined;
-    this.#lastError = cause;
-    this.#context.onDown?.(cause);
-    // Lasting ones are told at once: waiting does not mend a wrong password.
-    for (const waiter of [...this.#waiters]) if (this.#closed || cause.isLasting) waiter.reject(cause);
-    if (this.#closed) return;
-    const { clock } = this.#context;
-    this.#reconnect?.cancel();
-    this.#reconnect = clock.timer(clock.random() * RECONNECT_MS_MAX, () => this.#closed || this.#open());
-  }
-  #reconnect: { cancel(): void } | undefined;
 
   async #batch<Request extends { key: string }, Answer>(
     name: ScriptName,
@@ -205,7 +176,7 @@ export class RedisLeases implements LeaseStore {
       ...batch.flatMap(({ key }) => [this.#keys.lease(key), ...more(key)]),
     ];
     const { era, sessionId, lockerId, recoveryMs } = identity;
-    const head = [this.#context.clock.freshId(10), recoveryMs, this.#generation, era, sessionId, lockerId];
+    const head = [this.#context.clock.freshId(10), recoveryMs, this.#connection.generation, era, sessionId, lockerId];
     const [status, , ...elements] = (await this.#run(name, keys, [...head, ...args])) as unknown as [
       string,
       string,
@@ -216,12 +187,7 @@ export class RedisLeases implements LeaseStore {
   }
 
   async #run(name: ScriptName, keys: readonly string[], args: readonly (string | number)[]): Promise<string[]> {
-    return (await this.#use().run(name, keys, args)) as string[];
-  }
-
-  #use(): ScriptConnection {
-    if (!this.#connection || !this.#isUp) throw this.#lastError;
-    return this.#connection;
+    return (await this.#connection.use().run(name, keys, args)) as string[];
   }
 
   #monoMs(): number {

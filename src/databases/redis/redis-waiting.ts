@@ -1,4 +1,4 @@
-import type { AcquireAnswer, AcquireRequest, StorePush, Waiter } from "../database.js";
+import type { AcquireAnswer, AcquireRequest, RevokeAnswer, StorePush, Waiter } from "../database.js";
 import { LockModeError } from "../../errors.js";
 import { toStoreError } from "./redis-errors.js";
 import type { ScriptConnection } from "./connection.js";
@@ -61,14 +61,32 @@ function toWaiters(words: readonly string[]): Waiter[] {
   return waiters;
 }
 
-/** What release.lua and acquire.lua publish; undefined for words of another version. */
-export function parsePush(message: string): StorePush | undefined {
-  const match = /^granted (\d+) (\d+) (\d+) (\d+) (\S+) (\S+)$/.exec(message);
-  if (!match) return undefined;
-  const [leaseNumber, fencingToken, lastToken, acquiredAtMs] = match.slice(1, 5).map(Number) as Numbers;
-  return { kind: "granted", leaseNumber, fencingToken, lastToken, acquiredAtMs, era: match[5]!, sessionId: match[6]! };
+/** The locker whose session that is. */
+export function lockerOf(sessionId: string): string {
+  return sessionId.slice(0, sessionId.lastIndexOf("."));
 }
-type Numbers = [leaseNumber: number, fencingToken: number, lastToken: number, acquiredAtMs: number];
+
+export function revokeAnswer(key: string, [status, a, b]: readonly string[]): RevokeAnswer {
+  if (status === "asked") return { status, isHeard: a === "1" };
+  if (status === "marked") return { status, markedAtMs: Number(a), steadyMs: Number(b) };
+  if (status === "absent") return { status };
+  return { status: "error", error: toStoreError(new Error(a), JSON.stringify(key)) };
+}
+
+/** What the scripts publish; undefined for words of another version. */
+export function parsePush(message: string): StorePush | undefined {
+  const [kind, ...words] = message.split(" ");
+  const numbers = words.map(Number);
+  if (kind === "granted" && words.length === 6) {
+    const [leaseNumber, fencingToken, lastToken, acquiredAtMs] = numbers as [number, number, number, number];
+    const [era, sessionId] = words.slice(4) as [string, string];
+    return { kind, leaseNumber, fencingToken, lastToken, acquiredAtMs, era, sessionId };
+  }
+  if (kind === "revoked" && words.length === 2) {
+    return { kind, leaseNumber: numbers[0]!, fencingToken: numbers[1]! };
+  }
+  return kind === "deadlock" && words.length === 1 ? { kind, leaseNumber: numbers[0]! } : undefined;
+}
 
 /** Where one connection hears of grants: on the very connection that asks, so that both come in order. */
 export class GrantChannel {

@@ -66,6 +66,13 @@ export class RandomArguments {
     return [this.currentEra(), channelOf(id), this.rarely(1, 0), this.monoMs(), brokenAgoMs, 10_000, 600_000];
   }
 
+  protected revokeArgs(key: string, other: string): ScriptArgument[] {
+    const [sessionId, token, number] = this.holder(key);
+    const id = this.rarely(other, sessionId || other);
+    const lockerId = id.slice(0, id.lastIndexOf("."));
+    return [this.monoMs(), id, lockerId, number, token, grantsOf(id), channelOf(id), this.pick([0, 1])];
+  }
+
   protected spoil(args: ScriptArgument[]): ScriptArgument[] {
     if (this.careful) return args;
     const spoiled = args.map((arg) => (this.random() < 0.006 ? this.pick(weird) : arg));

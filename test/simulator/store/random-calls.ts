@@ -1,7 +1,16 @@
 // Calls of all scripts with arguments that a locker would give, that a broken one might, and that nobody would.
 
 import { randomInteger, randomText } from "../../support/random-text.js";
-import { channelOf, grantsOf, namespace, queueOf, RandomArguments, sessionOf, sessions } from "./random-arguments.js";
+import {
+  channelOf,
+  grantsOf,
+  namespace,
+  prefix,
+  queueOf,
+  RandomArguments,
+  sessionOf,
+  sessions,
+} from "./random-arguments.js";
 import { commandsOn, weird } from "./random-commands.js";
 import type { ScriptArgument } from "./sim-redis.js";
 
@@ -119,6 +128,9 @@ export class RandomCalls extends RandomArguments {
           [...head.slice(0, 3), head[5]!, ...each((key) => [this.given(key), this.pick([0, 0, 1e9])])],
         ),
       () => run("read-holders", queued.slice(0, 2), [`${head[5]}#${number()}`, this.random() < 0.5 ? "" : 7]),
+      () => run("revoke", [...keys, batch[2]!, sessionOf(other)], [...head, ...this.revokeArgs(batch[2]!, other)]),
+      () => run("blocked", [`${prefix}b:x#1`, `${prefix}b:y#1`], [this.pick(["", "5 x#2 key"]), 60_000]),
+      () => run("tell", [], [grantsOf(other), "deadlock 1"]),
       () => run("read-session", [sessionOf(other), keys[1]!], [channelOf(other), this.monoMs()]),
       () => run("condemn", [keys[0]!, sessionOf(other), keys[1]!], [...common, ...this.condemnArgs(other)]),
       () => run("tombstone", [...keys, sessionOf(other)], [...common, this.currentEra(), 600_000]),
