@@ -8,6 +8,8 @@ import type { Grant } from "./grant.js";
 import type { Stamp } from "./session.js";
 import { abortable } from "./signals.js";
 import { Lines } from "./waiting/lines.js";
+import { isGoodAsAnswer } from "./waiting/push.js";
+import { Shares } from "./waiting/shares.js";
 import { Watcher } from "./waiting/watcher.js";
 
 /** How often a key that is soon to be had is looked at without queueing, ms. Of all such times half is by chance. */
@@ -24,6 +26,7 @@ export class Acquisition {
   readonly #batch: Batch<{ attempt: Attempt; stamp: Stamp }, Answered>;
   readonly #watcher: Watcher;
   readonly #lines: Lines;
+  readonly #shares: Shares;
   readonly #open = new Map<number, Attempt>();
   #lastNumber = 0;
 
@@ -32,11 +35,20 @@ export class Acquisition {
     this.#batch = new Batch(deps.clock, (asked) => this.#send(asked));
     this.#watcher = new Watcher(deps);
     this.#lines = new Lines(this, deps);
+    this.#shares = new Shares(deps, (wanted) => this.#run(wanted));
+  }
+
+  run(wanted: Wanted): Promise<Acquired> {
+    const { permits } = wanted;
+    return permits && permits.perProcess < permits.limit ? this.#shares.run(wanted) : this.#run(wanted);
   }
 
   /** Without patience it never queues. */
-  async run(wanted: Wanted): Promise<Acquired> {
-    if (wanted.waitMs > 0) return this.#lines.wait(wanted);
+  #run(wanted: Wanted): Promise<Acquired> {
+    return wanted.waitMs > 0 ? this.#lines.wait(wanted) : this.#runOnce(wanted);
+  }
+
+  async #runOnce(wanted: Wanted): Promise<Acquired> {
     const startedMs = this.#deps.clock.monoMs();
     const attempt = this.open({ ...wanted, tokens: 1, queues: false }, wanted.signals);
     const acquired = await this.#settle(attempt, ({ holders }) => this.#onHeld(attempt, holders));
@@ -165,8 +177,7 @@ export class Acquisition {
 
   /** Waits for the push of the grant, and asks again after a while. The first in the queue watches meanwhile. */
   async #onQueued(attempt: Attempt, answer: Taken, answered: Answered, onQueued: () => void) {
-    const { holders } = answer;
-    const { isFirst, unfit } = answer.status === "queued" ? answer : { isFirst: true, unfit: [] };
+    const { holders, isFirst, unfit } = answer.status === "queued" ? answer : { ...answer, isFirst: true, unfit: [] };
     attempt.onQueued(holders);
     tellBusy(holders[0]!);
     onQueued();
@@ -180,22 +191,11 @@ export class Acquisition {
     } finally {
       stopWatching?.();
     }
-    const { push, isBeside } = rested;
-    const isYounger = push && !(isBeside && holders.some((lease) => lease.fencingToken >= push.fencingToken));
-    if (isYounger && this.#counts(attempt, push, answered)) return { grant: attempt.grant(push, answered) };
+    const { push } = rested;
+    const isGood = push && isGoodAsAnswer(push, rested, { ...answered, holders }, attempt.asked.lockTtlMs, this.#deps);
+    if (isGood) return { grant: attempt.grant(push, answered) };
     if (rested.isEarly) await this.#hurry(attempt);
     return undefined;
-  }
-
-  /**
-   * Whether a push is as good as an answer. Its lease was granted after the last answer, for the two came in that order
-   * or its token says so: that answer's stamp tells whether anything happened since, its sending until when to believe.
-   */
-  #counts({ asked }: Attempt, push: GrantPush, { stamp, sent }: Answered): boolean {
-    const { clock, session } = this.#deps;
-    const { sessionId, era } = stamp.identity;
-    const isYoung = clock.monoMs() < sent.monoMs + asked.lockTtlMs / 2;
-    return isYoung && push.sessionId === sessionId && push.era === era && session.isCurrent(stamp);
   }
 
   /** Nothing is granted until the window closes; the worker tells. */

@@ -172,7 +172,7 @@ export class Jobs {
   /** Some lose patience in the middle of it: what may have been granted then has to be given back unasked. */
   #patience(waitMs: number): AbortSignal {
     const { random } = this.#deps;
-    if (random() < 0.7) return this.#stop.signal;
+    if (this.#sections.isCalm || random() < 0.7) return this.#stop.signal;
     return AbortSignal.any([this.#stop.signal, AbortSignal.timeout(Math.round(random() * waitMs))]);
   }
 

@@ -2,7 +2,7 @@
 
 import type { Mutant } from "./mutant.js";
 
-const contract = ["contract/database-contract"];
+const contract = ["databases/redis/redis-database"];
 
 const queue: readonly Mutant[] = [
   {
@@ -88,6 +88,17 @@ const queue: readonly Mutant[] = [
   },
 ];
 
+const revoking: readonly Mutant[] = [
+  {
+    name: "force-release-without-waiting",
+    rule: "S1, ADR 0008",
+    file: "src/databases/redis/acquire.lua",
+    find: "return math.min(steadyMs, nowMs - tonumber(mark)) >= tonumber(lease.steadyMs)",
+    replace: "return true",
+    caughtBy: contract,
+  },
+];
+
 const tokens: readonly Mutant[] = [
   {
     name: "hand-off-does-not-raise-the-fence",
@@ -161,7 +172,7 @@ const clients: readonly Mutant[] = [
     file: "src/acquisition.ts",
     find: "return isYoung && push.sessionId === sessionId && push.era === era && session.isCurrent(stamp);",
     replace: "return isYoung;",
-    caughtBy: ["waiting/queue"],
+    caughtBy: ["waiting/queueing"],
     protocol: true,
   },
   {
@@ -170,7 +181,7 @@ const clients: readonly Mutant[] = [
     file: "src/acquisition.ts",
     find: "return { grant: attempt.grant(push, answered) };",
     replace: "return { grant: attempt.grant(push, { ...answered, sent: readInstant(this.#deps.clock) }) };",
-    caughtBy: ["waiting/queue"],
+    caughtBy: ["waiting/queueing"],
     protocol: true,
   },
   {
@@ -188,7 +199,7 @@ const clients: readonly Mutant[] = [
     file: "src/acquisition.ts",
     find: "const WAITER_POLL_MS = 1_000;",
     replace: "const WAITER_POLL_MS = 1_000_000;",
-    caughtBy: ["waiting/queue"],
+    caughtBy: ["waiting/queueing"],
     protocol: true,
   },
   {
@@ -211,4 +222,4 @@ const clients: readonly Mutant[] = [
   },
 ];
 
-export const waitingMutants: readonly Mutant[] = [...queue, ...tokens, ...clients];
+export const waitingMutants: readonly Mutant[] = [...queue, ...revoking, ...tokens, ...clients];

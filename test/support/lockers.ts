@@ -67,6 +67,11 @@ export function untilFree(locker: Locker, key: string, deadlineMs = 5_000): Prom
   return waitUntil(() => locker.readHolder(key), undefined, { deadlineMs, what: `the holder of ${key}` });
 }
 
+/** How many wait for the key, as the store has it: each entry is a field named by its number. */
+export async function queueLength(client: Redis, prefix: string, key: string): Promise<number> {
+  return (await client.hkeys(`${prefix}q:${key}`)).filter((name) => /^\d+$/.test(name)).length;
+}
+
 /**
  * What peers do to a session they condemn, in one step and without waiting for it to fall silent: condemned, and its
  * lease of `key` granted to the session that holds `thiefKey`. Returns the thief's fencing token.

@@ -5,7 +5,16 @@ import { after, before, test } from "node:test";
 import type { Redis } from "ioredis";
 import { LockStatus } from "../../src/index.js";
 import type { Child } from "../support/child.js";
-import { newKey, newPrefix, openLocker, record, spawnLocker, take, untilFree } from "../support/lockers.js";
+import {
+  newKey,
+  newPrefix,
+  openLocker,
+  queueLength,
+  record,
+  spawnLocker,
+  take,
+  untilFree,
+} from "../support/lockers.js";
 import { startRedis, type RedisServer } from "../support/redis-server.js";
 import { waitUntil, withDeadline } from "../support/wait.js";
 
@@ -35,9 +44,9 @@ async function acquire(child: Child | undefined, key: string, waitMs = 60_000): 
 
 const queueOf = (key: string): string => `${prefix}q:${key}`;
 
-/** So many stand in the key's queue: two fields each, and two for its ends. */
+/** So many stand in the key's queue. */
 const untilQueued = (key: string, count: number): Promise<unknown> =>
-  waitUntil(() => redis.hlen(queueOf(key)), 2 * count + 2, { deadlineMs, what: `the queue of ${key}` });
+  waitUntil(() => queueLength(redis, prefix, key), count, { deadlineMs, what: `the queue of ${key}` });
 
 /** These processes queue for the key, in this order. */
 async function queue(key: string, waiting: readonly (Child | undefined)[]): Promise<Promise<number>[]> {
@@ -96,7 +105,7 @@ test("a first waiter that was killed stands in nobody's way, and its place is cl
   await children[3]?.request("release", key);
   const tookMs = (await withDeadline(grants[1]!, deadlineMs, "the second's grant")) - gaveMs;
   assert.ok(tookMs < 2_000, `took ${tookMs} ms`);
-  await waitUntil(() => redis.hlen(queueOf(key)), 4, { deadlineMs, what: "the dead one's place given up" });
+  await waitUntil(() => queueLength(redis, prefix, key), 1, { deadlineMs, what: "the dead one's place given up" });
   await children[1]?.request("release", key);
   await withDeadline(grants[2]!, deadlineMs, "the third grant");
   await children[2]?.request("release", key);
@@ -130,7 +139,7 @@ test("a waiter that aborts in the instant of its grant passes the key on", async
     await untilQueued(key, 2);
     void children[0]?.request("release", key);
     // Turns of the event loop, not ms: from before the push is on its way until after it was handled.
-    const isGone = async (): Promise<boolean> => (await redis.hlen(queueOf(key))) < 6;
+    const isGone = async (): Promise<boolean> => (await queueLength(redis, prefix, key)) < 2;
     await waitUntil(isGone, true, { deadlineMs, what: "the grant" });
     for (let i = 0; i < turn; i++) await new Promise((resolve) => setImmediate(resolve));
     stop.abort(new Error("enough"));
@@ -179,10 +188,10 @@ test("a server that is restarted empty has its waiters queue again, and the hold
   const key = newKey();
   await acquire(holder, key);
   const grants = [acquire(first, key), acquire(second, key)];
-  const queued = (): Promise<number> => other.client().hlen(queueOf(key));
-  await waitUntil(queued, 6, { deadlineMs, what: "the queue" });
+  const queued = (): Promise<number> => queueLength(other.client(), prefix, key);
+  await waitUntil(queued, 2, { deadlineMs, what: "the queue" });
   await other.restart({ keepData: false });
-  await waitUntil(queued, 6, { deadlineMs, what: "the queue after the restart" });
+  await waitUntil(queued, 2, { deadlineMs, what: "the queue after the restart" });
   assert.equal(await holder?.request("state", key), "held");
   await holder?.request("release", key);
   const firstOf = Promise.race(grants.map((grant, i) => grant.then(() => i)));
