@@ -23,16 +23,17 @@ export type AcquireRequest = {
   permits?: Permits | undefined;
   /** How many tokens in a row it would like, for leases handed on within this process. Default 1; exclusive alone. */
   tokens?: number | undefined;
-  /** Take the key from these condemned sessions, if they still hold it under these tokens. */
+  /** Take the key from these condemned or revoked holders, if they still hold it under these tokens. */
   replace?: readonly Replaced[] | undefined;
-  /** Take it by force from the lease that `replace` names: its mark is this one, and its holder has had its time. */
-  revoked?: { markedAtMs: number } | undefined;
   /** Queue for it when it is held. */
   wait?: WaitRequest | undefined;
 };
 
-/** A lease to be taken, as its contender found it. */
-export type Replaced = { sessionId: string; fencingToken: number };
+/**
+ * A lease to be taken, as its contender found it. `markedAtMs`: its holder may live, but the lease was revoked by
+ * force, with that very mark, and its holder has had its time.
+ */
+export type Replaced = { sessionId: string; fencingToken: number; markedAtMs?: number };
 
 export type WaitRequest = {
   /** For how long it counts as one that may be granted the key, unless it asks again, ms. */

@@ -4,7 +4,10 @@ import type { ContentionJudge } from "../contention.js";
 import type { LeaseRecord, Waiter } from "../databases/database.js";
 import type { Session } from "../session.js";
 
-/** How often the first of a queue looks at who holds the key, ms, unless that one may be judged sooner. */
+/**
+ * How often the first of a queue looks at who holds the key, ms, unless that one may be judged sooner, or is allowed
+ * less than that without a connection.
+ */
 const LOOK_MS = 1_000;
 /** How often it asks the process table, which costs the store nothing, ms. */
 const PROOF_MS = 100;
@@ -42,9 +45,11 @@ export class Watcher {
         attempt.take(contention, era);
         return attempt.wake();
       }
-      const againInMs = Math.min(contention?.againInMs ?? LOOK_MS, LOOK_MS);
       watch.sessions = contention?.sessions ?? [];
-      watch.dueMs = clock.monoMs() + (againInMs < LOOK_MS ? Math.max(1, againInMs, attempt.hurryPauseMs()) : LOOK_MS);
+      const graces = watch.sessions.map(({ disconnectGraceMs }) => Math.max(PROOF_MS, disconnectGraceMs));
+      const lookMs = Math.min(LOOK_MS, ...graces);
+      const againInMs = Math.min(contention?.againInMs ?? lookMs, lookMs);
+      watch.dueMs = clock.monoMs() + (againInMs < lookMs ? Math.max(1, againInMs, attempt.hurryPauseMs()) : lookMs);
       await this.#lookAtOne(attempt, unfit);
     }
   }

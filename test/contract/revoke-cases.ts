@@ -70,8 +70,8 @@ export const revokeCases: ContractCases = {
     assert.equal((await holder.ping()).lostCounter, 1);
     assert.deepEqual(await renew(holder, "key", fencingToken), { status: "lost", lease: undefined });
     assert.deepEqual(await actor.readLease("key"), before, "the key still names it");
-    const replace = [{ sessionId: holder.sessionId, fencingToken }];
-    assert.equal((await actor.acquire("key", { replace, revoked: { markedAtMs } })).status, "held");
+    const replace = [{ sessionId: holder.sessionId, fencingToken, markedAtMs }];
+    assert.equal((await actor.acquire("key", { replace })).status, "held");
     assert.deepEqual(await mark(actor, holder), { markedAtMs, steadyMs }, "marked again, it is that mark");
     assert.equal((await holder.acquire("key")).status, "held", "nor does it get its own lease back");
   },
@@ -81,15 +81,15 @@ export const revokeCases: ContractCases = {
     const fencingToken = await holder.take("key");
     await age(stage, actor, limits.disconnectGraceMs + SAFE_MS);
     const { markedAtMs } = await mark(actor, holder);
-    const replace = [{ sessionId: holder.sessionId, fencingToken }];
-    const take = (at: number): Promise<{ status: string }> =>
-      actor.acquire("key", { replace, revoked: { markedAtMs: at } });
-    assert.equal((await take(markedAtMs)).status, "held", "it was steady, but not since the mark");
+    const take = (contender: Actor, at: number): Promise<{ status: string }> => {
+      const replace = [{ sessionId: holder.sessionId, fencingToken, markedAtMs: at }];
+      return contender.acquire("key", { replace });
+    };
+    assert.equal((await take(actor, markedAtMs)).status, "held", "it was steady, but not since the mark");
     const past = await stage.store.ageMark("key", limits.disconnectGraceMs + SAFE_MS);
-    assert.equal((await take(markedAtMs)).status, "held", "another mark");
-    const revoked = { markedAtMs: past };
-    assert.equal((await other.acquire("key", { replace, revoked })).status, "held", "one that was not steady");
-    assert.equal((await take(past)).status, "granted");
+    assert.equal((await take(actor, markedAtMs)).status, "held", "another mark");
+    assert.equal((await take(other, past)).status, "held", "one that was not steady");
+    assert.equal((await take(actor, past)).status, "granted");
     assert.ok((await actor.readLease("key"))!.fencingToken > fencingToken);
   },
 

@@ -169,7 +169,7 @@ const clients: readonly Mutant[] = [
   {
     name: "push-counts-without-its-stamp",
     rule: "S1, ADR 0008 decision 1",
-    file: "src/acquisition.ts",
+    file: "src/waiting/push.ts",
     find: "return isYoung && push.sessionId === sessionId && push.era === era && session.isCurrent(stamp);",
     replace: "return isYoung;",
     caughtBy: ["waiting/queueing"],

@@ -21,6 +21,16 @@ test("the first of the queue looks at the holder once a second, and costs the st
   assert.ok(looks + stage.asked - asked <= 150, `${looks} looks and ${stage.asked - asked} askings in a minute`);
 });
 
+test("a holder that may be without its connection for less than a second is looked at as often", async () => {
+  const { stage } = await watching();
+  stage.store.session = { disconnectGraceMs: 300 };
+  await stage.pass(1_000);
+  const { length } = stage.store.read;
+  await stage.pass(6_000);
+  const looks = stage.store.read.length - length;
+  assert.ok(looks >= 19 && looks <= 21, `${looks} looks in 6 s`);
+});
+
 test("a holder that can be judged sooner is looked at sooner, and taken from as soon as it is dead", async () => {
   const { stage, outcome } = await watching();
   Object.assign(stage.store, { session: { silentMs: 9_700, sessionTtlMs: 10_000 }, steadyMs: 60_000 });

@@ -157,9 +157,12 @@ local function element(key, queueKey, want)
   if held and held.mode == "x" and isReplaced(held, want.replace) then
     held = false
   end
-  local mistake = misfit(want, held and held.mode or want.mode, held and held.mode ~= "x" and held.limit or want.limit)
-  if mistake then
-    return mistake
+  if want.mode == "p" or (held and held.mode == "p") then
+    local limit = held and held.mode ~= "x" and held.limit or want.limit
+    local mistake = misfit(want, held and held.mode or want.mode, limit)
+    if mistake then
+      return mistake
+    end
   end
   local isFree = isCompatible(held, want)
   if not isFree and want.fitForMs == 0 then

@@ -7,6 +7,7 @@
 
 local HOLDERS_FORMAT = 2
 local HOLDERS_TOLD = 8
+local HOLDERS_LOOKED_AT = 64
 
 -- A mode as a client says it: "x", "s" or "p <units> <limit>". Returns mode, units, limit; of any other word more units
 -- than the limit, so that nothing is granted.
@@ -181,22 +182,23 @@ local function describe(held, nowUs)
   if held.mode == "x" then
     return { held.raw }
   end
-  local all, ids, leases = redis.call("HGETALL", held.key), {}, {}
+  local all, ids, raws = redis.call("HGETALL", held.key), {}, {}
   for i = 1, #all, 2 do
-    local number = string.match(all[i], "#(%d+)$")
-    local lease = number and readHolder(all[i + 1])
-    if lease and lease.untilMs * 1000 > nowUs then
-      lease.text = table.concat({ HOLDERS_FORMAT, held.mode, lease.sessionId, number, held.token, lease.atMs, held.era,
-        whole(lease.units), lease.state, lease.trace }, " ")
-      ids[#ids + 1], leases[all[i]] = all[i], lease
+    if string.find(all[i], "#", 1, true) then
+      ids[#ids + 1], raws[all[i]] = all[i], all[i + 1]
     end
   end
-  table.sort(ids) -- a hash keeps no order of its own
+  if #ids <= HOLDERS_LOOKED_AT then
+    table.sort(ids) -- a hash keeps no order of its own
+  end
   local told, seen, from = {}, {}, math.floor(nowUs / 1000)
-  for i = 1, #ids do
-    local lease = leases[ids[(from + i) % #ids + 1]]
-    if #told < HOLDERS_TOLD and not seen[lease.sessionId] then
-      told[#told + 1], seen[lease.sessionId] = lease.text, true
+  for i = 1, math.min(#ids, HOLDERS_LOOKED_AT) do
+    local id = ids[(from + i) % #ids + 1]
+    local lease = readHolder(raws[id])
+    if lease and lease.untilMs * 1000 > nowUs and #told < HOLDERS_TOLD and not seen[lease.sessionId] then
+      seen[lease.sessionId] = true
+      told[#told + 1] = table.concat({ HOLDERS_FORMAT, held.mode, lease.sessionId, string.match(id, "#(%d+)$"),
+        held.token, lease.atMs, held.era, whole(lease.units), lease.state, lease.trace }, " ")
     end
   end
   return told

@@ -7,8 +7,9 @@ import { parseLease } from "./records.js";
 /** What acquire.lua is told of one element, and what it answers. Its header says what each word means. */
 export function acquireArguments(r: AcquireRequest): (string | number)[] {
   const dead = r.wait?.dead.map(({ leaseId, sessionId }) => `${leaseId} ${sessionId}`).join(" ") ?? "";
-  const markedAtMs = r.revoked?.markedAtMs ?? 0;
-  const replaced = (r.replace ?? []).map((one) => `${one.sessionId} ${one.fencingToken} ${markedAtMs}`).join(" ");
+  const replaced = (r.replace ?? [])
+    .map((one) => `${one.sessionId} ${one.fencingToken} ${one.markedAtMs ?? 0}`)
+    .join(" ");
   return [r.leaseNumber, r.lockTtlMs, modeWord(r), replaced, r.tokens ?? 1, r.wait?.fitForMs ?? 0, dead, r.trace];
 }
 

@@ -139,3 +139,59 @@ test("a connection that is new when memory is full is heard by its first release
   assert.equal(await generationOf(), "1");
   assert.equal((await again.condemn(owner.sessionId)).status, "condemned");
 });
+
+test("a key that is given back goes to those who wait, exclusive and shared, and the fence moves", async () => {
+  const [holder, waiter, one, two] = [
+    await stage.begun(),
+    await stage.begun(),
+    await stage.begun(),
+    await stage.begun(),
+  ];
+  const before = await holder.take("key");
+  await waiter.queue("key");
+  for (const reader of [one, two]) assert.equal((await reader.queue("key", { mode: "shared" })).status, "queued");
+  await maxmemory(1);
+  assert.deepEqual(await release(holder, "key"), { status: "released" });
+  const { sessionId, fencingToken } = (await holder.readLease("key"))!;
+  assert.equal(sessionId, waiter.sessionId);
+  assert.ok(fencingToken > before);
+  assert.deepEqual(await release(waiter, "key"), { status: "released" });
+  const readers = await holder.leases.readHolders("key");
+  const token = readers[0]!.fencingToken;
+  assert.deepEqual(readers.map((lease) => lease.sessionId).toSorted(), [one.sessionId, two.sessionId].toSorted());
+  assert.ok(token > fencingToken);
+  assert.deepEqual(await renew(one, "key", token), { status: "held" });
+  assert.equal(Number(await store.client.hget(`${store.prefix}n`, "fence")), token);
+  for (const reader of [one, two]) assert.deepEqual(await release(reader, "key"), { status: "released" });
+});
+
+test("who would queue, share or take permits is refused and changes nothing; a key is kept all the same", async () => {
+  const [holder, other] = [await stage.begun(), await stage.begun()];
+  await holder.take("key");
+  await holder.take("shared", { leaseNumber: 2, mode: "shared" });
+  await maxmemory(1);
+  const earlier = await contents();
+  const permits = { mode: "permits", permits: { take: 1, limit: 2 } } as const;
+  for (const refused of [
+    other.queue("key"),
+    other.acquire("free", { mode: "shared" }),
+    other.acquire("shared", { mode: "shared" }),
+    other.acquire("free", permits),
+  ]) {
+    await assert.rejects(refused, { code: "out-of-memory" });
+  }
+  assert.deepEqual(await contents(), earlier);
+  const kept = await holder.leases.release(holder.identity, [{ key: "key", leaseNumber: 1, keepMs: 600_000 }]);
+  assert.deepEqual(kept, { status: "ok", answers: [{ status: "released" }] });
+  assert.equal((await other.readLease("key"))?.isKept, true);
+});
+
+test("a lease is revoked by force", async () => {
+  const [holder, actor] = [await stage.begun(), await stage.begun()];
+  const fencingToken = await holder.take("key");
+  await maxmemory(1);
+  const request = { key: "key", sessionId: holder.sessionId, leaseNumber: 1, fencingToken, force: true };
+  assert.equal((await actor.leases.revoke(actor.identity, request)).status, "marked");
+  assert.equal((await renew(holder, "key", fencingToken)).status, "lost");
+  assert.equal((await holder.ping()).lostCounter, 1);
+});
