@@ -44,20 +44,20 @@ async function main(): Promise<number> {
   printMachine(machine);
   const random = seed();
   const names = values.ours ? [ours] : [ours, ...peers];
-  const kept: Record<string, unknown> = {};
-  const failures: string[] = [];
+  let isGood = true;
   for (const contest of chosen) {
     console.log(`• ${contest.name}: ${contest.asks}`);
     const rounds: Round[] = [];
     for (let run = 0; run < runs; run++) rounds.push(await playRound(contest, names, run, random, values.peers));
     console.log(`${table(rounds, names).join("\n")}\n`);
-    failures.push(...missed(contest, rounds, ours).map((what) => `${contest.name}: ${what}`));
-    kept[contest.name] = rounds;
+    const failures = missed(contest, rounds, ours);
+    for (const failure of failures) console.log(`✖ ${contest.name}: ${failure}`);
+    isGood &&= failures.length === 0;
+    const measuredAt = new Date().toISOString();
+    if (values.ours) console.log("• not kept: the others were left out");
+    else append(values.out, { name: contest.name, measuredAt, machine, seed: random, missed: failures, rounds });
   }
-  for (const failure of failures) console.log(`✖ ${failure}`);
-  if (values.ours) console.log("• not kept: the others were left out");
-  else append(values.out, { measuredAt: new Date().toISOString(), machine, seed: random, missed: failures, ...kept });
-  return failures.length === 0 ? 0 : 1;
+  return isGood ? 0 : 1;
 }
 
 /** Each locker once, another one first each time: what disturbs the machine disturbs them all. */

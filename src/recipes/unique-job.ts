@@ -1,4 +1,4 @@
-import { LockStatus } from "../index.js";
+import { LockStatus, OptionError } from "../index.js";
 import type { AcquireOptions, Busy, Lease, Locker } from "../index.js";
 
 /**
@@ -8,12 +8,16 @@ import type { AcquireOptions, Busy, Lease, Locker } from "../index.js";
  * | --- | --- | --- | --- |
  * | until-executing | submission | execution begins | is refused |
  * | until-executed | submission | execution has ended | is refused |
+ * | until-expired | submission | `forMs` later, or the end of execution if that is later | is refused |
  * | until-and-while-executing | submission | execution begins | is refused; later ones wait for the end |
  * | while-executing | execution begins | execution has ended | waits |
  */
-export type UniqueForm = "until-executing" | "until-executed" | "until-and-while-executing" | "while-executing";
+export type UniqueForm =
+  "until-executing" | "until-executed" | "until-expired" | "until-and-while-executing" | "while-executing";
 
 export type UniqueOptions = Pick<AcquireOptions, "trace" | "lockTtlMs" | "signal"> & {
+  /** Of until-expired, ms. A job that fails can be submitted again at once. */
+  forMs?: number;
   /** What the job passes through before it is executed, e.g. `(run) => pQueue.add(run)`. Default: nothing. */
   queue?: <T>(run: () => Promise<T>) => Promise<T>;
 };
@@ -40,10 +44,14 @@ export async function runUnique<T>(
   fn: UniqueJob<T>,
   options: UniqueOptions = {},
 ): Promise<UniqueResult<T>> {
-  const { queue = (run) => run(), ...wanted } = options;
+  const { queue = (run) => run(), forMs = 0, ...wanted } = options;
+  if (forMs > 0 !== (form === "until-expired")) throw new OptionError("forMs", forMs, "goes with until-expired alone");
   switch (form) {
     case "until-executed":
-      return locker.acquireAndRun(key, (_heartbeat, lease) => untilEnd(lease, queue, fn), wanted);
+    case "until-expired": {
+      const kept = { ...wanted, minHoldMs: forMs };
+      return locker.acquireAndRun(key, (_heartbeat, lease) => untilEnd(lease, queue, fn), kept);
+    }
     case "until-executing":
       return untilBegin(locker, key, wanted, (lease) =>
         whileQueued(lease, (begin) =>

@@ -100,6 +100,37 @@ test("until executed: a twin is refused until the job has ended", async () => {
   await end(submit(other, key, "until-executed"));
 });
 
+test("until expired: a twin is refused for that long after the submission, also when the job has ended", async () => {
+  const key = newKey();
+  const forMs = 1_500;
+  const startedMs = performance.now();
+  const outcome = await runUnique(locker, key, "until-expired", () => "done", { forMs });
+  assert.equal(outcome.status, LockStatus.SUCCESS);
+  const submitTwin = async (): Promise<string> =>
+    (await runUnique(other, key, "until-expired", () => "twin", { forMs })).status;
+  if (performance.now() - startedMs < forMs / 2) assert.equal(await submitTwin(), LockStatus.SOMEONE_ELSE_HOLDS_LOCK);
+  await waitUntil(submitTwin, LockStatus.SUCCESS, { deadlineMs: 10_000, what: "a twin's status" });
+  assert.ok(performance.now() - startedMs >= forMs - 5);
+});
+
+test("until expired: one that fails can be submitted again at once; forMs goes with this form alone", async () => {
+  const key = newKey();
+  const failing = runUnique(locker, key, "until-expired", () => Promise.reject(new Error("its own")), {
+    forMs: 60_000,
+  });
+  await assert.rejects(failing, /its own/);
+  await untilFree(other, key);
+  const wrong = { name: "OptionError", option: "forMs" };
+  await assert.rejects(
+    runUnique(locker, key, "until-expired", () => undefined),
+    wrong,
+  );
+  await assert.rejects(
+    runUnique(locker, key, "until-executed", () => undefined, { forMs: 5 }),
+    wrong,
+  );
+});
+
 test("until and while executing: one executes, one is queued, and the next is refused", async () => {
   const key = newKey();
   const form = "until-and-while-executing";
