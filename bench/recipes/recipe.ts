@@ -11,7 +11,7 @@ import type { Updates, UpdaterSetup } from "./updater.js";
 
 export const recipe = { ttlMs: 2_000, processes: 5, pauseEveryMs: 5_000, pauseMs: 3_000, writeDelayMsMax: 2_000 };
 
-/** A waiter's pause between two looks, ms, where a locker lets it be chosen. Ours polls every 25 to 50. */
+/** A waiter's pause between two looks, ms, where a locker lets it be chosen. Ours is told when its turn has come. */
 const retryMs = 50;
 
 /** Whom a pause hits. "window": the holder, after it has asked and before it writes. */
