@@ -2,7 +2,7 @@
 
 import type { Violation } from "../history/history.js";
 import type { Fault, Scenario } from "../history/scenario.js";
-import { begin, HOLDER, isGentle, type Stage } from "./faults.js";
+import { begin, HOLDER, isGentle, mayBlock, type Stage } from "./faults.js";
 import { Jobs } from "./jobs.js";
 import { Oracle, PREFIX, type HeldSomewhere } from "./oracle.js";
 import { LIMITS, OTHER_LIMITS } from "./limits.js";
@@ -119,7 +119,11 @@ export class Simulation {
       onDeath: () => undefined,
     });
     this.#processes.push(process);
-    const rules = { keys: this.#keys, jobs: this.#world.chance(0.3) ? 2 : 1, blockMsMax: 300 };
+    const rules = {
+      keys: this.#keys,
+      jobs: this.#world.chance(0.3) ? 2 : 1,
+      blockMsMax: mayBlock(this.#scenario) ? 300 : 0,
+    };
     const jobs = new Jobs(process, this.#oracle, rules, {
       acquired: (key) => {
         this.#acquired.set(key, this.#world.nowMs);
