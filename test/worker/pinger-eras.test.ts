@@ -192,7 +192,7 @@ test("a worker that was started again in the window has every lease judged anew 
   assert.equal(stage.changes.at(-1)?.cause, "settled");
 });
 
-test("a worker that was started again in the window and hears only of its end has every lease judged anew", async () => {
+test("a worker that was started again in the window and hears only of its end has its leases judged", async () => {
   const stage = new PingerStage({ resume: { ...resumed, recovering: true }, taken: 4 });
   await stage.clock.settle();
   stage.store.lostCounter = 2;
