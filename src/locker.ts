@@ -130,8 +130,9 @@ export class Locker implements AsyncDisposable {
     );
     try {
       await engine.store.whenUp(patience.signal);
-      const [lease] = await engine.store.readHolders(key);
-      return lease && (await engine.judge.describeLiving(lease));
+      const leases = await engine.store.readHolders(key);
+      const holders = await Promise.all(leases.map((lease) => engine.judge.describeLiving(lease)));
+      return holders.find((holder) => holder !== undefined);
     } finally {
       timer.cancel();
       patience.dispose();

@@ -40,3 +40,4 @@ export const editParagraph = doNothing;
 export const rearrange = doNothing;
 export const sendReport = doNothing;
 export const reindex = doNothing;
+export const swap = doNothing;

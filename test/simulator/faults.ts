@@ -67,6 +67,11 @@ export function isGentle({ faults }: Scenario): boolean {
   );
 }
 
+/** A crashed worker is started again by its main thread: one that a job blocks just then makes two faults of one. */
+export function mayBlock({ faults }: Scenario): boolean {
+  return faults.length !== 1 || faults[0]!.kind !== "crash-worker";
+}
+
 /**
  * What happens in the world of that seed. At most one loss of memory: two within
  * one partition of the same holder are left to the fencing token (README), and so is a clock that steps while the

@@ -3,6 +3,7 @@
 
 import { LockError, LockUnsureError } from "../../src/index.js";
 import type { AcquireOptions, Lease } from "../../src/index.js";
+import type { HeldLease } from "../../src/held-lease.js";
 import type { Oracle } from "./oracle.js";
 import type { SimProcess } from "./process.js";
 import { EXCLUSIVE, isPool, SHARED, wholePool, type Wish } from "./wishes.js";
@@ -181,7 +182,8 @@ export class Jobs {
 
   #lost(lease: Lease, reason: unknown): void {
     const { name } = this.#process;
-    if (reason instanceof LockError) this.#oracle.lost(name, lease.key, reason.code);
+    const wasBelieved = (lease as HeldLease).isBelieved;
+    if (reason instanceof LockError) this.#oracle.lost(name, lease.key, reason.code, wasBelieved);
     else this.#oracle.report("L3", `${name}: the signal of ${lease.key} aborted with ${String(reason)}`);
   }
 }

@@ -105,8 +105,9 @@ test("where only the store has trouble no living session is condemned and no lea
   stage.begin();
   stage.pass(5_000);
   stage.condemn("silent");
-  stage.oracle.lost("p0", "key", "taken-over");
-  stage.oracle.lost("p0", "key", "unreachable");
+  stage.oracle.lost("p0", "key", "taken-over", true);
+  stage.oracle.lost("p0", "key", "unreachable", true);
+  stage.oracle.lost("p0", "key", "store-lost-data", false); // a lease that was about to end
   assert.deepEqual(stage.rules, ["S4", "L4"]);
 });
 

@@ -93,11 +93,12 @@ export class Oracle {
     this.#grants.yes(who, key, token, mode);
   }
 
-  lost(who: string, key: string, code: string): void {
+  /** `wasBelieved`: it was not within the margin of its end, up to which it had last been renewed. */
+  lost(who: string, key: string, code: string, wasBelieved: boolean): void {
     this.counts.losses += 1;
     this.trace(`${who} lost ${key}: ${code}`);
     // After lockTtlMs without an answer, or without a beat, the store has forgotten the lease: that end is the promise.
-    if (this.#facts.isGentle && !["unreachable", "expired"].includes(code))
+    if (this.#facts.isGentle && wasBelieved && !["unreachable", "expired"].includes(code))
       this.report("L4", `${who} lost ${key} (${code}), though only the store had trouble`, key);
   }
 

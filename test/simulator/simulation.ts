@@ -2,7 +2,7 @@
 
 import type { Violation } from "../history/history.js";
 import type { Fault, Scenario } from "../history/scenario.js";
-import { begin, HOLDER, isGentle, type Stage } from "./faults.js";
+import { begin, HOLDER, isGentle, mayBlock, type Stage } from "./faults.js";
 import { Jobs } from "./jobs.js";
 import { Oracle, type HeldSomewhere } from "./oracle.js";
 import { LIMITS, OTHER_LIMITS } from "./limits.js";
@@ -134,7 +134,13 @@ export class Simulation {
     this.#processes.push(process);
     const jobCount = this.#world.pick(this.#isCrowded ? [1, 3, 6] : [1, 1, 2]);
     const rules = {
-      ...{ keys: this.#keys, jobs: jobCount, blockMsMax: 300, isBrisk: this.#isCrowded, readers: this.#readers },
+      ...{
+        keys: this.#keys,
+        jobs: jobCount,
+        blockMsMax: mayBlock(this.#scenario) ? 300 : 0,
+        isBrisk: this.#isCrowded,
+        readers: this.#readers,
+      },
     };
     const jobs = new Jobs(process, this.#oracle, rules, {
       acquired: (key) => {

@@ -192,6 +192,15 @@ test("a worker that was started again in the window has every lease judged anew 
   assert.equal(stage.changes.at(-1)?.cause, "settled");
 });
 
+test("a worker that was started again in the window and hears only of its end has its leases judged", async () => {
+  const stage = new PingerStage({ resume: { ...resumed, recovering: true }, taken: 4 });
+  await stage.clock.settle();
+  stage.store.lostCounter = 2;
+  await stage.pings(1);
+  assert.deepEqual(stage.cells.log, ["epoch", "trust"]);
+  assert.equal(stage.changes.at(-1)?.cause, "settled");
+});
+
 test("a worker that was started again does not enter by a trust that it did not earn", async () => {
   // The last run may have had a later session trusted, and died before the main thread was told of it.
   const stage = new PingerStage({ resume: resumed, taken: 4 });
