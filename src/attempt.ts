@@ -15,6 +15,7 @@ import { StoreError } from "./errors.js";
 import { publish, type Condemned } from "./events.js";
 import type { GiveBack } from "./give-back.js";
 import type { Grant } from "./grant.js";
+import type { HeldLease } from "./held-lease.js";
 import type { Session, Stamp } from "./session.js";
 import { joinSignals, type JoinedSignal } from "./signals.js";
 import { Rest, type Rested } from "./waiting/rest.js";
@@ -78,7 +79,8 @@ export type Asked = {
   readonly queues: boolean;
 };
 
-export type Acquired = { grant: Grant } | { holder: Holder };
+/** `lease`: made already, in the instant of a hand-off. */
+export type Acquired = { grant: Grant; lease?: HeldLease } | { holder: Holder };
 
 export type Answered = { answer: AcquireAnswer | { status: "again" }; stamp: Stamp; sent: Instant };
 
@@ -225,7 +227,7 @@ export class Attempt {
 }
 
 /** Somebody of this process holds the key from now on. */
-export function tellGranted({ key, fencingToken }: Grant, waitedMs: number, attempt?: Attempt): void {
+export function tellGranted({ key, fencingToken }: Grant | HeldLease, waitedMs: number, attempt?: Attempt): void {
   publish("granted", () => ({ key, fencingToken, waitedMs, takenFrom: attempt?.takenFrom }));
 }
 

@@ -39,13 +39,18 @@ export class BlockedWaits {
   }
 
   /** Permits are no part of it: any of their holders may free one. */
-  async run(
-    wanted: Wanted,
-    holding: readonly HeldKey[],
-    acquire: (wanted: Wanted) => Promise<Acquired>,
-  ): Promise<Acquired> {
+  run(wanted: Wanted, holding: readonly HeldKey[], acquire: (wanted: Wanted) => Promise<Acquired>): Promise<Acquired> {
+    if (holding.length === 0) return acquire(wanted);
     const holds = holding.filter(({ mode }) => mode !== "permits");
     if (holds.length === 0 || wanted.waitMs <= 0 || wanted.mode === "permits") return acquire(wanted);
+    return this.#run(wanted, holds, acquire);
+  }
+
+  async #run(
+    wanted: Wanted,
+    holds: readonly HeldKey[],
+    acquire: (wanted: Wanted) => Promise<Acquired>,
+  ): Promise<Acquired> {
     const wait = new BlockedWait(wanted.key, holds, this.#deps.clock);
     this.#waits.add(wait);
     wait.onFirstQueued = () => void this.#watch(wait);

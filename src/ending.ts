@@ -25,6 +25,8 @@ export class Ending {
   /** Aborts when nothing is acquired any more. */
   readonly signal: AbortSignal;
   readonly drain: Drain;
+  /** What every acquire ends by, whatever else it may end by. */
+  readonly signals: readonly AbortSignal[];
   readonly #deps: EndingDeps;
   readonly #stop = new AbortController();
   readonly #waitForAcquires: (() => void)[] = [];
@@ -35,6 +37,7 @@ export class Ending {
   constructor(deps: EndingDeps) {
     this.#deps = deps;
     this.signal = this.#stop.signal;
+    this.signals = [this.signal];
     this.drain = { reason: undefined, signal: this.signal };
   }
 
@@ -44,15 +47,25 @@ export class Ending {
   }
 
   /** The end waits for what is acquired within. */
-  async count<T>(acquire: () => Promise<T>): Promise<T> {
+  count<T>(acquire: () => Promise<T>): Promise<T> {
     this.#acquiring += 1;
     try {
-      return await acquire();
-    } finally {
-      this.#acquiring -= 1;
-      if (this.#acquiring === 0) for (const resolve of this.#waitForAcquires.splice(0)) resolve();
+      return acquire().then(this.#onAcquired as (value: T) => T, this.#onFailure);
+    } catch (error) {
+      return this.#onFailure(error);
     }
   }
+
+  // One function for all of them, not two for each: a thousand may wait.
+  readonly #onAcquired = <T>(value: T): T => {
+    this.#acquiring -= 1;
+    if (this.#acquiring === 0) for (const resolve of this.#waitForAcquires.splice(0)) resolve();
+    return value;
+  };
+  readonly #onFailure = (error: unknown): never => {
+    this.#onAcquired(undefined);
+    throw error;
+  };
 
   drainOnce(reason: string): Promise<DrainResult> {
     this.#draining ??= this.#drain(reason);

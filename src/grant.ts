@@ -42,8 +42,6 @@ export type Grant = {
   sent: Instant;
   /** Who has it next in this process. */
   tenure?: Succession | undefined;
-  /** Made already, in the instant of a hand-off. */
-  lease?: HeldLease | undefined;
 };
 
 /** Lets a lease pass on to the next of this process, without the store. */
@@ -52,4 +50,4 @@ export type Succession = {
   next(lease: HeldLease): Heir | undefined;
 };
 
-export type Heir = { fencingToken: number; trace: string; receive(grant: Grant): void };
+export type Heir = { fencingToken: number; trace: string; receive(lease: HeldLease): void };

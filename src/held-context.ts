@@ -16,6 +16,7 @@ export type HeldKey = {
 
 export type KeyAsked = { key: string; mode: HeldKey["mode"]; units: number; reentrant: boolean };
 
+const NONE: readonly HeldKey[] = [];
 type Scope = { held: readonly HeldKey[]; outer: Scope | undefined };
 
 /**
@@ -32,8 +33,10 @@ export class HeldContext {
 
   /** Innermost first. Without those that are over: a job may have started what outlives it. */
   get held(): readonly HeldKey[] {
+    const running = this.#storage.getStore();
+    if (!running) return NONE;
     const held: HeldKey[] = [];
-    for (let scope = this.#storage.getStore(); scope; scope = scope.outer) held.push(...scope.held);
+    for (let scope: Scope | undefined = running; scope; scope = scope.outer) held.push(...scope.held);
     return held.filter((one) => !one.isOver());
   }
 

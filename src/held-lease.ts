@@ -36,7 +36,9 @@ export class HeldLease implements Lease {
   /** What was granted; what has changed since is said above. */
   readonly grant: Grant;
   readonly #deps: LeaseDeps;
-  readonly #abort = new AbortController();
+  /** Made for the first who looks at the signal, as most jobs do not. */
+  #abort: AbortController | undefined;
+  #abortReason: Error | undefined;
   /** Until when it must be in the store, on both clocks: the monotonic one stands still in a suspended machine. */
   #sent!: Instant;
   #believedUntilMs = 0;
@@ -44,29 +46,40 @@ export class HeldLease implements Lease {
   #believedFromWallMs = 0;
   #loss: { error: LockError; atMs: number } | undefined;
 
-  constructor(grant: Grant, deps: LeaseDeps) {
+  /** `heir`: which of the leases it is that are made of the grant; `giver`: who had it until now. */
+  constructor(
+    grant: Grant,
+    deps: LeaseDeps,
+    heir: Pick<Grant, "fencingToken" | "trace"> = grant,
+    giver: HeldLease | undefined = undefined,
+  ) {
+    const known = giver ?? grant;
     this.grant = grant;
     this.#deps = deps;
     this.key = grant.key;
-    this.fencingToken = grant.fencingToken;
+    this.fencingToken = heir.fencingToken;
     this.leaseNumber = grant.leaseNumber;
     this.acquiredAtMs = grant.acquiredAtMs;
     this.lockTtlMs = grant.lockTtlMs;
-    this.trace = grant.trace;
-    this.sessionId = grant.sessionId;
-    this.era = grant.era;
-    this.epoch = grant.epoch;
-    this.renewedMs = grant.sent.monoMs;
-    this.beatMs = grant.sent.monoMs;
-    this.#believe(grant.sent);
+    this.trace = heir.trace;
+    this.sessionId = known.sessionId;
+    this.era = known.era;
+    this.epoch = known.epoch;
+    const sent = giver ? giver.#sent : grant.sent;
+    this.renewedMs = sent.monoMs;
+    this.beatMs = sent.monoMs;
+    this.#believe(sent);
     const heartbeat = () => (this.#beat() ? YES : this.#slowHeartbeat());
-    this.heartbeat = Object.assign(heartbeat, {
-      delay: (ms: number) => this.#delay(ms),
-      during: <T>(promise: PromiseLike<T>) => this.#during(promise),
-    });
+    heartbeat.delay = (ms: number) => this.#delay(ms);
+    heartbeat.during = <T>(promise: PromiseLike<T>) => this.#during(promise);
+    this.heartbeat = heartbeat;
   }
 
   get signal(): AbortSignal {
+    if (!this.#abort) {
+      this.#abort = new AbortController();
+      if (this.#abortReason) this.#abort.abort(this.#abortReason);
+    }
     return this.#abort.signal;
   }
   /** Whether it must still be in the store, whoever the session's key may have gone to since. */
@@ -121,14 +134,10 @@ export class HeldLease implements Lease {
 
   /** The same lease for the next job of this process. All that is known of it is copied, and nothing believed anew. */
   handOn(fencingToken: number, trace: string): HeldLease {
-    const { sessionId, era, epoch, triedMs, retryFromMs, underWay } = this;
-    const sent = this.#sent;
-    const grant = { ...this.grant, fencingToken, trace, sessionId, era, epoch, sent };
-    const heir = new HeldLease(grant, this.#deps);
-    grant.lease = heir;
-    heir.triedMs = triedMs;
-    heir.retryFromMs = retryFromMs;
-    heir.underWay = underWay;
+    const heir = new HeldLease(this.grant, this.#deps, { fencingToken, trace }, this);
+    heir.triedMs = this.triedMs;
+    heir.retryFromMs = this.retryFromMs;
+    heir.underWay = this.underWay;
     heir.beatMs = this.#deps.clock.monoMs();
     return heir;
   }
@@ -144,12 +153,13 @@ export class HeldLease implements Lease {
     if (this.#loss) return;
     const error = new LockError(code, { key: this.key, ...facts });
     this.#loss = { error, atMs: this.#deps.clock.monoMs() };
-    this.#abort.abort(error);
+    this.abortJob(error);
   }
 
   /** The lease stays; only the job is asked to end. */
   abortJob(reason: Error): void {
-    this.#abort.abort(reason);
+    this.#abortReason ??= reason;
+    this.#abort?.abort(reason);
   }
 
   /** The fast path: no I/O, nothing allocated. Clock first, deadlines next, epoch last. */

@@ -28,6 +28,7 @@ export type HoldingsDeps = {
   post(message: ToWorker): void;
 };
 
+export type Ended = { heldToTheEnd: boolean };
 type Why = { holder?: Holder | undefined; cause?: unknown; isMerelyTold?: true };
 
 /** All leases of this locker: renewed, judged after every change of the session, ended when they are lost. */
@@ -69,7 +70,6 @@ export class Holdings {
   }
 
   add(grant: Grant): HeldLease {
-    if (grant.lease) return grant.lease;
     const lease = new HeldLease(grant, this.#leaseDeps);
     this.#leases.set(lease.leaseNumber, lease);
     this.#deps.cells.writeJobs(this.#leases.size);
@@ -79,12 +79,22 @@ export class Holdings {
   }
 
   /** Ends the lease, and tells whether it was ours until now. Never rejects. */
-  async release(lease: HeldLease, hasFailed = false): Promise<{ heldToTheEnd: boolean }> {
-    const { key, leaseNumber, fencingToken, state } = lease;
+  async release(lease: HeldLease, hasFailed = false): Promise<Ended> {
+    return this.end(lease, hasFailed);
+  }
+
+  /** The same; it is told at once when the next of this process has the lease from then on. */
+  end(lease: HeldLease, hasFailed: boolean): Ended | Promise<Ended> {
     if (lease.released) return { heldToTheEnd: !lease.isLost };
     const heir = lease.grant.tenure?.next(lease);
+    if (!heir) return this.#end(lease, hasFailed);
     lease.released = true;
-    if (heir) return this.#handOn(lease, heir);
+    return this.#handOn(lease, heir);
+  }
+
+  async #end(lease: HeldLease, hasFailed: boolean): Promise<Ended> {
+    const { key, leaseNumber, fencingToken, state } = lease;
+    lease.released = true;
     this.#leases.delete(leaseNumber);
     this.#deps.cells.writeJobs(this.#leases.size);
     if (lease.isLost) this.#deps.post({ type: "settled", leaseNumber });
@@ -225,11 +235,11 @@ export class Holdings {
   }
 
   /** In one step: whoever looks in between finds one of the two. */
-  #handOn(lease: HeldLease, heir: Heir): { heldToTheEnd: boolean } {
+  #handOn(lease: HeldLease, heir: Heir): Ended {
     const next = lease.handOn(heir.fencingToken, heir.trace);
     this.#leases.set(lease.leaseNumber, next);
     publish("released", () => ({ key: lease.key, fencingToken: lease.fencingToken }));
-    heir.receive(next.grant);
+    heir.receive(next);
     return { heldToTheEnd: true };
   }
 

@@ -42,6 +42,7 @@ export class Locker implements AsyncDisposable {
   readonly #processSignals: ProcessSignals;
   #engine: Promise<Engine> | undefined;
   #running: Engine | undefined;
+  #taking: Taking | undefined;
 
   /**
    * Opens nothing: that is done by the first acquire. Throws OptionError. `surroundings`: time, chance and threads of a
@@ -72,10 +73,8 @@ export class Locker implements AsyncDisposable {
    * DrainingSignal or LockerClosedError when this locker acquires no more, with the signal's reason when that aborts
    * the wait.
    */
-  async acquireAndRun<T>(key: string, fn: Job<T>, options: AcquireOptions = {}): Promise<RunResult<T>> {
-    const taken = await this.#takeOne(key, options, 0);
-    if ("holder" in taken) return { status: LockStatus.SOMEONE_ELSE_HOLDS_LOCK, holder: taken.holder };
-    return { status: LockStatus.SUCCESS, ...(await this.#run(taken, fn)) };
+  acquireAndRun<T>(key: string, fn: Job<T>, options: AcquireOptions = {}): Promise<RunResult<T>> {
+    return this.#run(() => this.#takeOne(key, options, 0), fn, asResult<T>);
   }
 
   /** Like acquireAndRun, but the caller releases the lease. */
@@ -89,10 +88,12 @@ export class Locker implements AsyncDisposable {
    * Waits for the key (for ever, unless waitMs says otherwise), runs `fn`, returns what it returns. Throws
    * LockTimeoutError; DeadlockError when it would wait for ever, because somebody waits for what this task holds.
    */
-  async mutex<T>(key: string, fn: Job<T>, options: AcquireOptions = {}): Promise<T> {
-    const taken = await this.#takeOne(key, options, Infinity);
-    if ("holder" in taken) throw new LockTimeoutError(key, taken.holder, options.waitMs ?? Infinity);
-    return (await this.#run(taken, fn)).result;
+  mutex<T>(key: string, fn: Job<T>, options: AcquireOptions = {}): Promise<T> {
+    const take = () => this.#takeOne(key, options, Infinity);
+    return this.#run(take, fn, (outcome: Outcome<T>) => {
+      if ("holder" in outcome) throw new LockTimeoutError(key, outcome.holder, options.waitMs ?? Infinity);
+      return outcome.result;
+    });
   }
 
   /**
@@ -107,14 +108,12 @@ export class Locker implements AsyncDisposable {
   }
 
   /** Runs `fn` when acquireAll gets the keys, and gives them back afterwards. */
-  async acquireAllAndRun<T>(
+  acquireAllAndRun<T>(
     keys: readonly KeyWanted[],
     fn: (heartbeat: Heartbeat, group: LeaseGroup) => Promise<T> | T,
     options: AcquireAllOptions = {},
   ): Promise<RunResult<T>> {
-    const taken = await this.#takeAll(keys, options);
-    if ("holder" in taken) return { status: LockStatus.SOMEONE_ELSE_HOLDS_LOCK, holder: taken.holder };
-    return { status: LockStatus.SUCCESS, ...(await this.#run(taken, fn)) };
+    return this.#run(() => this.#takeAll(keys, options), fn, asResult<T>);
   }
 
   /**
@@ -160,35 +159,33 @@ export class Locker implements AsyncDisposable {
   }
 
   #takeOne(key: string, options: AcquireOptions, waitMsDefault: number): Promise<Taken<Lease>> {
-    return this.#count(options, () => {
-      checkAcquire(key, options, this.#options.sessionTtlMs);
-      return (taking) => taking.one(key, options, options.waitMs ?? waitMsDefault);
-    });
+    checkAcquire(key, options, this.#options.sessionTtlMs);
+    return this.#count(options, (taking) => taking.one(key, options, options.waitMs ?? waitMsDefault));
   }
 
   #takeAll(keys: readonly KeyWanted[], options: AcquireAllOptions): Promise<Taken<LeaseGroup>> {
-    return this.#count(options, () => {
-      checkAcquireAll(options, this.#options.sessionTtlMs);
-      const plan = planKeys(keys);
-      return (taking) => taking.all(plan, options, options.waitMs ?? 0);
-    });
+    checkAcquireAll(options, this.#options.sessionTtlMs);
+    const plan = planKeys(keys);
+    return this.#count(options, (taking) => taking.all(plan, options, options.waitMs ?? 0));
   }
 
-  async #count<T>(options: AcquireAllOptions, check: () => (taking: Taking) => Promise<T>): Promise<T> {
-    const take = check();
+  #count<T>(options: AcquireAllOptions, take: (taking: Taking) => Promise<T>): Promise<T> {
     options.signal?.throwIfAborted();
-    const { clock } = this.#surroundings;
-    return this.#ending.count(async () => {
-      const engine = await this.#start();
-      const deps = { engine, clock, options: this.#options, ending: this.#ending, context: this.#context };
-      return take(new Taking(deps));
+    return this.#ending.count(() => {
+      if (this.#taking && !this.#ending.reason) return take(this.#taking);
+      return this.#start().then(() => take(this.#taking!));
     });
   }
 
-  async #run<T, Handle extends { heartbeat: Heartbeat }>(
-    { lease, held, end }: Exclude<Taken<Handle>, { holder: Holder }>,
+  /** All of a run in one function: each hop more costs a hand-off among a thousand waiters a microsecond. */
+  async #run<T, Handle extends { heartbeat: Heartbeat }, Answer>(
+    take: () => Promise<Taken<Handle>>,
     fn: (heartbeat: Heartbeat, lease: Handle) => Promise<T> | T,
-  ): Promise<{ result: T; heldToTheEnd: boolean }> {
+    answer: (outcome: Outcome<T>) => Answer,
+  ): Promise<Answer> {
+    const taken = await take();
+    if ("holder" in taken) return answer(taken);
+    const { lease, held, end } = taken;
     let result: T;
     try {
       result = await this.#context.run(held, () => fn(lease.heartbeat, lease));
@@ -196,8 +193,9 @@ export class Locker implements AsyncDisposable {
       await end(true);
       throw error;
     }
-    const { heldToTheEnd } = await end(false);
-    return { result, heldToTheEnd };
+    const ended = end(false);
+    const { heldToTheEnd } = "heldToTheEnd" in ended ? ended : await ended;
+    return answer({ result, heldToTheEnd });
   }
 
   #start(): Promise<Engine> {
@@ -215,8 +213,18 @@ export class Locker implements AsyncDisposable {
     if (this.#ending.reason) throw this.#ending.reason;
     this.#processSignals.listen();
     this.#running = new Engine(database, this.#description, this.#options, this.#ending.drain, this.#surroundings);
+    const { clock } = this.#surroundings;
+    const deps = { engine: this.#running, clock, options: this.#options, ending: this.#ending, context: this.#context };
+    this.#taking = new Taking(deps);
     return this.#running;
   }
+}
+
+type Outcome<T> = { result: T; heldToTheEnd: boolean } | { holder: Holder };
+
+function asResult<T>(outcome: Outcome<T>): RunResult<T> {
+  if ("holder" in outcome) return { status: LockStatus.SOMEONE_ELSE_HOLDS_LOCK, holder: outcome.holder };
+  return { status: LockStatus.SUCCESS, ...outcome };
 }
 
 type ModuleDatabase = { moduleName: string; exportName: string };

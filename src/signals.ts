@@ -5,8 +5,9 @@
 export type JoinedSignal = { signal: AbortSignal; abort(reason: Error): void; dispose(): void };
 
 /** Who listens to a source. It gets one listener for all: Node warns of a leak when a signal has more than ten. */
-const listenersOf = new WeakMap<AbortSignal, Set<OnAbort>>();
+const listenersOf = new WeakMap<AbortSignal, Set<AbortListener>>();
 type OnAbort = (reason: Error) => void;
+export type AbortListener = { readonly onAbort: OnAbort };
 
 export function joinSignals(sources: readonly AbortSignal[]): JoinedSignal {
   const controller = new AbortController();
@@ -23,22 +24,23 @@ export function joinSignals(sources: readonly AbortSignal[]): JoinedSignal {
 
 /** Calls `fn` when the source aborts, or at once if it has; until the returned function is called. */
 export function onAbort(source: AbortSignal, fn: OnAbort): () => void {
-  if (source.aborted) {
-    fn(source.reason as Error);
-    return () => {};
-  }
-  // Not `fn` itself: it may listen twice
-  const listener: OnAbort = (reason) => fn(reason);
+  const listener = { onAbort: fn }; // an object of its own: `fn` may listen twice
+  listen(source, listener);
+  return () => stopListening(source, listener);
+}
+
+/** The same without a function for each: ends with stopListening(). */
+export function listen(source: AbortSignal, listener: AbortListener): void {
+  if (source.aborted) return listener.onAbort(source.reason as Error);
   const listeners = listenersOf.get(source);
   if (listeners) listeners.add(listener);
   else {
     listenersOf.set(source, new Set([listener]));
     source.addEventListener("abort", tell, { once: true });
   }
-  return () => stopListening(source, listener);
 }
 
-function stopListening(source: AbortSignal, listener: OnAbort): void {
+export function stopListening(source: AbortSignal, listener: AbortListener): void {
   const listeners = listenersOf.get(source);
   if (!listeners?.delete(listener) || listeners.size > 0) return;
   listenersOf.delete(source);
@@ -49,7 +51,7 @@ function tell(event: Event): void {
   const source = event.target as AbortSignal;
   const listeners = listenersOf.get(source) ?? [];
   listenersOf.delete(source);
-  for (const listener of listeners) listener(source.reason as Error);
+  for (const listener of listeners) listener.onAbort(source.reason as Error);
 }
 
 /** The promise, or the signal's reason if that comes first; what becomes of the promise is then handled elsewhere. */

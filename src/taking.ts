@@ -1,10 +1,11 @@
 import type { AcquireAllOptions, AcquireOptions } from "./acquire-options.js";
-import type { Wanted } from "./attempt.js";
+import type { Acquired, Wanted } from "./attempt.js";
 import type { Clock } from "./clock.js";
 import type { Holder } from "./databases/database.js";
 import type { Ending } from "./ending.js";
 import type { Engine } from "./engine.js";
 import type { HeldLease } from "./held-lease.js";
+import type { Ended } from "./holdings.js";
 import { BorrowedLease, type HeldContext, type HeldKey } from "./held-context.js";
 import { withAncestors } from "./hierarchy.js";
 import { HeldGroup, ScopedLease, type LeaseGroup } from "./lease-group.js";
@@ -18,30 +19,32 @@ export type Taken<Handle> =
       lease: Handle;
       held: readonly HeldKey[];
       /** `hasFailed`: the job threw, so that its key is not kept for minHoldMs. Never rejects. */
-      end(hasFailed: boolean): Promise<{ heldToTheEnd: boolean }>;
+      end(hasFailed: boolean): Ended | Promise<Ended>;
     }
   | { holder: Holder };
 
+type TakenOne = Exclude<Taken<HeldLease>, { holder: Holder }>;
+type Granted = Exclude<Acquired, { holder: Holder }>;
+type Asked = { key: string; mode: HeldKey["mode"]; units: number };
 type TakingDeps = { engine: Engine; options: ResolvedOptions; ending: Ending; context: HeldContext; clock: Clock };
 
 /** An acquire, from what was asked for to what is held: one key, one with all above it, or many. */
 export class Taking {
   readonly #deps: TakingDeps;
+  readonly #acquire: (wanted: Wanted) => Promise<Acquired>;
 
   constructor(deps: TakingDeps) {
     this.#deps = deps;
+    this.#acquire = (wanted) => deps.engine.acquisition.run(wanted);
   }
 
-  async one(key: string, options: AcquireOptions, waitMs: number): Promise<Taken<Lease>> {
+  one(key: string, options: AcquireOptions, waitMs: number): Promise<Taken<Lease>> {
     const { mode = "exclusive", permits, reentrant = false } = options;
     const asked = { key, mode: permits ? "permits" : mode, units: permits?.take ?? 1, reentrant } as const;
     const held = this.#deps.context.reenter(asked);
-    if (held) return borrow(held);
+    if (held) return Promise.resolve(borrow(held));
     if (options.hierarchical) return this.#scope(key, mode, options, waitMs);
-    const taken = await this.#take(asked, options, waitMs, []);
-    if ("holder" in taken) return taken;
-    const { holdings } = this.#deps.engine;
-    return { lease: taken.lease, held: [taken.held], end: (hasFailed) => holdings.release(taken.lease, hasFailed) };
+    return this.#take(asked, options, waitMs);
   }
 
   async all(
@@ -79,42 +82,36 @@ export class Taking {
     const { clock, engine } = this.#deps;
     const taken = await takeAll(keys, waitMs, {
       clock,
-      take: async (one, leftMs, holding: readonly { lease: HeldLease; held: HeldKey }[]) => {
-        const asked = { ...one, units: 1, reentrant: false };
-        const got = await this.#take(
-          asked,
-          options,
-          leftMs,
-          holding.map(({ held }) => held),
-        );
+      take: async (one, leftMs, before: readonly TakenOne[]) => {
+        const holding = before.flatMap(({ held }) => held);
+        const got = await this.#take({ ...one, units: 1 }, options, leftMs, holding);
         return "holder" in got ? got : { lease: got };
       },
       giveBack: (all) => Promise.all(all.toReversed().map(({ lease }) => engine.holdings.release(lease, true))),
     });
     if ("holder" in taken) return taken;
-    return { leases: taken.leases.map(({ lease }) => lease), held: taken.leases.map(({ held }) => held) };
+    return { leases: taken.leases.map(({ lease }) => lease), held: taken.leases.flatMap(({ held }) => held) };
   }
 
-  async #take(
-    { key, mode, units }: { key: string; mode: HeldKey["mode"]; units: number },
+  /** Of many that wait each has little more than two promises. `holding`: beside what the task holds. */
+  #take(
+    asked: Asked,
     options: AcquireOptions,
     waitMs: number,
-    holding: readonly HeldKey[],
-  ): Promise<{ lease: HeldLease; held: HeldKey } | { holder: Holder }> {
+    holding?: readonly HeldKey[],
+  ): Promise<Taken<HeldLease>> {
     const { engine, context } = this.#deps;
-    const wanted = this.#wanted(key, options, mode, waitMs);
-    const all = [...context.held, ...holding];
-    const acquired = await engine.blockedWaits.run(wanted, all, (one) => engine.acquisition.run(one));
-    if ("holder" in acquired) return acquired;
-    const lease = await this.#keep(engine.holdings.add(acquired.grant), options.signal);
-    const { leaseNumber } = lease;
-    return { lease, held: { key, mode, units, leaseNumber, lease, isOver: () => lease.released || lease.isLost } };
+    const wanted = this.#wanted(asked.key, options, asked.mode, waitMs);
+    const all = holding ? [...context.held, ...holding] : context.held;
+    return engine.blockedWaits
+      .run(wanted, all, this.#acquire)
+      .then((acquired) => ("holder" in acquired ? acquired : this.#keep(acquired, asked, options.signal)));
   }
 
   #wanted(key: string, options: AcquireOptions, mode: HeldKey["mode"], waitMs: number): Wanted {
     const { trace = "", lockTtlMs = this.#deps.options.lockTtlMs, signal, minHoldMs = 0, permits } = options;
     const { ending } = this.#deps;
-    const signals = signal ? [ending.signal, signal] : [ending.signal];
+    const signals = signal ? [ending.signal, signal] : ending.signals;
     const wanted = { key, lockTtlMs, trace, waitMs, signals, minHoldMs, mode };
     if (!permits) return wanted;
     const { limit, take = 1, perProcess = limit } = permits;
@@ -122,16 +119,29 @@ export class Taking {
   }
 
   /** A grant that arrives in the instant of an abort reaches nobody. */
-  async #keep(lease: HeldLease, signal: AbortSignal | undefined): Promise<HeldLease> {
+  #keep(
+    acquired: Granted,
+    { key, mode, units }: Asked,
+    signal: AbortSignal | undefined,
+  ): Taken<HeldLease> | Promise<never> {
     const { ending, engine } = this.#deps;
+    const { holdings } = engine;
+    const lease = acquired.lease ?? holdings.add(acquired.grant);
     const reason = ending.reason ?? (signal?.aborted ? (signal.reason as Error) : undefined);
-    if (!reason) return lease;
+    if (reason) return this.#refuse(lease, reason);
+    const { leaseNumber } = lease;
+    const held = [{ key, mode, units, leaseNumber, lease, isOver: () => lease.released || lease.isLost }];
+    return { lease, held, end: (hasFailed) => holdings.end(lease, hasFailed) };
+  }
+
+  async #refuse(lease: HeldLease, reason: Error): Promise<never> {
+    const { engine } = this.#deps;
     await engine.holdings.release(lease, true);
     throw reason;
   }
 
   /** What was acquired last goes first. */
-  async #end(leases: readonly HeldLease[], hasFailed: boolean): Promise<{ heldToTheEnd: boolean }> {
+  async #end(leases: readonly HeldLease[], hasFailed: boolean): Promise<Ended> {
     const { holdings } = this.#deps.engine;
     const ends = await Promise.all(leases.toReversed().map((lease) => holdings.release(lease, hasFailed)));
     return { heldToTheEnd: ends.every(({ heldToTheEnd }) => heldToTheEnd) };
@@ -140,6 +150,6 @@ export class Taking {
 
 /** Its end is the affair of who acquired it. */
 function borrow({ lease }: HeldKey): Taken<Lease> {
-  const end = () => Promise.resolve({ heldToTheEnd: lease.state === "held" });
+  const end = () => ({ heldToTheEnd: lease.state === "held" });
   return { lease: new BorrowedLease(lease), held: [], end };
 }

@@ -3,7 +3,7 @@ import type { Acquired, AcquisitionDeps, Asked, Attempt, Wanted } from "../attem
 import { wait } from "../clock.js";
 import type { LeaseMode, Permits } from "../databases/database.js";
 import type { Grant, Heir } from "../grant.js";
-import { onAbort } from "../signals.js";
+import type { HeldLease } from "../held-lease.js";
 import { LocalWaiter, WaiterQueue } from "./local-waiters.js";
 import { Tenure } from "./tenure.js";
 
@@ -62,9 +62,7 @@ export class Line implements Asked {
       const waiter = new LocalWaiter(wanted, clock.monoMs(), resolve, reject);
       this.#waiters.add(waiter);
       waiter.startTimer(clock, () => this.#onLate(waiter));
-      for (const signal of wanted.signals) {
-        waiter.stopListening.push(onAbort(signal, (reason) => this.#leave(waiter, () => reject(reason))));
-      }
+      waiter.listen((reason) => this.#leave(waiter, () => reject(reason)));
       this.#ask();
       const leaseNumber = this.#attempt?.ticket ? this.#attempt.leaseNumber : this.#tenureNumber;
       if (leaseNumber !== undefined) wanted.onQueued?.({ leaseNumber });
@@ -124,9 +122,9 @@ export class Line implements Asked {
   #heir(fencingToken: number): Heir {
     const waiter = this.#waiters.first!;
     this.#waiters.remove(waiter);
-    const receive = (grant: Grant) => {
-      tellGranted(grant, this.#deps.clock.monoMs() - waiter.startedMs);
-      waiter.resolve({ grant });
+    const receive = (lease: HeldLease) => {
+      tellGranted(lease, this.#deps.clock.monoMs() - waiter.startedMs);
+      waiter.resolve({ grant: lease.grant, lease });
     };
     return { fencingToken, trace: waiter.wanted.trace, receive };
   }

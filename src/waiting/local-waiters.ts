@@ -1,5 +1,6 @@
 import type { Acquired, Wanted } from "../attempt.js";
 import type { Clock, Timer } from "../clock.js";
+import { listen, stopListening } from "../signals.js";
 
 /** The longest a timer can wait; who waits longer than that waits for ever. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
@@ -10,7 +11,8 @@ export class LocalWaiter {
   readonly startedMs: number;
   readonly resolve: (acquired: Acquired) => void;
   readonly reject: (reason: Error) => void;
-  readonly stopListening: (() => void)[] = [];
+  /** What the signals of the call do to it. */
+  onAbort!: (reason: Error) => void;
   /** Its place in the line; 0 before it has one. */
   order = 0;
   isGone = false;
@@ -31,6 +33,11 @@ export class LocalWaiter {
     if (waitMs <= TIMER_MS_MAX) this.#timer = clock.timer(waitMs, onLate);
   }
 
+  listen(onAbort: (reason: Error) => void): void {
+    this.onAbort = onAbort;
+    for (const signal of this.wanted.signals) listen(signal, this);
+  }
+
   /** Until when a holder that may be dead is waited for, though time is up. */
   unsureUntil(nowMs: number, ms: number): number {
     this.#unsureSinceMs ??= nowMs;
@@ -40,7 +47,7 @@ export class LocalWaiter {
   end(): void {
     this.isGone = true;
     this.#timer?.cancel();
-    for (const stop of this.stopListening) stop();
+    for (const signal of this.wanted.signals) stopListening(signal, this);
   }
 }
 

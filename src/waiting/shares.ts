@@ -1,7 +1,6 @@
 import type { Acquired, AcquisitionDeps, Wanted } from "../attempt.js";
 import type { Holder } from "../databases/database.js";
 import type { Grant } from "../grant.js";
-import { onAbort } from "../signals.js";
 import { LocalWaiter, WaiterQueue } from "./local-waiters.js";
 
 /** How many permits of a key this process has at most, and who waits here for one of its own to come back. */
@@ -31,9 +30,7 @@ export class Shares {
       const waiter = new LocalWaiter(wanted, clock.monoMs(), resolve, reject);
       share.waiters.add(waiter);
       waiter.startTimer(clock, () => this.#onLate(share, waiter));
-      for (const signal of wanted.signals) {
-        waiter.stopListening.push(onAbort(signal, (reason) => this.#leave(share, waiter, () => reject(reason))));
-      }
+      waiter.listen((reason) => this.#leave(share, waiter, () => reject(reason)));
       this.#serve(share, wanted.key);
       if (wanted.waitMs === 0) this.#onLate(share, waiter);
     });

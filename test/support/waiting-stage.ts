@@ -42,7 +42,7 @@ export class WaitingStage extends AcquisitionStage {
   /** What a caller does with a grant. */
   hold(outcome: Outcome): HeldLease {
     if (!outcome.acquired || !("grant" in outcome.acquired)) throw new Error(`not granted: ${outcome.is}`);
-    return this.holdings.add(outcome.acquired.grant);
+    return outcome.acquired.lease ?? this.holdings.add(outcome.acquired.grant);
   }
 
   get released(): number[] {
