@@ -50,4 +50,7 @@ export type Succession = {
   next(lease: HeldLease): Heir | undefined;
 };
 
+/** Of a lease: whether it was ours until its end. */
+export type Ended = { heldToTheEnd: boolean };
+
 export type Heir = { fencingToken: number; trace: string; receive(lease: HeldLease): void };

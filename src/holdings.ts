@@ -3,7 +3,7 @@ import type { Holder, LeaseRecord } from "./databases/database.js";
 import type { LockErrorCode } from "./errors.js";
 import { publish } from "./events.js";
 import type { GiveBack } from "./give-back.js";
-import type { Drain, Grant, Heir, LeaseDeps } from "./grant.js";
+import type { Drain, Ended, Grant, LeaseDeps } from "./grant.js";
 import { HeldLease } from "./held-lease.js";
 import type { ToWorker } from "./liveness-protocol.js";
 import type { Judged, Renewals } from "./renewals.js";
@@ -28,7 +28,6 @@ export type HoldingsDeps = {
   post(message: ToWorker): void;
 };
 
-export type Ended = { heldToTheEnd: boolean };
 type Why = { holder?: Holder | undefined; cause?: unknown; isMerelyTold?: true };
 
 /** All leases of this locker: renewed, judged after every change of the session, ended when they are lost. */
@@ -53,7 +52,7 @@ export class Holdings {
       readEpoch: () => cells.readEpoch(),
       renewSoon: (lease) => void this.#renew(lease),
       news: () => this.#news,
-      release: (lease) => this.release(lease),
+      release: async (lease) => this.release(lease),
       lose: (lease, code) => this.#lose(lease, code),
     };
     this.#freshNews();
@@ -78,18 +77,17 @@ export class Holdings {
     return lease;
   }
 
-  /** Ends the lease, and tells whether it was ours until now. Never rejects. */
-  async release(lease: HeldLease, hasFailed = false): Promise<Ended> {
-    return this.end(lease, hasFailed);
-  }
-
-  /** The same; it is told at once when the next of this process has the lease from then on. */
-  end(lease: HeldLease, hasFailed: boolean): Ended | Promise<Ended> {
+  /** Ends the lease, and tells whether it was ours until now: at once when it was handed on. Never rejects. */
+  release(lease: HeldLease, hasFailed = false): Ended | Promise<Ended> {
     if (lease.released) return { heldToTheEnd: !lease.isLost };
     const heir = lease.grant.tenure?.next(lease);
     if (!heir) return this.#end(lease, hasFailed);
-    lease.released = true;
-    return this.#handOn(lease, heir);
+    lease.released = true; // in one step with the next one's: whoever looks in between finds one of the two
+    const next = lease.handOn(heir.fencingToken, heir.trace);
+    this.#leases.set(lease.leaseNumber, next);
+    publish("released", () => ({ key: lease.key, fencingToken: lease.fencingToken }));
+    heir.receive(next);
+    return { heldToTheEnd: true };
   }
 
   async #end(lease: HeldLease, hasFailed: boolean): Promise<Ended> {
@@ -232,15 +230,6 @@ export class Holdings {
     const asked = this.#deps.renewals.ask(lease, prolong);
     lease.underWay = Promise.allSettled([lease.underWay, asked]).then(() => {}); // keeps no answer for the next
     return asked;
-  }
-
-  /** In one step: whoever looks in between finds one of the two. */
-  #handOn(lease: HeldLease, heir: Heir): Ended {
-    const next = lease.handOn(heir.fencingToken, heir.trace);
-    this.#leases.set(lease.leaseNumber, next);
-    publish("released", () => ({ key: lease.key, fencingToken: lease.fencingToken }));
-    heir.receive(next);
-    return { heldToTheEnd: true };
   }
 
   /** Whose lease it is now, if it was handed on while something was asked for it. */

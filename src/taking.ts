@@ -4,8 +4,8 @@ import type { Clock } from "./clock.js";
 import type { Holder } from "./databases/database.js";
 import type { Ending } from "./ending.js";
 import type { Engine } from "./engine.js";
+import type { Ended } from "./grant.js";
 import type { HeldLease } from "./held-lease.js";
-import type { Ended } from "./holdings.js";
 import { BorrowedLease, type HeldContext, type HeldKey } from "./held-context.js";
 import { withAncestors } from "./hierarchy.js";
 import { HeldGroup, ScopedLease, type LeaseGroup } from "./lease-group.js";
@@ -131,7 +131,7 @@ export class Taking {
     if (reason) return this.#refuse(lease, reason);
     const { leaseNumber } = lease;
     const held = [{ key, mode, units, leaseNumber, lease, isOver: () => lease.released || lease.isLost }];
-    return { lease, held, end: (hasFailed) => holdings.end(lease, hasFailed) };
+    return { lease, held, end: (hasFailed) => holdings.release(lease, hasFailed) };
   }
 
   async #refuse(lease: HeldLease, reason: Error): Promise<never> {

@@ -74,7 +74,7 @@ export const asked = (stage: WaitingStage): AcquireRequest[] =>
   stage.store.sent("acquire").flatMap(({ batch }) => batch);
 
 /** A clock that stands still lets nothing be answered. */
-export async function settled<T>(stage: WaitingStage, promise: Promise<T>): Promise<T> {
+export async function settled<T>(stage: WaitingStage, promise: Promise<T> | T): Promise<T> {
   await stage.clock.settle();
   return promise;
 }
