@@ -32,7 +32,7 @@ test("a path is held with all that lies above it shared, from the top down", () 
   assert.deepEqual(withAncestors("doc", "shared"), [{ key: "doc", mode: "shared" }]);
 });
 
-test("paths beside each other are held at once; what lies above them is not to be had alone until both end", async () => {
+test("paths beside each other are held at once, and what lies above is to be had once both end", async () => {
   const doc = newKey("doc");
   const first = await take(locker, `${doc}/1`, hierarchical);
   const second = await take(other, `${doc}/2`, hierarchical);
