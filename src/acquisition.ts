@@ -51,6 +51,7 @@ export class Acquisition {
   async #runOnce(wanted: Wanted): Promise<Acquired> {
     const startedMs = this.#deps.clock.monoMs();
     const attempt = this.open({ ...wanted, tokens: 1, queues: false }, wanted.signals);
+    attempt.take({ replace: wanted.revoked?.leases }, wanted.revoked?.era ?? "");
     const acquired = await this.#settle(attempt, ({ holders }) => this.#onHeld(attempt, holders));
     if ("grant" in acquired) tellGranted(acquired.grant, this.#deps.clock.monoMs() - startedMs, attempt);
     return acquired;

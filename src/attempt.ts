@@ -1,5 +1,5 @@
 import type { Clock, Instant, Timer } from "./clock.js";
-import type { Contention, ContentionJudge } from "./contention.js";
+import type { ContentionJudge } from "./contention.js";
 import type {
   AcquireAnswer,
   AcquireRequest,
@@ -9,6 +9,7 @@ import type {
   LeaseRecord,
   LeaseStore,
   Permits,
+  Replaced,
   Waiter,
 } from "./databases/database.js";
 import { StoreError } from "./errors.js";
@@ -54,6 +55,8 @@ export type Wanted = {
   permits?: { limit: number; take: number; perProcess: number };
   /** How long the key stays taken after the grant when the job succeeds, ms; 0: not at all. */
   minHoldMs: number;
+  /** Leases that were revoked by force, and in which era: the key is taken from them. */
+  revoked?: { leases: readonly Replaced[]; era: string };
   /**
    * Called whenever this wait was put into the key's queue, with the lease number and the ticket of its entry, or into
    * a line of this process that stands in the queue or holds the key already: then with the line's lease number, and no
@@ -81,6 +84,8 @@ export type Asked = {
 export type Acquired = { grant: Grant } | { holder: Holder };
 
 export type Answered = { answer: AcquireAnswer | { status: "again" }; stamp: Stamp; sent: Instant };
+
+type TakenOver = { replace: AcquireRequest["replace"]; takenFrom?: Condemned | undefined };
 
 /** What one lease number knows of itself until it is granted. */
 export class Attempt {
@@ -166,8 +171,8 @@ export class Attempt {
     this.dead.length = 0; // they were told; whoever is still there is found dead again
   }
 
-  /** Its holders are dead: ask for the key in place of exactly these leases, as they were found in that era. */
-  take({ replace, takenFrom }: Extract<Contention, { next: "take" }>, era: string): void {
+  /** Its holders are dead, or were revoked by force: ask for the key in place of exactly these leases, as they were found in that era. */
+  take({ replace, takenFrom }: TakenOver, era: string): void {
     this.#replace = replace;
     this.#replaceEra = era;
     this.#takenFrom = takenFrom;

@@ -45,6 +45,26 @@ test("a holder that is asked stops with the code revoked, and the key is free", 
   await untilFree(locker, key);
 });
 
+test("by force the key of one that does not stop is taken, and whoever waits has it next", async () => {
+  const key = newKey();
+  const lease = await take(other, key);
+  const next = locker.mutex(key, (_heartbeat, { fencingToken }) => fencingToken);
+  assert.deepEqual(await locker.revoke(key, { graceMs: 50, force: true }), { status: "forced" });
+  assert.ok((await next) > lease.fencingToken);
+  await assert.rejects(lease.heartbeat(), (error: { code: string }) => error.code === "revoked");
+  await lease.release();
+});
+
+test("readers and users of permits are revoked by force as well", async () => {
+  for (const options of [{ mode: "shared" }, { permits: { limit: 3, take: 2 } }] as const) {
+    const key = newKey();
+    const lease = await take(other, key, options);
+    assert.deepEqual(await locker.revoke(key, { graceMs: 0, force: true }), { status: "forced" });
+    await untilFree(locker, key);
+    await lease.release();
+  }
+});
+
 test("a holder that does not listen keeps its key, and who asked is told", async () => {
   const key = newKey();
   const lease = await take(other, key);
