@@ -11,6 +11,7 @@ import type {
   Permits,
   Replaced,
   Waiter,
+  WaiterPush,
 } from "./databases/database.js";
 import { StoreError } from "./errors.js";
 import { publish, type Condemned } from "./events.js";
@@ -29,6 +30,8 @@ const HURRY_MS = 75;
 const HURRY_BURST = 5;
 /** For how long an asking shows that its main thread runs, ms: more than two of the next ones. */
 const FIT_FOR_MS = 2_500;
+/** How soon one who has become the first of its queue asks who holds the key, ms: most are granted it before. */
+const FIRST_MS = 100;
 
 export type AcquisitionDeps = {
   clock: Clock;
@@ -95,6 +98,8 @@ export class Attempt {
   lastError: StoreError | undefined;
   /** Who holds the key, as the store said last. */
   holders: readonly LeaseRecord[] = [];
+  /** Whether nobody else was before it then. */
+  isFirst = false;
   /** When it was queued, the store's µs. */
   ticket: number | undefined;
   /** Waiters before it that were found dead; its next asking says so. */
@@ -167,11 +172,12 @@ export class Attempt {
   onQueued(answer: Extract<AcquireAnswer, { status: "held" | "queued" }>): void {
     this.onAnswer();
     this.holders = answer.holders;
+    this.isFirst = answer.status === "held" || answer.isFirst;
     if (answer.status === "queued") this.ticket = answer.ticket;
     this.dead.length = 0; // they were told; whoever is still there is found dead again
   }
 
-  /** Its holders are dead, or were revoked by force: ask for the key in place of exactly these leases, as they were found in that era. */
+  /** Its holders are dead or revoked by force: ask in place of exactly these leases, as they were found in that era. */
   take({ replace, takenFrom }: TakenOver, era: string): void {
     this.#replace = replace;
     this.#replaceEra = era;
@@ -193,8 +199,9 @@ export class Attempt {
     this.#rest.wake(error);
   }
 
-  onPush(push: GrantPush): void {
-    this.#rest.onPush(push);
+  onPush(push: WaiterPush): void {
+    if (push.kind === "granted") this.#rest.onPush(push);
+    else if (!this.isFirst) this.#rest.shorten(FIRST_MS);
   }
 
   grant(answer: Omit<GrantPush, "leaseNumber" | "era" | "sessionId">, { stamp, sent }: Answered): Grant {
