@@ -112,7 +112,7 @@ export class Jobs {
   /** How long it waits, and whether it loses patience in the middle of it. */
   #options(): AcquireOptions {
     const { world, main, limits } = this.#process;
-    const waitMs = world.pick([0, 150, 3_000, 3_000]);
+    const waitMs = world.pick([0, 150, 3_000, 3_000, Infinity]);
     const options: AcquireOptions = { waitMs };
     if (world.chance(0.2)) options.lockTtlMs = limits.lockTtlMs * 2;
     if (world.chance(0.1)) {

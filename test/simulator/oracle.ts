@@ -128,8 +128,8 @@ export class Oracle {
       const granted = new Set<string>();
       for (const holder of this.#grants.newHolders(change, look)) {
         const isNew = this.#grants.onGrant(holder, change, look, lasts);
-        if (!isNew || script === "reassert") continue;
         granted.add(holder.leaseId);
+        if (!isNew || script === "reassert") continue;
         this.counts.grants += 1;
         if (lockerOf(holder.leaseId) !== caller.lockerId) this.counts.handOffs += 1;
         this.#queues.onGrant(holder, change, look, caller);

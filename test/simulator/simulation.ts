@@ -216,7 +216,8 @@ export class Simulation {
     const fresh = this.#spawn("fresh");
     const got = new Map<string, string>();
     for (const key of this.#keys) {
-      const tried = fresh.locker.acquire(key, alone(key)).then(async (result) => {
+      const waitMs = this.#world.chance(0.5) ? FRESH_MS_MAX : 0;
+      const tried = fresh.locker.acquire(key, { ...alone(key), waitMs }).then(async (result) => {
         got.set(key, result.status);
         if (result.status === "SUCCESS") await result.lease.release();
       });
