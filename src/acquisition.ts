@@ -2,7 +2,7 @@ import { Attempt, tellBusy, tellGranted } from "./attempt.js";
 import type { Acquired, AcquisitionDeps, Answered, Asked, Wanted } from "./attempt.js";
 import { Batch } from "./batch.js";
 import { readInstant, wait } from "./clock.js";
-import type { AcquireAnswer, GrantPush, LeaseRecord } from "./databases/database.js";
+import type { AcquireAnswer, LeaseRecord, WaiterPush } from "./databases/database.js";
 import { StoreError } from "./errors.js";
 import type { Grant } from "./grant.js";
 import type { Stamp } from "./session.js";
@@ -51,6 +51,7 @@ export class Acquisition {
   async #runOnce(wanted: Wanted): Promise<Acquired> {
     const startedMs = this.#deps.clock.monoMs();
     const attempt = this.open({ ...wanted, tokens: 1, queues: false }, wanted.signals);
+    attempt.take({ replace: wanted.revoked?.leases }, wanted.revoked?.era ?? "");
     const acquired = await this.#settle(attempt, ({ holders }) => this.#onHeld(attempt, holders));
     if ("grant" in acquired) tellGranted(acquired.grant, this.#deps.clock.monoMs() - startedMs, attempt);
     return acquired;
@@ -76,11 +77,8 @@ export class Acquisition {
     this.#withdraw(attempt); // at once, so that whoever closes the locker now waits for it
   }
 
-  /**
-   * A number that is not open has nothing to lose: it holds already, or it was given back, which is asked for until it
-   * was answered.
-   */
-  onPush(push: GrantPush): void {
+  /** A number that is not open holds already, or it was given back, which is asked for until it was answered. */
+  onPush(push: WaiterPush): void {
     this.#open.get(push.leaseNumber)?.onPush(push);
   }
 
@@ -177,11 +175,12 @@ export class Acquisition {
 
   /** Waits for the push of the grant, and asks again after a while. The first in the queue watches meanwhile. */
   async #onQueued(attempt: Attempt, answer: Taken, answered: Answered, onQueued: () => void) {
-    const { holders, isFirst, unfit } = answer.status === "queued" ? answer : { ...answer, isFirst: true, unfit: [] };
+    const { holders } = answer;
     attempt.onQueued(answer);
     tellBusy(holders[0]!);
     onQueued();
-    const stopWatching = isFirst ? this.#watcher.start(attempt, holders, unfit) : undefined;
+    const unfit = answer.status === "queued" ? answer.unfit : [];
+    const stopWatching = attempt.isFirst ? this.#watcher.start(attempt, holders, unfit) : undefined;
     let rested;
     try {
       rested = await attempt.rest(Math.min(this.#draw(WAITER_POLL_MS), attempt.asked.lockTtlMs / 5));

@@ -1,5 +1,5 @@
 import type { Clock, Instant, Timer } from "./clock.js";
-import type { Contention, ContentionJudge } from "./contention.js";
+import type { ContentionJudge } from "./contention.js";
 import type {
   AcquireAnswer,
   AcquireRequest,
@@ -9,7 +9,9 @@ import type {
   LeaseRecord,
   LeaseStore,
   Permits,
+  Replaced,
   Waiter,
+  WaiterPush,
 } from "./databases/database.js";
 import { StoreError } from "./errors.js";
 import { publish, type Condemned } from "./events.js";
@@ -29,6 +31,8 @@ const HURRY_MS = 75;
 const HURRY_BURST = 5;
 /** For how long an asking shows that its main thread runs, ms: more than two of the next ones. */
 const FIT_FOR_MS = 2_500;
+/** How soon one who has become the first of its queue asks who holds the key, ms: most are granted it before. */
+const FIRST_MS = 100;
 
 export type AcquisitionDeps = {
   clock: Clock;
@@ -55,6 +59,8 @@ export type Wanted = {
   permits?: { limit: number; take: number; perProcess: number };
   /** How long the key stays taken after the grant when the job succeeds, ms; 0: not at all. */
   minHoldMs: number;
+  /** Leases that were revoked by force, and in which era: the key is taken from them. */
+  revoked?: { leases: readonly Replaced[]; era: string };
   /**
    * Called whenever this wait was put into the key's queue, with the lease number and the ticket of its entry, or into
    * a line of this process that stands in the queue or holds the key already: then with the line's lease number, and no
@@ -84,6 +90,8 @@ export type Acquired = { grant: Grant; lease?: HeldLease } | { holder: Holder };
 
 export type Answered = { answer: AcquireAnswer | { status: "again" }; stamp: Stamp; sent: Instant };
 
+type TakenOver = { replace: AcquireRequest["replace"]; takenFrom?: Condemned | undefined };
+
 /** What one lease number knows of itself until it is granted. */
 export class Attempt {
   readonly leaseNumber: number;
@@ -92,6 +100,8 @@ export class Attempt {
   lastError: StoreError | undefined;
   /** Who holds the key, as the store said last. */
   holders: readonly LeaseRecord[] = [];
+  /** Whether nobody else was before it then. */
+  isFirst = false;
   /** When it was queued, the store's µs. */
   ticket: number | undefined;
   /** Waiters before it that were found dead; its next asking says so. */
@@ -164,12 +174,13 @@ export class Attempt {
   onQueued(answer: Extract<AcquireAnswer, { status: "held" | "queued" }>): void {
     this.onAnswer();
     this.holders = answer.holders;
+    this.isFirst = answer.status === "held" || answer.isFirst;
     if (answer.status === "queued") this.ticket = answer.ticket;
     this.dead.length = 0; // they were told; whoever is still there is found dead again
   }
 
-  /** Its holders are dead: ask for the key in place of exactly these leases, as they were found in that era. */
-  take({ replace, takenFrom }: Extract<Contention, { next: "take" }>, era: string): void {
+  /** Its holders are dead or revoked by force: ask in place of exactly these leases, as they were found in that era. */
+  take({ replace, takenFrom }: TakenOver, era: string): void {
     this.#replace = replace;
     this.#replaceEra = era;
     this.#takenFrom = takenFrom;
@@ -190,8 +201,9 @@ export class Attempt {
     this.#rest.wake(error);
   }
 
-  onPush(push: GrantPush): void {
-    this.#rest.onPush(push);
+  onPush(push: WaiterPush): void {
+    if (push.kind === "granted") this.#rest.onPush(push);
+    else if (!this.isFirst) this.#rest.shorten(FIRST_MS);
   }
 
   grant(answer: Omit<GrantPush, "leaseNumber" | "era" | "sessionId">, { stamp, sent }: Answered): Grant {

@@ -105,7 +105,7 @@ export class Engine {
   }
 
   #onPush(push: StorePush): void {
-    if (push.kind === "granted") this.acquisition.onPush(push);
+    if (push.kind === "granted" || push.kind === "first") this.acquisition.onPush(push);
     else if (push.kind === "revoked") this.holdings.revoke(push.leaseNumber, push.fencingToken);
     else this.blockedWaits.onDeadlock(push.leaseNumber);
   }

@@ -6,6 +6,7 @@ export type { DrainResult } from "./ending.js";
 export type { AcquireAllOptions, AcquireOptions, PermitOptions } from "./acquire-options.js";
 export type { LockerOptions, ModuleLocation } from "./options.js";
 export type { KeyWanted } from "./many-keys.js";
+export type { RevokeOptions, RevokeResult } from "./revocation.js";
 export type { LeaseGroup } from "./lease-group.js";
 export type { Heartbeat, Lease, LeaseState } from "./lease.js";
 export type { Holder } from "./databases/database.js";

@@ -12,6 +12,7 @@ import { planKeys, type KeyWanted } from "./many-keys.js";
 import { checkRecovery, resolveOptions, type LockerOptions, type ResolvedOptions } from "./options.js";
 import { ProcessSignals } from "./process-signals.js";
 import { joinSignals } from "./signals.js";
+import { checkRevoke, Revocation, type RevokeOptions, type RevokeResult } from "./revocation.js";
 import { Taking, type Taken } from "./taking.js";
 import { surroundings as ownSurroundings, type Surroundings } from "./surroundings.js";
 
@@ -136,6 +137,19 @@ export class Locker implements AsyncDisposable {
       timer.cancel();
       patience.dispose();
     }
+  }
+
+  /**
+   * Asks all who hold the key to give it back: their signals abort with the LockError "revoked", their heartbeats
+   * throw it. Resolves when they have, or after graceMs; with `force` they lose it then, and it resolves once they
+   * have. Rejects with StoreError when the store cannot be asked.
+   */
+  async revoke(key: string, options: RevokeOptions = {}): Promise<RevokeResult> {
+    checkKey(key);
+    checkRevoke(options);
+    const engine = await this.#start();
+    const { clock } = this.#surroundings;
+    return new Revocation(key, { engine, clock, signal: this.#ending.signal, ...this.#options }).run(options);
   }
 
   /**

@@ -61,10 +61,15 @@ export type AcquireAnswer =
 /** What a locker's main thread is told without having asked. A hint each: what it says can be found by asking. */
 export type StorePush =
   | ({ kind: "granted" } & GrantPush)
+  /** Nobody who can be granted the key stands before the waiter of that number any more. */
+  | { kind: "first"; leaseNumber: number }
   /** Somebody wants the key: the job is to end. */
   | { kind: "revoked"; leaseNumber: number; fencingToken: number }
   /** The wait of that number closes a cycle. */
   | { kind: "deadlock"; leaseNumber: number };
+
+/** What a waiter is told. */
+export type WaiterPush = Extract<StorePush, { kind: "granted" | "first" }>;
 
 /** A waiter is granted the key the instant it becomes free. */
 export type GrantPush = {

@@ -8,6 +8,9 @@ export type Rested = { push?: GrantPush | undefined; isBeside?: boolean; isEarly
 export class Rest {
   readonly #clock: Clock;
   #end: ((rested: Rested, error?: Error) => void) | undefined;
+  #shorten: ((ms: number) => void) | undefined;
+  /** The next pause is no longer than that, ms. */
+  #atMostMs = Infinity;
   #missed: { push?: GrantPush; error?: Error | undefined } | undefined;
 
   constructor(clock: Clock) {
@@ -17,9 +20,16 @@ export class Rest {
   take(ms: number, signal: AbortSignal): Promise<Rested> {
     return new Promise((resolve, reject) => {
       const onAbort = () => this.#end?.({ isEarly: true }, signal.reason as Error);
-      const timer = this.#clock.timer(ms, () => this.#end?.({ isEarly: false }));
+      const start = (pauseMs: number) => this.#clock.timer(pauseMs, () => this.#end?.({ isEarly: false }));
+      let timer = start(Math.min(ms, this.#atMostMs));
+      this.#atMostMs = Infinity;
+      this.#shorten = (pauseMs) => {
+        timer.cancel();
+        timer = start(Math.min(ms, pauseMs));
+      };
       this.#end = (rested, error) => {
         this.#end = undefined;
+        this.#shorten = undefined;
         this.#missed = undefined;
         timer.cancel();
         signal.removeEventListener("abort", onAbort);
@@ -30,6 +40,12 @@ export class Rest {
       else if (this.#missed) this.#end({ push: this.#missed.push, isBeside: true, isEarly: true }, this.#missed.error);
       else signal.addEventListener("abort", onAbort, { once: true });
     });
+  }
+
+  /** From now on the pause under way, or the next one, lasts so long at most. */
+  shorten(ms: number): void {
+    if (this.#shorten) this.#shorten(ms);
+    else this.#atMostMs = ms;
   }
 
   wake(error?: Error): void {

@@ -77,7 +77,7 @@ export const kindSpecs = {
   "store-empty": { on: "store", weight: 0.5, longestMs: 1_000, what: "kill -9, restarted empty" },
   "store-old": { on: "store", weight: 0.4, longestMs: 2_000, what: "kill -9, restarted with the data of a while ago" },
   flushall: { on: "store", weight: 0.4, longestMs: 100, what: "FLUSHALL" },
-  "kill-clients": { on: "store", weight: 0.6, longestMs: 100, what: "CLIENT KILL TYPE normal" },
+  "kill-clients": { on: "store", weight: 0.6, longestMs: 100, what: "CLIENT KILL of every other one" },
   "kill-subscribers": { on: "store", weight: 0.7, longestMs: 100, what: "CLIENT KILL TYPE pubsub" },
   "script-flush": { on: "store", weight: 1, what: "SCRIPT FLUSH, again and again" },
   maxmemory: { on: "store", weight: 0.6, longestMs: 2_000, what: "the store's memory is full" },

@@ -21,7 +21,10 @@ export const redisOrders: Partial<Record<FaultKind, Order>> = {
     tools.begun();
   },
   "kill-clients": async (client, _fault, tools) => {
-    await client.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
+    const own = await client.client("ID");
+    const ids = [...((await client.client("LIST")) as string).matchAll(/^id=(\d+)/gm)].map(([, id]) => id!);
+    const others = ids.filter((id, i) => i % 2 === 0 && id !== String(own));
+    for (const id of others) await client.call("CLIENT", "KILL", "ID", id);
     tools.begun();
   },
   "kill-subscribers": async (client, _fault, tools) => {

@@ -46,7 +46,8 @@ export const queueCases: ContractCases = {
     const { fencingToken, acquiredAtMs, era, sessionId } = lease;
     const push = { leaseNumber: 1, fencingToken, lastToken: fencingToken, acquiredAtMs, era, sessionId };
     assert.deepEqual(first!.told, [{ kind: "granted", ...push }]);
-    assert.deepEqual(second!.told, []);
+    await told(second!);
+    assert.deepEqual(second!.told, [{ kind: "first", leaseNumber: 1 }]);
   },
 
   "waiters are served in the order in which they came": async (stage) => {
@@ -57,6 +58,18 @@ export const queueCases: ContractCases = {
       assert.deepEqual(await release(waiter, "key"), { status: "released" });
     }
     assert.equal(await holderOf(holder), undefined);
+  },
+
+  "who comes to be the first is told so, by a hand-off and by a leave": async (stage) => {
+    const [holder, first, second, third] = await line(stage, 3);
+    await release(holder, "key");
+    const isFirst = { kind: "first", leaseNumber: 1 } as const;
+    await told(second!);
+    assert.deepEqual(second!.told, [isFirst]);
+    await leave(second!);
+    await told(third!);
+    assert.deepEqual(third!.told, [isFirst]);
+    await told(first!); // of its grant alone
   },
 
   "who asks again keeps its place, and is told whether anybody is before it": async (stage) => {

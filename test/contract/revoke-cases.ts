@@ -21,8 +21,6 @@ async function mark(actor: Actor, holder: Actor): Promise<{ markedAtMs: number; 
   return { markedAtMs, steadyMs };
 }
 
-const asked = (actor: Actor): Promise<unknown> => actor.queue("listens", { leaseNumber: 99 }); // as any waiter
-
 /** As when so much time had passed since the mark, in which the actor was served. */
 const age = (stage: ContractStage, actor: Actor, ms: number): Promise<void> =>
   stage.store.age(actor.sessionId, { steadyMs: ms });
@@ -31,9 +29,6 @@ export const revokeCases: ContractCases = {
   "who is asked to give a key back is told by its channel, and keeps the key until it does": async (stage) => {
     const [holder, actor] = await actors(stage, 2);
     await holder.take("key");
-    assert.deepEqual(await revoke(actor, holder), { status: "asked", isHeard: false });
-    await stage.begun().then((other) => other.take("listens"));
-    await asked(holder);
     assert.deepEqual(await revoke(actor, holder), { status: "asked", isHeard: true });
     const fencingToken = (await holder.readLease("key"))!.fencingToken;
     await waitUntil(() => holder.told, [{ kind: "revoked", leaseNumber: 1, fencingToken }], told);

@@ -30,9 +30,14 @@ export class WaitingStage extends AcquisitionStage {
     this.store.answers.acquire = () => ({ status: "granted", fencingToken, lastToken, acquiredAtMs: 5_000 });
   }
 
+  /** Nobody is before it any more. */
+  pushFirst(): void {
+    this.acquisition.onPush({ kind: "first", leaseNumber: 1 });
+  }
+
   push(more: Partial<GrantPush> = {}): void {
     const granted = { leaseNumber: 1, fencingToken: 80, lastToken: 80, acquiredAtMs: 5_000 };
-    this.acquisition.onPush({ ...granted, era: "era1", sessionId: "locker.1", ...more });
+    this.acquisition.onPush({ kind: "granted", ...granted, era: "era1", sessionId: "locker.1", ...more });
   }
 
   wait(more: Partial<Wanted> = {}): Outcome {

@@ -116,3 +116,18 @@ test("a lease that is kept after its job's end is nobody's to judge", async () =
   await stage.pass(5_000);
   assert.deepEqual([outcome.is, stage.store.condemned], ["waits", []]);
 });
+
+test("who becomes the first asks within 100 ms who holds the key, unless it was the first already", async () => {
+  const { stage } = await watching({ isFirst: false });
+  for (const [isFirst, more] of [
+    [false, 1],
+    [true, 0],
+  ] as const) {
+    stage.queuedBehind("other.1", { isFirst: true });
+    const { asked } = stage;
+    stage.pushFirst();
+    await stage.pass(110);
+    assert.equal(stage.asked - asked, more, isFirst ? "it knows" : "it hears");
+    await stage.pass(10);
+  }
+});

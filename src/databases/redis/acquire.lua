@@ -193,6 +193,7 @@ local function element(key, queueKey, want)
     if want.mode ~= "x" then
       grantNext(ns, key, held, queue, nowUs, nowMs) -- those behind it that may hold the key with it
     end
+    tellFirst(ns, queue, nowMs)
     dropStale(queue)
     return { "granted", token, lease.atMs, last }
   end

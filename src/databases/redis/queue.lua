@@ -156,6 +156,14 @@ local function tellGranted(entry, number, first, last, lease)
   redis.pcall("PUBLISH", entry.channel, table.concat(words, " "))
 end
 
+-- Tells the first that can be granted the key that nobody is before it any more: it is to watch whoever holds the key.
+local function tellFirst(ns, queue, nowMs)
+  local entry = queue.exists and firstFit(queue, ns.era, nowMs)
+  if entry then
+    redis.pcall("PUBLISH", entry.channel, "first " .. string.match(entry.id, "#(%d+)$"))
+  end
+end
+
 -- Grants the key to those who wait, in their order, until it comes to the asker, to one who must wait on, or to nobody.
 -- Who comes after that one is not looked at: so nobody is passed, and neither a writer nor a wish for many permits
 -- starves. Returns what holds the key now and the entry where it ended. Not while recovering.

@@ -46,7 +46,7 @@ export class RedisLeases implements LeaseStore {
   }
 
   async acquire(identity: Identity, batch: readonly AcquireRequest[]): Promise<BatchAnswer<AcquireAnswer>> {
-    const channel = batch.some(({ wait }) => wait) ? this.#connection.listen(identity.lockerId) : "";
+    const channel = this.#connection.listen(identity.lockerId); // who holds a key may be asked to give it back
     const args = [channel, this.#monoMs(), ...batch.flatMap(acquireArguments)];
     return this.#batch("acquire", identity, batch, args, acquireAnswer, (key) => [this.#keys.queue(key)]);
   }

@@ -86,7 +86,8 @@ export function parsePush(message: string): StorePush | undefined {
   if (kind === "revoked" && words.length === 2) {
     return { kind, leaseNumber: numbers[0]!, fencingToken: numbers[1]! };
   }
-  return kind === "deadlock" && words.length === 1 ? { kind, leaseNumber: numbers[0]! } : undefined;
+  const isOne = (kind === "deadlock" || kind === "first") && words.length === 1;
+  return isOne ? { kind, leaseNumber: numbers[0]! } : undefined;
 }
 
 /** Where one connection hears of grants: on the very connection that asks, so that both come in order. */

@@ -38,6 +38,7 @@ local function handOn(key, held, queue)
   end
   local fence = ns.fence
   grantNext(ns, key, prune(held, nowMs), queue, nowUs, nowMs)
+  tellFirst(ns, queue, nowMs)
   dropStale(queue)
   if ns.fence > fence then
     redis.call("HSET", KEYS[1], "fence", whole(ns.fence))

@@ -16,5 +16,6 @@ test("what the contract does under a keyPrefix lies under it", async () => {
   await actor.take("key");
   assert.match(store.prefix, /^app:\{1\}:contract-/);
   assert.equal(await store.client.exists(`${store.prefix}l:key`, `${store.prefix}n`), 2);
-  assert.deepEqual(await store.client.pubsub("CHANNELS", `${store.prefix}*`), [`${store.prefix}c:${actor.sessionId}`]);
+  const channels = [`c:${actor.sessionId}`, `g:${actor.lockerId}`].map((name) => `${store.prefix}${name}`);
+  assert.deepEqual((await store.client.pubsub("CHANNELS", `${store.prefix}*`)).toSorted(), channels);
 });

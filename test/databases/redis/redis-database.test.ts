@@ -219,6 +219,6 @@ async function grantOf(actor: Actor, key: string) {
 
 /** Kills every other connection, and waits until that command is answered on a new one. */
 async function breakConnection(client: Redis, ask: () => Promise<unknown>): Promise<void> {
-  await client.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
+  for (const type of ["normal", "pubsub"]) await client.call("CLIENT", "KILL", "TYPE", type, "SKIPME", "yes");
   await waitUntil(async () => void (await ask()), undefined, { deadlineMs: 10_000, what: "the next connection" });
 }
