@@ -31,8 +31,10 @@ export async function readLeftovers(client: Redis, prefix: string): Promise<stri
   const killed = new Set(sessions.map(lockerOf));
   const found: string[] = [];
   for (const name of names) {
-    if (name.startsWith(`${prefix}l:`)) found.push(`${name} = ${JSON.stringify(asJson(await readAny(client, name)))}`);
-    else if (name.startsWith(`${prefix}q:`)) {
+    if (name.startsWith(`${prefix}l:`)) {
+      const stored = await readAny(client, name);
+      if (!isPoolOf(stored, killed)) found.push(`${name} = ${JSON.stringify(asJson(stored))}`);
+    } else if (name.startsWith(`${prefix}q:`)) {
       const places = entriesIn(await readAny(client, name)).filter(({ leaseId }) => !killed.has(lockerOf(leaseId)));
       found.push(...places.map(({ leaseId }) => `${name}: a place of ${leaseId}`));
     } else if (name.startsWith(`${prefix}b:`)) {
@@ -40,6 +42,12 @@ export async function readLeftovers(client: Redis, prefix: string): Promise<stri
     } else if (name !== `${prefix}n` && (await client.pttl(name)) < 0) found.push(`${name} lives for ever`);
   }
   return found;
+}
+
+/** Permits of the killed stay until somebody wants more than are left, or their lock TTL ends. */
+function isPoolOf(stored: Stored, lockers: ReadonlySet<string>): boolean {
+  const isPool = stored instanceof Map && stored.get("mode") === "p";
+  return isPool && holdersIn(stored).every(({ sessionId }) => lockers.has(lockerOf(sessionId)));
 }
 
 async function readAny(client: Redis, name: string): Promise<Stored> {
