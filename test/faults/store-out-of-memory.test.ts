@@ -98,7 +98,7 @@ describe("a Redis out of memory", { concurrency: true }, () => {
     await using contender = openLocker(server.url, prefix);
     await (await take(contender, "other")).release();
     await fill(redis);
-    const channels = async (): Promise<number> => (await redis.pubsub("CHANNELS")).length;
+    const channels = async (): Promise<number> => (await redis.pubsub("CHANNELS", `${prefix}c:*`)).length;
     await victim.child.kill("SIGKILL");
     await waitUntil(channels, 1, { deadlineMs: soonMs, what: "the channels of living processes" });
     const { byCommand } = await countCommands(server.url, () => assertOutOfMemory(contender.acquire("key")));

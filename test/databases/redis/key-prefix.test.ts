@@ -31,8 +31,9 @@ test("every key and channel begins with the client's keyPrefix and then the data
     `app1:${prefix}n`,
     `app1:${prefix}s:`,
   ]);
-  const sessionId = (await locker.readHolder(lease.key))?.sessionId;
-  assert.deepEqual(await redis.client().pubsub("CHANNELS"), [`app1:${prefix}c:${sessionId}`]);
+  const sessionId = (await locker.readHolder(lease.key))!.sessionId;
+  const channels = [`c:${sessionId}`, `g:${sessionId.split(".")[0]}`].map((name) => `app1:${prefix}${name}`);
+  assert.deepEqual(((await redis.client().pubsub("CHANNELS")) as string[]).toSorted(), channels);
 });
 
 test("a keyPrefix of a live client in a module is respected by both threads", async () => {

@@ -42,6 +42,10 @@ test("a locker whose sessions are condemned again and again leaves no subscripti
     await waitUntil(sessionOf, isNext, { deadlineMs: 5_000, what: "the lease under the next session" });
     await lease.heartbeat();
   }
-  assert.deepEqual(await redis.pubsub("CHANNELS"), [`${prefix}c:${await sessionOf()}`]);
+  const channels = (await redis.pubsub("CHANNELS")) as string[];
+  assert.deepEqual(
+    channels.filter((name) => name.startsWith(`${prefix}c:`)),
+    [`${prefix}c:${await sessionOf()}`],
+  );
   await lease.release();
 });
