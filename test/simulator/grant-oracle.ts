@@ -54,7 +54,7 @@ export class GrantOracle {
   }
 
   /** S1, S2, Q5: somebody was granted the key, whichever script did it. False: an old grant, written again. */
-  onGrant(holder: HolderSeen, { key, after }: Change, look: Look, lasts: ReadonlyMap<number, number>): boolean {
+  onGrant(holder: HolderSeen, { key, before, after }: Change, look: Look, lasts: ReadonlyMap<number, number>): boolean {
     const { leaseId, token, mode } = holder;
     const grants = this.#grants.get(key) ?? [];
     this.#grants.set(key, grants);
@@ -66,7 +66,11 @@ export class GrantOracle {
       return false;
     }
     const last = Math.max(token, lasts.get(token) ?? 0);
-    const joins = mode === "shared" && standing(after.lease, look).length > 1 && latest?.token === token;
+    // One script may let it in beside a reader, and release that one after.
+    const isShared = [before, after].some(({ lease }) =>
+      standing(lease, look).some((other) => other.leaseId !== leaseId && other.token === token),
+    );
+    const joins = mode === "shared" && isShared && latest?.token === token;
     const endMs = grants.reduce((most, grant) => Math.max(most, grant.last), 0);
     const isLarger = Number.isSafeInteger(token) && token > endMs;
     if (mode !== "permits" && !isLarger && !joins)
