@@ -17,26 +17,32 @@ export type HeldKey = {
 export type KeyAsked = { key: string; mode: HeldKey["mode"]; units: number; reentrant: boolean };
 
 const NONE: readonly HeldKey[] = [];
-type Scope = { held: readonly HeldKey[]; outer: Scope | undefined };
+type Scope = { of: HeldContext; held: readonly HeldKey[]; outer: Scope | undefined };
 
 /**
- * Which keys the running task holds. Entered where a job is run under its leases, and nowhere else: the first entry
- * makes every promise of the process a little slower, and a handle has no scope.
+ * One for all lockers of the process: Node keeps each one that was ever entered, and every promise pays for each of
+ * them, so one a locker would be a leak.
+ */
+const storage = new AsyncLocalStorage<Scope>();
+
+/**
+ * Which keys of one locker the running task holds. Entered where a job is run under its leases, and nowhere else: the
+ * first entry makes every promise of the process a little slower, and a handle has no scope.
  */
 export class HeldContext {
-  readonly #storage = new AsyncLocalStorage<Scope>();
-
   run<T>(held: readonly HeldKey[], job: () => T): T {
     if (held.length === 0) return job();
-    return this.#storage.run({ held, outer: this.#storage.getStore() }, job);
+    return storage.run({ of: this, held, outer: storage.getStore() }, job);
   }
 
   /** Innermost first. Without those that are over: a job may have started what outlives it. */
   get held(): readonly HeldKey[] {
-    const running = this.#storage.getStore();
+    const running = storage.getStore();
     if (!running) return NONE;
     const held: HeldKey[] = [];
-    for (let scope: Scope | undefined = running; scope; scope = scope.outer) held.push(...scope.held);
+    for (let scope: Scope | undefined = running; scope; scope = scope.outer) {
+      if (scope.of === this) held.push(...scope.held);
+    }
     return held.filter((one) => !one.isOver());
   }
 

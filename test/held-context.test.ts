@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { executionAsyncResource } from "node:async_hooks";
 import { after, before, test } from "node:test";
 import { LockModeError, LockStatus, ReentryError, type Lease, type Locker } from "../src/index.js";
 import { HeldContext, type HeldKey } from "../src/held-context.js";
@@ -139,4 +140,26 @@ test("scopes nest, and end with their job", async () => {
     assert.deepEqual(context.held, [a]);
   });
   assert.deepEqual(context.held, []);
+});
+
+test("lockers do not add up: each sees what it holds itself, and all share what every promise pays for", async () => {
+  const contexts = Array.from({ length: 50 }, () => new HeldContext());
+  const marks = () => Object.getOwnPropertySymbols(executionAsyncResource()).length;
+  await Promise.resolve();
+  const marksBefore = marks();
+  const nest = async (i: number): Promise<void> => {
+    const context = contexts[i];
+    if (context) {
+      const held = { key: `key ${i}`, isOver: () => false } as HeldKey;
+      return context.run([held], () => nest(i + 1));
+    }
+    await Promise.resolve();
+    assert.ok(marks() <= marksBefore + 1, `${marks()} marks, and ${marksBefore} before`);
+    const keys = contexts.flatMap((one) => one.held.map(({ key }) => key));
+    assert.deepEqual(
+      keys,
+      contexts.map((_, n) => `key ${n}`),
+    );
+  };
+  await nest(0);
 });
