@@ -129,10 +129,13 @@ export class Jobs {
     this.#oracle.handed(name, lease.key, lease.fencingToken, wish.mode);
     this.held.set(lease, wish);
     let told = false;
-    lease.signal.addEventListener("abort", () => {
+    const onAbort = () => {
       told = true;
       this.#lost(lease, lease.signal.reason);
-    });
+    };
+    if (lease.signal.aborted)
+      onAbort(); // a grant that its process heard of too late
+    else lease.signal.addEventListener("abort", onAbort);
     try {
       const stepsMax = this.#rules.isBrisk ? 2 : world.chance(0.6) ? 40 : 5;
       for (let steps = world.between(0, stepsMax); steps > 0 && !this.#isCalm; steps--) await this.#step(lease);
