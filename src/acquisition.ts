@@ -90,7 +90,8 @@ export class Acquisition {
       throw error;
     } finally {
       attempt.end();
-      this.#open.delete(attempt.leaseNumber);
+      // Its grant is a few promises away from the holdings: until it is there, another answer must not call it a ghost.
+      this.#deps.clock.afterInput(() => this.#open.delete(attempt.leaseNumber));
     }
   }
 

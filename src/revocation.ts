@@ -59,7 +59,7 @@ export class Revocation {
   async run({ graceMs = GRACE_MS, force = false }: RevokeOptions): Promise<RevokeResult> {
     const identity = await this.#identity();
     await this.#engine.store.whenUp(this.#signal);
-    const asked = await this.#engine.store.readHolders(this.#key);
+    const asked = await this.#holders();
     if (asked.length === 0) return { status: "free" };
     for (const lease of asked) await this.#revoke(lease, identity, false);
     const left = await this.#untilGone(asked, graceMs);
@@ -73,11 +73,16 @@ export class Revocation {
     return (await this.#engine.session.whenTrusted(this.#signal)).identity;
   }
 
+  /** Without leases that are merely kept: no job of theirs could stop, and nobody may have the key before. */
+  async #holders(): Promise<LeaseRecord[]> {
+    return (await this.#engine.store.readHolders(this.#key)).filter(({ isKept }) => !isKept);
+  }
+
   /** Who of them still holds it after that time. */
   async #untilGone(asked: readonly LeaseRecord[], ms: number): Promise<LeaseRecord[]> {
     const untilMs = this.#clock.monoMs() + ms;
     for (;;) {
-      const held = await this.#engine.store.readHolders(this.#key);
+      const held = await this.#holders();
       const isLeft = (lease: LeaseRecord) => held.some((one) => isSame(one, lease));
       const left = asked.filter(isLeft);
       const leftMs = untilMs - this.#clock.monoMs();
@@ -138,5 +143,10 @@ export class Revocation {
 }
 
 function isSame(one: LeaseRecord, other: LeaseRecord): boolean {
-  return one.leaseNumber === other.leaseNumber && one.sessionId === other.sessionId;
+  return one.leaseNumber === other.leaseNumber && lockerOf(one) === lockerOf(other);
+}
+
+/** The session under a lease may change. */
+function lockerOf({ sessionId }: LeaseRecord): string {
+  return sessionId.slice(0, sessionId.lastIndexOf("."));
 }

@@ -74,3 +74,9 @@ test("a holder that does not listen keeps its key, and who asked is told", async
   await lease.release();
   await untilFree(locker, key);
 });
+
+test("a key that is merely kept after its job's end has nobody to be asked, by force or not", async () => {
+  const key = newKey();
+  await other.acquireAndRun(key, () => undefined, { minHoldMs: 60_000 });
+  for (const force of [false, true]) assert.deepEqual(await locker.revoke(key, { force }), { status: "free" });
+});

@@ -21,11 +21,16 @@ export class Rest {
     return new Promise((resolve, reject) => {
       const onAbort = () => this.#end?.({ isEarly: true }, signal.reason as Error);
       const start = (pauseMs: number) => this.#clock.timer(pauseMs, () => this.#end?.({ isEarly: false }));
-      let timer = start(Math.min(ms, this.#atMostMs));
+      const firstMs = Math.min(ms, this.#atMostMs);
+      let dueMs = this.#clock.monoMs() + firstMs;
+      let timer = start(firstMs);
       this.#atMostMs = Infinity;
       this.#shorten = (pauseMs) => {
+        const soonerMs = this.#clock.monoMs() + pauseMs;
+        if (soonerMs >= dueMs) return; // said again and again it would put the asking off for ever
+        dueMs = soonerMs;
         timer.cancel();
-        timer = start(Math.min(ms, pauseMs));
+        timer = start(pauseMs);
       };
       this.#end = (rested, error) => {
         this.#end = undefined;

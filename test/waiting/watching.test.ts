@@ -131,3 +131,13 @@ test("who becomes the first asks within 100 ms who holds the key, unless it was 
     await stage.pass(10);
   }
 });
+
+test("being told again and again that it is the first does not put its asking off", async () => {
+  const { stage } = await watching({ isFirst: false });
+  const { asked } = stage;
+  for (let i = 0; i < 6; i++) {
+    stage.pushFirst();
+    await stage.pass(50);
+  }
+  assert.ok(stage.asked - asked >= 2, `${stage.asked - asked} askings in 300 ms`);
+});
