@@ -24,7 +24,7 @@ export interface ContractStore extends AsyncDisposable {
   readonly database: Database;
   /** Whether the store can tell that a session's connection is gone. */
   readonly seesConnections: boolean;
-  /** It forgets everything, as one that is restarted without its data. */
+  /** It forgets everything, as one that is restarted without its data; what it is asked next begins an era. */
   loseMemory(): Promise<void>;
   /** It was away and is back with what it had: its data may be old. */
   interrupt(): Promise<void>;

@@ -19,7 +19,8 @@ async function reenter(actor: Actor, mode: "trusted" | "provisional" = "trusted"
 }
 
 export const eraCases: ContractCases = {
-  "a namespace that nobody has used is recovering: a session may begin, and nothing is granted": async (stage) => {
+  "a store that knows nothing any more is recovering: a session may begin, and nothing is granted": async (stage) => {
+    await stage.store.loseMemory();
     const actor = await stage.actor();
     const { status, recovering, openInMs } = await actor.begin();
     assert.deepEqual([status, recovering], ["alive", true]);
@@ -29,6 +30,7 @@ export const eraCases: ContractCases = {
   },
 
   "the window closes with the first ping of a session that was steady for all of it, not before": async (stage) => {
+    await stage.store.loseMemory();
     const actor = await stage.actor();
     const { era } = await actor.begin();
     await stage.store.age(actor.sessionId, { steadyMs: RECOVERY_MS - SAFE_MS });
@@ -42,6 +44,7 @@ export const eraCases: ContractCases = {
   },
 
   "a ping by which the store's clock may have stepped does not close the window; the next one tells": async (stage) => {
+    await stage.store.loseMemory();
     const shift = { ms: 0 };
     const actor = await stage.actor({ clock: { ...systemClock, monoMs: () => systemClock.monoMs() + shift.ms } });
     await actor.begin();
@@ -54,6 +57,7 @@ export const eraCases: ContractCases = {
   },
 
   "a gap within the window begins the count anew": async (stage) => {
+    await stage.store.loseMemory();
     const actor = await stage.actor();
     await actor.begin();
     await stage.store.age(actor.sessionId, { steadyMs: RECOVERY_MS, silentMs: 2 * limits.pingIntervalMs + 1 });
@@ -63,6 +67,7 @@ export const eraCases: ContractCases = {
   },
 
   "the window is as long as the longest that anybody has asked for": async (stage) => {
+    await stage.store.loseMemory();
     const [actor, careful] = [await stage.actor(), await stage.actor()];
     await actor.begin();
     await careful.begin({ recoveryMs: 2 * RECOVERY_MS });
