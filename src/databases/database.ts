@@ -28,12 +28,16 @@ export interface Database {
   disposeImported(): void;
   /** How long nothing is granted after the store lost its memory, ms. A property of the namespace, not of a locker. */
   readonly recoveryMs: number;
+  /** It lives in this very thread, and so must the worker's code. Default false. */
+  readonly isInProcess?: boolean;
 }
 
 /** Structured-cloneable: travels to the worker thread. */
 export type DatabaseDescription =
   | { type: "url"; url: string }
   | { type: "redis"; options: Record<string, unknown>; settings: Record<string, unknown> }
+  | { type: "sqlite"; path: string; settings: Record<string, unknown> }
+  | { type: "memory" }
   | { type: "module"; moduleName: string; exportName: string };
 
 export type StoreContext = {

@@ -9,6 +9,7 @@ import type {
 } from "../database.js";
 import { OptionError } from "../../errors.js";
 import { checkDuration, checkNames } from "../../options.js";
+import { checkRecoveryMs, DEFAULT_RECOVERY_MS } from "../recovery-ms.js";
 import { RedisConnection, type OpenConnection } from "./connection.js";
 import { dismissClient, parkFreshClient } from "./park.js";
 import { RedisKeys } from "./keys.js";
@@ -50,7 +51,7 @@ export class RedisDatabase implements Database {
     if (this.#options.sentinels) {
       throw new OptionError("sentinels", "given", "is not supported by RedisDatabase: name one standalone server");
     }
-    this.recoveryMs = settings.recoveryMs ?? 2_500;
+    this.recoveryMs = settings.recoveryMs ?? DEFAULT_RECOVERY_MS;
     const commandTimeoutMs = settings.commandTimeoutMs ?? 2_000;
     this.#open = (clock, events) => new RedisConnection(this.#options, commandTimeoutMs, clock, events);
     const prefix = settings.prefix ?? "pulselock:";
@@ -114,16 +115,12 @@ export class RedisDatabase implements Database {
 }
 
 const KNOWN_SETTINGS = new Set(["prefix", "recoveryMs", "commandTimeoutMs", "allowEviction"]);
-/** Every locker that meets it keeps it: one far too long would stop all grants after each restart. */
-const RECOVERY_MS_MAX = 3_600_000;
 
 function checkSettings(settings: RedisDatabaseSettings): void {
   checkNames(settings, KNOWN_SETTINGS);
   const { prefix, recoveryMs, commandTimeoutMs, allowEviction } = settings;
-  checkDuration("recoveryMs", recoveryMs, 1);
+  checkRecoveryMs(recoveryMs!);
   checkDuration("commandTimeoutMs", commandTimeoutMs, 1);
-  if (recoveryMs! > RECOVERY_MS_MAX)
-    throw new OptionError("recoveryMs", recoveryMs, `must be at most ${RECOVERY_MS_MAX}`);
   if (typeof prefix !== "string" || prefix === "")
     throw new OptionError("prefix", prefix, "must be a non-empty string");
   if (!["boolean", "undefined"].includes(typeof allowEviction)) {

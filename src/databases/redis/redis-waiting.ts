@@ -1,5 +1,6 @@
 import type { AcquireAnswer, AcquireRequest, RevokeAnswer, StorePush, Waiter } from "../database.js";
-import { LockModeError } from "../../errors.js";
+import type { LockModeError } from "../../errors.js";
+import { modeMisfit } from "../mode-misfit.js";
 import { toStoreError } from "./redis-errors.js";
 import type { ScriptConnection } from "./connection.js";
 import { parseLease } from "./records.js";
@@ -39,22 +40,12 @@ export function acquireAnswer(key: string, element: readonly string[]): AcquireA
 function modeError(key: string, words: string): LockModeError | undefined {
   const match = /^PULSELOCK_MODE (\w)(?: (\d+) (\d+))?, (\w) (\d+)$/.exec(words);
   if (!match) return undefined;
-  const [wanted, take, limit, known, knownLimit] = match.slice(1);
-  if (wanted !== known) {
-    const rule = `does not go with that in which the key is in use (${MODES[known as keyof typeof MODES]})`;
-    return new LockModeError(key, "mode", MODES[wanted as keyof typeof MODES], rule);
-  }
-  if (limit !== knownLimit) {
-    return new LockModeError(
-      key,
-      "permits.limit",
-      Number(limit),
-      `must be that with which it is in use, ${knownLimit}`,
-    );
-  }
-  return new LockModeError(key, "permits.take", Number(take), `must be at most permits.limit, ${limit}`);
+  const [wanted, units, limit, known, knownLimit] = match.slice(1);
+  const modeOf = (letter: string | undefined) => MODES[letter as keyof typeof MODES];
+  const wish = { mode: modeOf(wanted), units: Number(units ?? 1), limit: Number(limit ?? 0) };
+  return modeMisfit(key, wish, { mode: modeOf(known), limit: Number(knownLimit) });
 }
-const MODES = { x: "exclusive", s: "shared", p: "permits" };
+const MODES = { x: "exclusive", s: "shared", p: "permits" } as const;
 
 function toWaiters(words: readonly string[]): Waiter[] {
   const waiters: Waiter[] = [];
