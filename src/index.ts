@@ -28,5 +28,9 @@ export type { LockErrorCode, StoreErrorCode, WaitInCycle } from "./errors.js";
 export type { Database } from "./databases/database.js";
 export { RedisDatabase } from "./databases/redis/redis-database.js";
 export type { RedisDatabaseSettings, RedisSource } from "./databases/redis/redis-database.js";
+export { SqliteDatabase } from "./databases/local/sqlite/sqlite-database.js";
+export type { SqliteDatabaseSettings } from "./databases/local/sqlite/sqlite-database.js";
+export { MemoryDatabase } from "./databases/local/memory/memory-database.js";
+export type { MemoryDatabaseSettings } from "./databases/local/memory/memory-database.js";
 
 export type { Condemned, Events } from "./events.js";

@@ -2,8 +2,8 @@ import { LockModeError } from "../errors.js";
 import type { LeaseMode } from "./database-waiting.js";
 
 /**
- * Why a wish does not go with what a key is in use as, in any backend's words; undefined when it does. Permits are given
- * out by one limit, and go with no other mode; `limit` and `units` count for them alone.
+ * Why a wish does not go with what a key is in use as, in any backend's words; undefined when it does. Permits are
+ * given out by one limit, and go with no other mode; `limit` and `units` count for them alone.
  */
 export function modeMisfit(
   key: string,

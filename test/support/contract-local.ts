@@ -14,32 +14,37 @@ import type { ContractStore } from "../contract/contract-stage.js";
 
 const KEEP_MS = Number.MAX_SAFE_INTEGER;
 
+type Hand = Pick<ContractStore, "interrupt" | "age" | "ageMark">;
+
 /** What the contract's hand does, given a way to the records. */
-export function handIn(change: <T>(work: (records: Records) => T) => T) {
-  const interrupt = (records: Records) => {
-    const row = records.get("namespace", "");
-    if (row) records.put("namespace", "", "", { ...row, file: "of another time" }, KEEP_MS);
-  };
-  const age = (records: Records, id: string, by: { silentMs?: number; steadyMs?: number }) => {
-    const row = records.get("session", id);
-    if (!row?.life) throw new Error(`there is no record of ${id}`);
-    const { lastMs, steadySinceMs } = row.life;
-    const { silentMs = 0, steadyMs = 0 } = by;
-    const life = { ...row.life, lastMs: lastMs - silentMs, steadySinceMs: steadySinceMs - steadyMs };
-    records.put("session", id, "", { ...row, life }, KEEP_MS);
-  };
-  const ageMark = (records: Records, key: string, byMs: number) => {
-    const [lease] = records.scan("lease", key);
-    if (lease?.row.state !== "revoked") throw new Error(`there is no mark: ${JSON.stringify(lease)}`);
-    const markedMs = lease.row.markedMs - byMs;
-    records.put("lease", key, lease.sub, { ...lease.row, markedMs }, KEEP_MS);
-    return markedMs;
-  };
+export function handIn(change: <T>(work: (records: Records) => T) => T): Hand {
   return {
     interrupt: async () => change(interrupt),
-    age: async (id: string, by: { silentMs?: number; steadyMs?: number }) => change((records) => age(records, id, by)),
-    ageMark: async (key: string, byMs: number) => change((records) => ageMark(records, key, byMs)),
+    age: async (id, by) => change((records) => age(records, id, by)),
+    ageMark: async (key, byMs) => change((records) => ageMark(records, key, byMs)),
   };
+}
+
+function interrupt(records: Records): void {
+  const row = records.get("namespace", "");
+  if (row) records.put("namespace", "", "", { ...row, file: "of another time" }, KEEP_MS);
+}
+
+function age(records: Records, id: string, by: { silentMs?: number; steadyMs?: number }): void {
+  const row = records.get("session", id);
+  if (!row?.life) throw new Error(`there is no record of ${id}`);
+  const { lastMs, steadySinceMs } = row.life;
+  const { silentMs = 0, steadyMs = 0 } = by;
+  const life = { ...row.life, lastMs: lastMs - silentMs, steadySinceMs: steadySinceMs - steadyMs };
+  records.put("session", id, "", { ...row, life }, KEEP_MS);
+}
+
+function ageMark(records: Records, key: string, byMs: number): number {
+  const [lease] = records.scan("lease", key);
+  if (lease?.row.state !== "revoked") throw new Error(`there is no mark: ${JSON.stringify(lease)}`);
+  const markedMs = lease.row.markedMs - byMs;
+  records.put("lease", key, lease.sub, { ...lease.row, markedMs }, KEEP_MS);
+  return markedMs;
 }
 
 export async function openContractMemory(): Promise<ContractStore> {

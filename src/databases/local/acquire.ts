@@ -21,9 +21,8 @@ export function acquire(
   step.raiseRecovery(identity.recoveryMs);
   const refused = refusal(step, identity);
   if (refused) return { status: refused };
-  const { fence } = step.ns;
   const answers = batch.map((request) => new Asking(step, identity, request, asker).answer());
-  if (step.ns.fence > fence) step.saveNamespace();
+  step.saveFence();
   return { status: "ok", answers };
 }
 

@@ -8,9 +8,10 @@ import { hasMissedEra, KEEP_SESSION_MS, type Step } from "./step.js";
  * begin.lua: whether the window is open and whether the session was condemned must not change before it is written.
  */
 export function begin(step: Step, request: BeginRequest & { monoMs: number; listens: boolean }): PingAnswer {
-  const { records, ns, nowMs } = step;
+  const { records, nowMs } = step;
   const { sessionId, mode, monoMs, era, recoveryMs, ...told } = request;
   step.raiseRecovery(recoveryMs);
+  const { ns } = step;
   clearDeadDoors(step);
   const old = records.get("session", sessionId);
   const keep = (life: Life) => {

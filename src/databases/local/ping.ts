@@ -11,12 +11,13 @@ const REFERENCE_MS = 10_000;
  * between the look at the row and the note that it lives.
  */
 export function ping(step: Step, request: PingRequest & { monoMs: number }): PingAnswer {
-  const { records, ns, nowMs } = step;
+  const { records, nowMs } = step;
   const { sessionId, era, monoMs } = request;
   step.raiseRecovery(request.recoveryMs);
   // Leases may have run out before their time, in an open window as well: grant nothing until the living have said what
   // they hold
-  if (request.clockStepped && ns.era === era) step.beginEra();
+  if (request.clockStepped && step.ns.era === era) step.beginEra();
+  const { ns } = step;
   const row = records.get("session", sessionId);
   const lostCounter = row?.life?.lost ?? 0;
   if (row?.dead) return pingAnswer(step, "condemned", { lostCounter, openInMs: 0 });
@@ -31,10 +32,7 @@ export function ping(step: Step, request: PingRequest & { monoMs: number }): Pin
   if (step.isRecovering) {
     openInMs = Math.max(0, ns.recoveryMs - (nowMs - life.steadySinceMs));
     // Else the clock may have run ahead, and only the next ping can tell.
-    if (openInMs === 0 && life.ahead === 0) {
-      Object.assign(ns, { state: "open", openedNumber: ns.eraNumber });
-      step.saveNamespace();
-    }
+    if (openInMs === 0 && life.ahead === 0) step.closeWindow();
   }
   const status = step.isRecovering && life.isProvisional ? "recovering" : "alive";
   return pingAnswer(step, status, { lostCounter, openInMs });

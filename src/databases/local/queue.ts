@@ -51,7 +51,7 @@ export function dropStale(step: Step, queue: Queue): void {
   for (const entry of queue.stale) if (queue.entries.includes(entry)) dropEntry(step, queue, entry);
 }
 
-/** Whether its main thread asked a moment ago and still listens. One that cannot be told is judged by the time alone. */
+/** Whether its main thread asked a moment ago and still listens. One that cannot be told is judged by time alone. */
 function isFit(step: Step, { fitUntilMs, channel }: QueueEntry): boolean {
   return fitUntilMs > step.nowMs && (channel === "" || countDoors(step, channel) > 0);
 }
@@ -75,17 +75,17 @@ export function firstFit(step: Step, queue: Queue, askerId?: string, unfit?: Wai
 
 /**
  * The next tokens: so many, but none further ahead of the store's clock than a tenth of the recovery window, since
- * after a loss of data the clock alone keeps tokens growing. Whoever calls it saves the namespace.
+ * after a loss of data the clock alone keeps tokens growing. Whoever calls it saves the fence.
  */
-function takeBlock({ ns, nowUs }: Step, tokens: number): [first: number, last: number] {
-  const first = Math.max(ns.fence + 1, nowUs);
-  ns.fence = Math.max(first, Math.min(first + tokens - 1, nowUs + ns.recoveryMs * 100));
-  return [first, ns.fence];
+function takeBlock(step: Step, tokens: number): [first: number, last: number] {
+  const first = Math.max(step.fence + 1, step.nowUs);
+  step.fence = Math.max(first, Math.min(first + tokens - 1, step.nowUs + step.ns.recoveryMs * 100));
+  return [first, step.fence];
 }
 
 export type Granted = { held: Held; token: number; lastToken: number; atMs: number };
 
-/** Grants a wish, which must be compatible. Whoever calls it saves the namespace. */
+/** Grants a wish, which must be compatible. Whoever calls it saves the fence. */
 export function grant(
   step: Step,
   key: string,
@@ -122,11 +122,12 @@ export function tellFirst(step: Step, queue: Queue): void {
  */
 export function grantNext(
   step: Step,
-  held: Held | undefined,
+  before: Held | undefined,
   queue: Queue,
   askerId?: string,
   unfit?: Waiter[],
 ): { held: Held | undefined; isFirst: boolean } {
+  let held = before;
   for (let i = 0; i < GRANTS_A_CALL; i++) {
     if (queue.entries.length === 0 || (held?.mode === "exclusive" && askerId === undefined)) {
       return { held, isFirst: true };

@@ -22,7 +22,7 @@ export function markBlocked({ records, nowMs }: Step, { leaseIds, waits }: Block
   }
 }
 
-/** What the task that holds this lease waits for, who holds that, and whether it stands in the queue under its ticket. */
+/** What the task that holds this lease waits for, who holds that, and whether it stands in its queue. */
 export function readWaiting(step: Step, leaseId: string): WaitingTask | undefined {
   const { records, nowMs } = step;
   const [entry] = records.scan("blocked", leaseId);

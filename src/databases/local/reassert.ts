@@ -13,9 +13,8 @@ export function reassert(step: Step, identity: Identity, batch: readonly Reasser
   step.raiseRecovery(identity.recoveryMs);
   const refused = refusal(step, identity);
   if (refused) return { status: refused };
-  const { fence } = step.ns;
   const answers = batch.map((request) => reassertOne(step, identity, request));
-  if (step.ns.fence > fence) step.saveNamespace();
+  step.saveFence();
   return { status: "ok", answers };
 }
 
@@ -42,7 +41,7 @@ function reassertOne(step: Step, identity: Identity, request: ReassertRequest): 
   const lease = holders.freshLease({ ...wish, ...facts }, untilMs);
   if (joins) holders.putLease(step, key, held, lease);
   else holders.beginHolding(step, key, lease);
-  ns.fence = Math.max(ns.fence, lastToken);
+  step.fence = Math.max(step.fence, lastToken);
   return { status: "held" };
 }
 

@@ -11,9 +11,8 @@ import type { Step } from "./step.js";
  */
 export function release(step: Step, identity: Identity, batch: readonly ReleaseRequest[]): BatchAnswer<ReleaseAnswer> {
   step.raiseRecovery(identity.recoveryMs);
-  const { fence } = step.ns;
   const answers = batch.map((request) => releaseOne(step, leaseIdOf(identity.lockerId, request.leaseNumber), request));
-  if (step.ns.fence > fence) step.saveNamespace();
+  step.saveFence();
   return { status: "ok", answers };
 }
 

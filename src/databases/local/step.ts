@@ -26,73 +26,95 @@ export type StoreFacts = {
   isGone(process: { pid: number; proofs: HostProofs }): boolean;
 };
 
+const EMPTY = {
+  v: FORMAT,
+  era: "",
+  state: "recovering",
+  fence: 0,
+  recoveryMs: 0,
+  eraNumber: 0,
+  openedNumber: 0,
+} as const;
+
 /** One atomic step: nothing else happens to the store meanwhile. */
 export class Step {
   readonly records: Records;
-  readonly ns: NamespaceRow;
   readonly nowUs: number;
   readonly nowMs: number;
-  readonly #facts: StoreFacts;
+  /** The last token. Whoever raises it saves it. */
+  fence: number;
   /** How many pushes it has written: their order. */
   pushes = 0;
+  readonly #facts: StoreFacts;
+  #ns: NamespaceRow;
 
+  /**
+   * Compares what the store was with what it is: a file that was replaced, restored or lost is noticed by the very step
+   * that would grant or condemn. After another start of the host nobody lives who held anything: no window is needed.
+   */
   constructor(records: Records, facts: StoreFacts) {
-    this.records = records;
-    this.#facts = facts;
     const known = records.get("namespace", "");
     if (known && known.v > FORMAT) {
       throw new StoreError("newer-version", `a newer pulselock has written here (format ${known.v}); upgrade`);
     }
-    const isSame = known?.boot === facts.boot;
-    if (isSame && known.timeNamespace !== facts.timeNamespace) {
+    const { boot, file, timeNamespace } = facts;
+    const isSameBoot = known?.boot === boot;
+    if (isSameBoot && known.timeNamespace !== timeNamespace) {
       throw new StoreError("unsupported", "the file is used in another time namespace, whose clock is another one");
     }
-    const offsetUs = isSame ? known.clockOffsetUs : Math.round(facts.wallMs * 1_000 - facts.hostUs);
-    this.nowUs = facts.hostUs + offsetUs;
+    const clockOffsetUs = isSameBoot ? known.clockOffsetUs : Math.round(facts.wallMs * 1_000 - facts.hostUs);
+    this.records = records;
+    this.#facts = facts;
+    this.nowUs = facts.hostUs + clockOffsetUs;
     this.nowMs = Math.floor(this.nowUs / 1_000);
-    const { boot, file, timeNamespace } = facts;
-    const empty = { v: FORMAT, era: "", fence: 0, recoveryMs: 0, eraNumber: 0, openedNumber: 0 };
-    const own = { boot, file, timeNamespace, clockOffsetUs: offsetUs };
-    this.ns = { ...empty, state: "recovering", ...known, ...own };
-    if (!isSame || known.file !== file) this.#beginAnew(known);
+    const isSame = isSameBoot && known.file === file;
+    this.#ns = isSame ? known : { ...EMPTY, ...known, boot, file, timeNamespace, clockOffsetUs };
+    this.fence = this.#ns.fence;
+    if (!isSame) this.#beginAnew(known);
+  }
+
+  get ns(): Omit<Readonly<NamespaceRow>, "fence"> {
+    return this.#ns;
   }
 
   get isRecovering(): boolean {
-    return this.ns.state === "recovering";
+    return this.#ns.state === "recovering";
   }
 
-  saveNamespace(): void {
-    this.records.put("namespace", "", "", { ...this.ns }, FOR_EVER);
+  saveFence(): void {
+    if (this.fence > this.#ns.fence) this.#change({ fence: this.fence });
   }
 
   /** The longest recovery window that anybody has asked for stays that of the namespace. */
   raiseRecovery(recoveryMs: number): void {
-    if (recoveryMs <= this.ns.recoveryMs) return;
-    this.ns.recoveryMs = recoveryMs;
-    this.saveNamespace();
+    if (recoveryMs > this.#ns.recoveryMs) this.#change({ recoveryMs });
   }
 
-  beginEra(state: NamespaceRow["state"] = "recovering"): void {
-    this.ns.era = this.#facts.freshId();
-    this.ns.eraNumber += 1;
-    this.ns.state = state;
-    if (state === "open") this.ns.openedNumber = this.ns.eraNumber;
-    this.saveNamespace();
+  beginEra(): void {
+    const { eraNumber } = this.#ns;
+    this.#change({ era: this.#facts.freshId(), eraNumber: eraNumber + 1, state: "recovering" });
+  }
+
+  /** From now on keys can be granted in this era. */
+  closeWindow(): void {
+    this.#change({ state: "open", openedNumber: this.#ns.eraNumber });
   }
 
   isGone(door: DoorRow): boolean {
     return this.#facts.isGone(door);
   }
 
-  /**
-   * Compares what the store was with what it is: a file that was replaced, restored or lost is noticed by the very step
-   * that would grant or condemn. After another start of the host nobody lives who held anything: no window is needed.
-   */
+  #change(change: Partial<NamespaceRow>): void {
+    this.#ns = { ...this.#ns, ...change };
+    this.records.put("namespace", "", "", this.#ns, FOR_EVER);
+  }
+
   #beginAnew(known: NamespaceRow | undefined): void {
     const { boot, isFresh } = this.#facts;
     const isOtherBoot = known !== undefined && known.boot !== boot && boot !== "" && known.boot !== "";
     if (isOtherBoot) this.#forgetTheDead();
-    this.beginEra(isOtherBoot || (!known && isFresh) ? "open" : "recovering");
+    this.beginEra();
+    if (isOtherBoot || (!known && isFresh)) this.closeWindow();
   }
 
   /** The host was started anew. What is kept stays: its time counts whoever ends meanwhile. */
@@ -113,11 +135,13 @@ export function hasMissedEra({ ns }: Step, life: Life | undefined): boolean {
   return life !== undefined && life.eraNumber < ns.openedNumber;
 }
 
+export type Steadiness = { steadyMs: number; driftMs: number };
+
 /**
  * For how long this session has been served without a gap, up to this very moment; 0 when it is not steady now. Also
  * how far the store's clock may have run ahead meanwhile without this session calling it a step, ms.
  */
-export function steadyFor({ records, nowMs }: Step, sessionId: string, monoMs: number) {
+export function steadyFor({ records, nowMs }: Step, sessionId: string, monoMs: number): Steadiness {
   const row = records.get("session", sessionId);
   if (!row?.life || row.dead) return { steadyMs: 0, driftMs: 0 };
   const { lastMs, pingIntervalMs, offsetMs, driftMs, steadySinceMs } = row.life;

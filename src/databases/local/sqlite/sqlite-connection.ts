@@ -2,7 +2,7 @@ import { hostClockUs, type Clock, type Timer } from "../../../clock.js";
 import { OptionError, StoreError } from "../../../errors.js";
 import type { LocalConnection, LocalEvents } from "../door.js";
 import { Step, type StoreFacts } from "../step.js";
-import type { SqliteDriver, SqliteStatement } from "./driver.js";
+import type { SqliteDriver } from "./driver.js";
 import { isBusy, isFatal, toStoreError } from "./sqlite-errors.js";
 import { identify, makeFile, openFile, refuseNetworkFile, type SqliteRole } from "./sqlite-file.js";
 import { SqliteRecords } from "./sqlite-records.js";
@@ -19,13 +19,7 @@ export type FileSettings = {
 export type HostPart = Pick<StoreFacts, "boot" | "timeNamespace" | "isGone">;
 
 type Job = { untilMs: number; execute(): void; reject(cause: StoreError): void };
-type Open = {
-  db: SqliteDriver;
-  records: SqliteRecords;
-  file: string;
-  begin: SqliteStatement;
-  commit: SqliteStatement;
-};
+type Open = { db: SqliteDriver; records: SqliteRecords; file: string };
 
 /**
  * One connection to the file. Each step is one transaction that takes the file's write lock first; one that meets
@@ -121,20 +115,20 @@ export class SqliteConnection implements LocalConnection {
       throw new StoreError("unreachable", `SQLite ${path}: the file was replaced while it was opened`);
     }
     const records = new SqliteRecords(db);
-    this.#open = { db, records, file, begin: db.prepare("BEGIN IMMEDIATE"), commit: db.prepare("COMMIT") };
+    this.#open = { db, records, file };
   }
 
   #transact<T>(work: (step: Step) => T): T {
     if (!this.#open) throw new StoreError("unreachable", `SQLite ${this.#settings.path}: not open`);
-    const { db, records, file, begin, commit } = this.#open;
-    begin.run();
+    const { db, records, file } = this.#open;
+    db.exec("BEGIN IMMEDIATE");
     try {
       // Who works on in a file that lies there no more would not see those who have opened the next one.
       if (identify(this.#settings.path) !== file) throw this.#replaced;
       records.begin();
       const step = new Step(records, this.#facts(file));
       const result = work(step);
-      commit.run();
+      db.exec("COMMIT");
       if (step.pushes > 0) this.#seenVersion = undefined; // perhaps for ourselves: look again
       return result;
     } catch (cause) {

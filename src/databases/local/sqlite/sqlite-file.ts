@@ -33,8 +33,8 @@ const CHECKPOINT_PAGES: Record<SqliteRole, number> = { leases: 20_000, liveness:
 const LOG_BYTES_MAX = 16 * 1_024 * 1_024;
 
 /**
- * Makes the file if there is none, for this user alone. An existing one is left closed: to close a file that SQLite has
- * open in this process would let go of SQLite's locks.
+ * Makes the file if there is none, for this user alone. An existing one is left closed: to close a file that SQLite
+ * has open in this process would let go of SQLite's locks.
  */
 export function makeFile(path: string): void {
   try {
@@ -64,8 +64,8 @@ export function refuseNetworkFile(path: string): void {
   if (kind === undefined) return;
   throw new StoreError(
     "unsupported",
-    `SQLite ${path} lies on ${kind}, which other hosts may use as well: take a local file, a Redis, or, when no other ` +
-      "host uses it, { allowNetworkFile: true }",
+    `SQLite ${path} lies on ${kind}, which other hosts may use as well: take a local file, a Redis, or, when no ` +
+      "other host uses it, { allowNetworkFile: true }",
   );
 }
 
