@@ -27,6 +27,8 @@ export type { LockErrorCode, StoreErrorCode, WaitInCycle } from "./errors.js";
 
 export type { Database } from "./databases/database.js";
 export { RedisDatabase } from "./databases/redis/redis-database.js";
-export type { RedisDatabaseSettings, RedisSource } from "./databases/redis/redis-database.js";
+export type { RedisDatabaseSettings } from "./databases/redis/redis-database.js";
+export type { ReplicaSettings } from "./databases/redis/replicas.js";
+export type { RedisClusterSource, RedisSource } from "./databases/redis/source.js";
 
 export type { Condemned, Events } from "./events.js";
