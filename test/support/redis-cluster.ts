@@ -117,6 +117,16 @@ export class RedisCluster implements AsyncDisposable {
     for (const node of [to, from]) await admin(node).call("CLUSTER", "SETSLOT", slot, "NODE", toId);
   }
 
+  /** Asks a replica of that master to take over, as an operator does. */
+  async order(owner: RedisServer): Promise<void> {
+    const id = await idOf(owner);
+    for (const node of this.nodes) {
+      const myself = String(await admin(node).call("CLUSTER", "NODES")).split("\n").find((line) => /myself/.test(line));
+      if (myself?.includes(`slave ${id}`)) return void (await admin(node).call("CLUSTER", "FAILOVER"));
+    }
+    throw new Error("that master has no replica");
+  }
+
   /** Until somebody else owns the key's slot, and every node that is up says so. */
   async untilReplaced(key: string, owner: RedisServer): Promise<void> {
     const isReplaced = async (): Promise<boolean> => (await this.ownerOf(key).catch(() => owner)) !== owner;

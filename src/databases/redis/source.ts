@@ -26,7 +26,7 @@ export type ReadSource = {
 };
 
 const CLUSTER_OPTIONS = new Set(["nodes", "redisOptions", "keyPrefix", "natMap"]);
-const RULE = "must be an ioredis client, its options, { nodes } of a cluster, a URL or a function";
+const RULE = "must be an ioredis client, its options, a URL, a function, or the { nodes } of a cluster";
 
 export function readSource(source: RedisSource): ReadSource {
   if (typeof source === "string") return readUrl(source);
@@ -90,7 +90,7 @@ function readUrl(url: string): ReadSource {
   const match = /^(redis|rediss)\+(sentinel|cluster):\/\/(?:([^@/]*)@)?([^/?]+)(\/[^?]*)?(\?.*)?$/.exec(url);
   if (!match) {
     if (!/^(rediss?|unix):\/\/|^\//.test(url)) {
-      const rule = "must be a redis://, rediss://, redis+sentinel:// or redis+cluster:// URL";
+      const rule = "must be a redis:// or rediss:// URL, +sentinel or +cluster where that is meant";
       throw new OptionError("database", url, rule);
     }
     if (!url.startsWith("/") && !URL.canParse(url)) throw new OptionError("database", url, "must be a valid URL");
