@@ -121,7 +121,9 @@ export class RedisCluster implements AsyncDisposable {
   async order(owner: RedisServer): Promise<void> {
     const id = await idOf(owner);
     for (const node of this.nodes) {
-      const myself = String(await admin(node).call("CLUSTER", "NODES")).split("\n").find((line) => /myself/.test(line));
+      const myself = String(await admin(node).call("CLUSTER", "NODES"))
+        .split("\n")
+        .find((line) => /myself/.test(line));
       if (myself?.includes(`slave ${id}`)) return void (await admin(node).call("CLUSTER", "FAILOVER"));
     }
     throw new Error("that master has no replica");
