@@ -1,4 +1,4 @@
-import { createRequire } from "node:module";
+import nodeModule from "node:module"; // as a whole: bundles often declare a createRequire of their own
 import { OptionError } from "../../../errors.js";
 
 /** What is needed of a SQLite: Node's own, or the package libsql, which have these alike. All of it is synchronous. */
@@ -29,8 +29,8 @@ export function loadDriver(): DriverClass {
 /** A bundle that is no ES module does not know where it lies: then the application's own folder is asked. */
 function requireFrom(): NodeJS.Require {
   try {
-    return createRequire(import.meta.url);
+    return nodeModule.createRequire(import.meta.url);
   } catch {
-    return createRequire(`${process.cwd()}/package.json`);
+    return nodeModule.createRequire(`${process.cwd()}/package.json`);
   }
 }
