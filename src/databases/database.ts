@@ -34,6 +34,7 @@ export interface Database {
 export type DatabaseDescription =
   | { type: "url"; url: string }
   | { type: "redis"; options: Record<string, unknown>; settings: Record<string, unknown> }
+  | { type: "postgres"; options: Record<string, unknown>; settings: Record<string, unknown> }
   | { type: "module"; moduleName: string; exportName: string };
 
 export type StoreContext = {

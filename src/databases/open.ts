@@ -2,10 +2,12 @@ import { pathToFileURL } from "node:url";
 import type { RedisOptions } from "ioredis";
 import { OptionError } from "../errors.js";
 import type { Database, DatabaseDescription } from "./database.js";
+import { PostgresDatabase, type PostgresDatabaseSettings, type PostgresOptions } from "./postgres/postgres-database.js";
 import { RedisDatabase, type RedisDatabaseSettings } from "./redis/redis-database.js";
 
 /** What a URL alone says. Opens no connection. */
 export function openUrl(url: string): Database {
+  if (/^postgres(ql)?:/.test(url)) return new PostgresDatabase(url);
   return new RedisDatabase(url);
 }
 
@@ -15,6 +17,10 @@ export async function openDatabase(description: DatabaseDescription): Promise<Da
   if (description.type === "redis") {
     const { url, ...options } = description.options as { url?: string } & RedisOptions;
     return new RedisDatabase(url ?? options, description.settings as RedisDatabaseSettings);
+  }
+  if (description.type === "postgres") {
+    const { options, settings } = description;
+    return new PostgresDatabase(options as PostgresOptions, settings as PostgresDatabaseSettings);
   }
   return loadModule(description.moduleName, description.exportName);
 }
