@@ -1,7 +1,7 @@
 // PostgreSQL as the contract wants it: a schema of its own on a shared server, and a hand in its tables.
 
 import { randomUUID } from "node:crypto";
-import type pg from "pg";
+import type { Client } from "pg";
 import { PostgresDatabase, type PostgresDatabaseSettings } from "../../src/databases/postgres/postgres-database.js";
 import { schemaNames } from "../../src/databases/postgres/schema.js";
 import type { ContractStore } from "../contract/contract-stage.js";
@@ -10,7 +10,7 @@ import { openClient, sharedPostgresUrl } from "./postgres-server.js";
 export interface ContractPostgres extends ContractStore {
   readonly database: PostgresDatabase;
   readonly schema: string;
-  readonly client: pg.Client;
+  readonly client: Client;
   readonly url: string;
 }
 
@@ -38,7 +38,8 @@ export async function openContractPostgres(
     database,
     seesConnections,
     ...{ schema, client, url },
-    loseMemory: async () => void (await client.query(TABLES.map((name) => `DELETE FROM "${schema}".${name}`).join(";"))),
+    loseMemory: async () =>
+      void (await client.query(TABLES.map((name) => `DELETE FROM "${schema}".${name}`).join(";"))),
     interrupt: async () => void (await change("UPDATE $s.namespace SET run = 'another'")),
     age: async (id, { silentMs = 0, steadyMs = 0 }) => {
       const text = "UPDATE $s.sessions SET last_ms = last_ms - $2, steady_ms = steady_ms - $3 WHERE id = $1";

@@ -1,13 +1,14 @@
 // A real PostgreSQL of one's own: free loopback port, own directory, gone when the test process is gone.
 
-import { execFile, execFileSync, spawn, type ChildProcess } from "node:child_process";
-import { chownSync, existsSync, readFileSync, readdirSync } from "node:fs";
+import { execFile, spawn, type ChildProcess } from "node:child_process";
+import { chownSync, readFileSync, readdirSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import { promisify } from "node:util";
-import pg from "pg";
+import { Client } from "pg";
 import { freePort } from "./ports.js";
+import { postgresProgram, unprivileged } from "./postgres-programs.js";
 import { guardProcess } from "./process-guard.js";
 import { waitUntil, withDeadline } from "./wait.js";
 
@@ -26,34 +27,6 @@ const DATABASE = "postgres";
 /** How long a start or a stop may take on a machine that is busy with other tests, in ms. */
 const deadlineMs = 20_000;
 const run = promisify(execFile);
-
-/** Where the server's programs lie: Debian keeps them off PATH, one folder a version. */
-export function postgresProgram(name: string): string {
-  const versions = "/usr/lib/postgresql";
-  const debian = existsSync(versions)
-    ? readdirSync(versions)
-        .toSorted((a, b) => Number(b) - Number(a))
-        .map((version) => join(versions, version, "bin"))
-    : [];
-  const folders = [...debian, ...(process.env["PATH"] ?? "").split(delimiter)];
-  const found = folders.map((folder) => join(folder, name)).find((path) => existsSync(path));
-  if (!found) throw new Error(`${name} was not found: npm test installs what is missing`);
-  return found;
-}
-
-/** PostgreSQL refuses to run as root: then it runs as whoever its package made, or as nobody. */
-function unprivileged(): { uid: number; gid: number } | undefined {
-  if (process.getuid?.() !== 0) return undefined;
-  const idOf = (flag: string, name: string) => Number(execFileSync("id", [flag, name], { stdio: ["ignore", "pipe", "ignore"] }));
-  for (const name of ["postgres", "nobody"]) {
-    try {
-      return { uid: idOf("-u", name), gid: idOf("-g", name) };
-    } catch {
-      continue; // there is no such user
-    }
-  }
-  throw new Error("there is no user as whom PostgreSQL could run");
-}
 
 export async function startPostgres(options: PostgresServerOptions = {}): Promise<PostgresServer> {
   const dir = await mkdtemp(join(tmpdir(), "pulselock-postgres-"));
@@ -89,12 +62,7 @@ export class PostgresServer {
   #running: { child: ChildProcess; gone: Promise<string> } | undefined;
 
   /** Use startPostgres(). */
-  constructor(
-    port: number,
-    dir: string,
-    as: { uid: number; gid: number } | undefined,
-    options: PostgresServerOptions,
-  ) {
+  constructor(port: number, dir: string, as: { uid: number; gid: number } | undefined, options: PostgresServerOptions) {
     this.port = port;
     this.#dir = dir;
     this.#as = as;
@@ -175,7 +143,7 @@ export class PostgresServer {
     return [first, ...all.map(Number).filter((pid) => parentOf(pid) === first)];
   }
 
-  async client(): Promise<pg.Client> {
+  async client(): Promise<Client> {
     return openClient(this.url);
   }
 
@@ -221,8 +189,8 @@ export class PostgresServer {
   }
 }
 
-export async function openClient(connectionString: string): Promise<pg.Client> {
-  const client = new pg.Client({ connectionString, connectionTimeoutMillis: 5_000 });
+export async function openClient(connectionString: string): Promise<Client> {
+  const client = new Client({ connectionString, connectionTimeoutMillis: 5_000 });
   client.on("error", () => undefined); // in a test that kills servers they are expected
   await client.connect();
   return client;

@@ -2,9 +2,9 @@
 -- condemned or revoked holder is named. Or queue for them. Who is in the queue asks again and again: it is granted the
 -- key, or shows that it still waits.
 -- Arguments: fresh era id, recoveryMs, generation, era, session, locker, whether this locker is told of grants,
--- monotonic ms of the asker; and of each element: key, lease number, lock TTL in ms, mode ("x", "s", "p"), units, limit,
--- holders to replace as "session token mark ...", tokens wanted, for how long the asker counts as fit in ms (0: it does
--- not wait), dead waiters as "lease id session ...", trace.
+-- monotonic ms of the asker; and of each element: key, lease number, lock TTL in ms, mode ("x", "s", "p"), units,
+-- limit, holders to replace as "session token mark ...", tokens wanted, for how long the asker counts as fit in ms (0:
+-- it does not wait), dead waiters as "lease id session ...", trace.
 -- Returns [status, store's ms, element, ...]; status "ok" | "condemned" | "era" | "generation"; an element is
 -- ["granted", token, granted at ms, last token] | ["held", [record, ...]] | ["queued", ticket, whether it is the first,
 -- [record, ...], [[lease id, session] of unfit waiters before it, ...]] | ["recovering"] | ["misfit", mode, limit] |

@@ -30,7 +30,8 @@ BEGIN
   page := (now_ms / 60000 % parts) * 2048;
   idle := ARRAY (SELECT key FROM keys WHERE ctid >= format('(%s,0)', page)::tid
     AND ctid < format('(%s,0)', page + 2048)::tid AND until_ms < old_ms);
-  -- Nothing is granted for the moment in which a key is forgotten: its tokens go on from the fence, if not by the clock.
+  -- Nothing is granted for the moment in which keys are forgotten: their tokens go on above the fence, whatever the
+  -- clock does.
   PERFORM pg_advisory_xact_lock(lock_id('n', ''));
   DELETE FROM waiters WHERE fit_until_ms < old_ms;
   DELETE FROM shares WHERE until_ms < old_ms;

@@ -44,13 +44,7 @@ export class PostgresConnection {
   #client: Client | undefined;
   #lastError: StoreError | undefined;
 
-  constructor(
-    options: PostgresOptions,
-    names: SchemaNames,
-    timeoutMs: number,
-    clock: Clock,
-    events: ConnectionEvents,
-  ) {
+  constructor(options: PostgresOptions, names: SchemaNames, timeoutMs: number, clock: Clock, events: ConnectionEvents) {
     this.#clock = clock;
     this.#timeoutMs = timeoutMs;
     this.#names = names;

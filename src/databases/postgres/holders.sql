@@ -34,7 +34,8 @@ CREATE OR REPLACE FUNCTION problem_of(k keys) RETURNS json LANGUAGE sql IMMUTABL
   SELECT CASE WHEN k.v > 1 THEN json_build_array('error', 'PULSELOCK_NEWER lease record has format ' || k.v) END
 $$;
 
--- What of it counts in this era: what is kept does in any, since nobody could say it again; shares never outlive theirs.
+-- What of it counts in this era: what is kept does in any, since nobody could say it again; shares never outlive
+-- theirs.
 CREATE OR REPLACE FUNCTION counted(k keys, p_era text) RETURNS keys LANGUAGE plpgsql IMMUTABLE AS $$
 BEGIN
   IF k.mode IS NOT NULL AND k.era <> p_era AND (k.mode <> 'x' OR k.state <> 'k') THEN
@@ -113,8 +114,8 @@ DECLARE
 BEGIN
   IF NOT joins THEN
     DELETE FROM shares WHERE key = k.key AND EXISTS (SELECT FROM keys WHERE key = k.key AND mode <> 'x');
-    INSERT INTO keys AS old (key, mode, state, locker, number, session, token, last_token, permits, at_ms, until_ms, era,
-        trace)
+    INSERT INTO keys AS old (key, mode, state, locker, number, session, token, last_token, permits, at_ms, until_ms,
+        era, trace)
       VALUES (k.key, w.mode, CASE WHEN is_alone THEN 'x'::"char" END, CASE WHEN is_alone THEN w.locker END,
         CASE WHEN is_alone THEN w.number END, CASE WHEN is_alone THEN w.session END, p_token,
         greatest(k.last_token, p_last), w.permits, p_at_ms, p_now_ms + w.ttl_ms, p_era,

@@ -125,7 +125,8 @@ function checkSettings(settings: PostgresDatabaseSettings): void {
   const { schema = "pulselock", recoveryMs = 2_500, commandTimeoutMs = 2_000 } = settings;
   checkDuration("recoveryMs", recoveryMs, 1);
   checkDuration("commandTimeoutMs", commandTimeoutMs, 1);
-  if (recoveryMs > RECOVERY_MS_MAX) throw new OptionError("recoveryMs", recoveryMs, `must be at most ${RECOVERY_MS_MAX}`);
+  if (recoveryMs > RECOVERY_MS_MAX)
+    throw new OptionError("recoveryMs", recoveryMs, `must be at most ${RECOVERY_MS_MAX}`);
   if (!SCHEMA_NAME.test(schema) || schema.startsWith("pg_")) {
     throw new OptionError("schema", schema, "must be a name of letters, digits and _, of at most 54");
   }

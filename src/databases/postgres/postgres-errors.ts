@@ -37,7 +37,8 @@ export function toStoreError(cause: unknown, what = "PostgreSQL"): StoreError {
   const text = cause instanceof Error ? messageOf(cause) : String(cause);
   const state = sqlState(cause);
   const known = state ? STATES.find(([pattern]) => pattern.test(state)) : undefined;
-  const [, code, advice] = WORDS.find(([pattern]) => pattern.test(text) && (!state || /^P0001/.test(state))) ?? known ?? [];
+  const [, code, advice] =
+    WORDS.find(([pattern]) => pattern.test(text) && (!state || state === "P0001")) ?? known ?? [];
   if (code) return new StoreError(code, `${what}: ${advice} (${text})`, cause);
   return new StoreError("unreachable", `${what}: ${state ? "refused for now" : "no answer"} (${text})`, cause);
 }

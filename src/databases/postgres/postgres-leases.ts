@@ -21,15 +21,7 @@ import type {
 } from "../database.js";
 import { LeaseLinks, type OpenConnection } from "./lease-links.js";
 import { acquireAnswer, acquireValues, modeValues, Pushes, releaseAnswer, revokeAnswer } from "./postgres-waiting.js";
-import {
-  escapeText,
-  leaseAnswer,
-  parseSession,
-  refusal,
-  toLeases,
-  unescapeText,
-  type Element,
-} from "./records.js";
+import { escapeText, leaseAnswer, parseSession, refusal, toLeases, unescapeText, type Element } from "./records.js";
 
 /** For how long it is believed that a task waits, ms; its poll says so again. */
 const BLOCKED_MS = 60_000;

@@ -60,7 +60,8 @@ END $$;
 
 -- Whether a session missed an era in which keys could be granted: its own may have gone to others since. Told by what
 -- outlived the loss; where nothing did, nobody can tell.
-CREATE OR REPLACE FUNCTION has_missed_era(p_ns namespace, p_era_number bigint) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+CREATE OR REPLACE FUNCTION has_missed_era(p_ns namespace, p_era_number bigint) RETURNS boolean
+LANGUAGE sql IMMUTABLE AS $$
   SELECT coalesce(p_era_number < p_ns.opened_number, false)
 $$;
 

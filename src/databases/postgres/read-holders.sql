@@ -1,7 +1,7 @@
 -- Who holds a key; and, for a lease, what its task waits for and who holds that. Of any era. They write nothing.
 -- Arguments: key, or lease id.
--- Returns [element] like that of the other verbs: ["held", [record, ...]] | ["error", message]; and for a lease null, or
--- [key, lease id of the wait, ticket, whether it stands in the key's queue under that ticket, element].
+-- Returns ["held", [record, ...]] | ["error", message]; and for a lease null, or [key, lease id of the wait, ticket,
+-- whether it stands in the key's queue under that ticket, and the same of that key].
 
 CREATE OR REPLACE FUNCTION read_holders(p_key text) RETURNS json
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$

@@ -1,7 +1,7 @@
 -- Give leases back, withdraw what may have been granted, leave queues: one word for all, as an asker that goes cannot
 -- know which of them it is. Only the lease and the entry of that number: never others of the same owner.
--- Arguments: fresh era id, recoveryMs, generation, session, locker; and of each element: key, lease number, for how long
--- after its grant the key is kept in ms.
+-- Arguments: fresh era id, recoveryMs, generation, session, locker; and of each element: key, lease number, for how
+-- long after its grant the key is kept in ms.
 -- Returns ["ok", store's ms, [element, ...]] | ["generation", store's ms]; an element is ["released"] | ["absent"] |
 -- ["other", record] | ["error", message].
 -- Atomic: the owner must not change between the look and its end, and nobody may come between it and the first that

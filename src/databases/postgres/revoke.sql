@@ -1,9 +1,9 @@
 -- Ask a holder to give its key back. By force: mark its lease, so that it no longer holds it, and raise the counter
 -- that its next ping brings home; the key goes to nobody before the holder must have heard of it.
--- Arguments: fresh era id, recoveryMs, generation, era, session, monotonic ms of the asker, holder's session, key, lease
--- number, token, whether by force.
--- Returns [status, store's ms, [element]]; the element is ["asked", whether somebody listens] | ["marked", marked at ms,
--- for how long whoever takes it must have been steady since, ms] | ["absent"] | ["error", message].
+-- Arguments: fresh era id, recoveryMs, generation, era, session, monotonic ms of the asker, holder's session, key,
+-- lease number, token, whether by force.
+-- Returns [status, store's ms, [element]]; the element is ["asked", whether somebody listens] | ["marked", marked at
+-- ms, for how long whoever takes it must have been steady since, ms] | ["absent"] | ["error", message].
 -- Atomic: mark and counter are one, else the holder could hear of a mark that is not there yet and believe on.
 
 CREATE OR REPLACE FUNCTION revoke_one(p_ns namespace, s sessions, p_mono_ms bigint, p_holder text, p_key text,

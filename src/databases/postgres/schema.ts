@@ -25,7 +25,8 @@ const quoteText = (text: string): string => `'${text.replaceAll("'", "''")}'`;
 export function migrationText(names: SchemaNames, grantTo?: string): string {
   const [own, verbs] = [quoteName(names.tables), quoteName(names.functions)];
   const make = [names.tables, names.functions].map(
-    (name) => `  IF to_regnamespace(${quoteText(quoteName(name))}) IS NULL THEN CREATE SCHEMA ${quoteName(name)}; END IF;`,
+    (name) =>
+      `  IF to_regnamespace(${quoteText(quoteName(name))}) IS NULL THEN CREATE SCHEMA ${quoteName(name)}; END IF;`,
   );
   return [
     "BEGIN;",

@@ -49,7 +49,8 @@ CREATE TABLE IF NOT EXISTS sessions (
   dead_ms bigint,
   cause text,
   keep_until_ms bigint NOT NULL -- for garbage only
-) WITH (fillfactor = 30, vacuum_truncate = false, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
+) WITH (fillfactor = 30, vacuum_truncate = false, autovacuum_vacuum_scale_factor = 0,
+  autovacuum_vacuum_threshold = 500);
 
 -- A key and the lease that holds it alone, if one does. It outlives the lease: its next grant changes it in place.
 CREATE TABLE IF NOT EXISTS keys (
@@ -105,7 +106,8 @@ CREATE TABLE IF NOT EXISTS waiters (
   trace text NOT NULL,
   PRIMARY KEY (key, n),
   UNIQUE (key, locker, number)
-) WITH (fillfactor = 60, vacuum_truncate = false, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
+) WITH (fillfactor = 60, vacuum_truncate = false, autovacuum_vacuum_scale_factor = 0,
+  autovacuum_vacuum_threshold = 500);
 
 -- What the task that holds a lease waits for.
 CREATE TABLE IF NOT EXISTS blocked (
