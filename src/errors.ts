@@ -193,6 +193,7 @@ export type StoreErrorCode =
   | "unreachable" // no connection, or no answer in time
   | "denied" // wrong password, no password, or a right that is missing
   | "read-only" // the server is a replica
+  | "unreplicated" // fewer replicas than were asked for have what was granted
   | "foreign-value" // a value that is not ours lies under our key
   | "out-of-memory" // the store has no memory left for a grant
   | "eviction-policy" // the store may drop our records when memory runs short

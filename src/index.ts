@@ -33,6 +33,8 @@ export type {
   PostgresSource,
 } from "./databases/postgres/postgres-database.js";
 export { RedisDatabase } from "./databases/redis/redis-database.js";
-export type { RedisDatabaseSettings, RedisSource } from "./databases/redis/redis-database.js";
+export type { RedisDatabaseSettings } from "./databases/redis/redis-database.js";
+export type { ReplicaSettings } from "./databases/redis/replicas.js";
+export type { RedisClusterSource, RedisSource } from "./databases/redis/source.js";
 
 export type { Condemned, Events } from "./events.js";

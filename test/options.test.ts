@@ -161,7 +161,7 @@ test("bad settings of a RedisDatabase are refused by name", () => {
   assert.throws(() => new RedisDatabase(url, misspelt), /recoveryMS .*is not an option/);
   assert.throws(() => new RedisDatabase(url, { prefix: "" }), /prefix \(""\) must be a non-empty string/);
   assert.throws(() => new RedisDatabase(7 as unknown as string), /must be an ioredis client, its options, a URL/);
-  assert.throws(() => new RedisDatabase({ sentinels: [{ host: "a" }], name: "m" }), /sentinels .* is not supported/);
+  assert.throws(() => new RedisDatabase({ sentinels: [{ host: "a" }] }), /name .* must name the master/);
 });
 
 test("a bad acquire option is refused by name, value and rule, and nothing is written", async () => {

@@ -1,8 +1,9 @@
 // Redis as the contract wants it: a namespace of its own on a shared server, and a hand in its records.
 
 import { randomUUID } from "node:crypto";
-import { Redis, type RedisOptions } from "ioredis";
+import type { Redis } from "ioredis";
 import { RedisDatabase } from "../../src/databases/redis/redis-database.js";
+import { readSource, type RedisSource } from "../../src/databases/redis/source.js";
 import type { ContractStore } from "../contract/contract-stage.js";
 import { sharedRedis, type SharedRedis } from "./redis-server.js";
 
@@ -15,21 +16,26 @@ export interface ContractRedis extends ContractStore {
 
 /** On the server that the tests share, unless given one of its own: it is disposed of with the store. */
 export async function openContractRedis(redis?: SharedRedis, keyPrefix = ""): Promise<ContractRedis> {
-  return onServer(redis ?? (await sharedRedis()), keyPrefix);
+  const server = redis ?? (await sharedRedis());
+  const { options } = readSource(server.url);
+  return contractOn(server, { ...options, keyPrefix }, keyPrefix);
 }
 
-/** `prefix` is what names really begin with: the client's keyPrefix, then the database's own. */
-function onServer(redis: SharedRedis, keyPrefix: string): ContractRedis {
+/**
+ * `redis`: where the records are; `source`: how lockers reach them. Names begin with the client's keyPrefix, the
+ * database's own prefix, and the tag of a cluster's slot.
+ */
+export function contractOn(redis: SharedRedis, source: RedisSource, keyPrefix = "", tag = ""): ContractRedis {
   const client = redis.client();
   const own = `contract-${randomUUID()}:`;
-  const prefix = keyPrefix + own;
+  const prefix = `${keyPrefix}${own}${tag}`;
   const session = (id: string): string => `${prefix}s:${id}`;
   const erase = async (): Promise<void> => {
     const names = await keysUnder(client, prefix);
     if (names.length > 0) await client.del(...names);
   };
   return {
-    database: new RedisDatabase({ ...optionsOf(redis.url), keyPrefix }, { prefix: own }),
+    database: new RedisDatabase(source, { prefix: own }),
     seesConnections: true,
     ...{ prefix, client, url: redis.url },
     loseMemory: erase,
@@ -52,10 +58,6 @@ function onServer(redis: SharedRedis, keyPrefix: string): ContractRedis {
       await redis[Symbol.asyncDispose]();
     },
   };
-}
-
-function optionsOf(url: string): RedisOptions {
-  return new Redis(url, { lazyConnect: true }).options; // parses only
 }
 
 /** Every key of that namespace. */

@@ -3,6 +3,8 @@ import type { Clock } from "../../clock.js";
 import { StoreError } from "../../errors.js";
 import { AnswerWatch } from "../answer-watch.js";
 import { nameDeniedCommand, toStoreError } from "./redis-errors.js";
+import { Acknowledgement, type ReplicaSettings } from "./replicas.js";
+import { directRoute, type Route } from "./route.js";
 import { scripts } from "./scripts.generated.js";
 
 export type ScriptName = keyof typeof scripts;
@@ -24,7 +26,16 @@ export interface ScriptConnection {
 
 export type OpenConnection = (clock: Clock, events: ConnectionEvents) => ScriptConnection;
 
-const definitions = Object.fromEntries(Object.entries(scripts).map(([name, lua]) => [`pulselock:${name}`, { lua }]));
+type Definitions = Record<string, { lua: string }>;
+const plain = define((lua) => lua);
+/** The same scripts, with the channels that belong to a slot as their keys do. */
+const sharded = define((lua) => lua.replaceAll('"PUBLISH"', '"SPUBLISH"').replaceAll('"NUMSUB"', '"SHARDNUMSUB"'));
+
+function define(flavour: (lua: string) => string): Definitions {
+  return Object.fromEntries(Object.entries(scripts).map(([name, lua]) => [`pulselock:${name}`, { lua: flavour(lua) }]));
+}
+
+export type Reach = { route?: Route; replicas?: ReplicaSettings | undefined };
 
 /**
  * One connection, used until it breaks and never mended: whoever owns it opens the next. So nothing is ever resent
@@ -38,15 +49,35 @@ export class RedisConnection implements ScriptConnection {
   readonly #timeoutMs: number;
   readonly #events: ConnectionEvents;
   readonly #answers: AnswerWatch;
+  readonly #route: Route;
+  readonly #definitions: Definitions;
+  readonly #acknowledgement: Acknowledgement | undefined;
+  readonly #stopWatching: () => void;
   #lastError: unknown;
   #closed = false;
 
-  constructor(options: RedisOptions, timeoutMs: number, clock: Clock, events: ConnectionEvents) {
+  constructor(options: RedisOptions, timeoutMs: number, clock: Clock, events: ConnectionEvents, reach: Reach = {}) {
+    const { route = directRoute, replicas } = reach;
     this.#clock = clock;
     this.#timeoutMs = timeoutMs;
     this.#events = events;
     this.#answers = new AnswerWatch(clock, timeoutMs, (late) => this.#close(late));
-    const safe: Record<string, unknown> = {
+    this.#route = route;
+    this.#definitions = route.isSharded ? sharded : plain;
+    this.#redis = new Redis(this.#safe(options) as RedisOptions & { replyMapping?: "legacy" });
+    this.#redis.on("error", (error: unknown) => (this.#lastError = error));
+    this.#redis.on("end", () => this.#close(this.#lastError ?? new Error("the connection was closed")));
+    const onMessage = (...heard: [string, string]) => events.onMessage?.(...heard);
+    if (events.onMessage) this.#redis.on(route.isSharded ? "smessage" : "message", onMessage);
+    const wait = (count: number, ms: number) => this.#watched(() => this.#redis.wait(count, ms));
+    this.#acknowledgement = replicas && new Acknowledgement(replicas, wait);
+    this.#stopWatching = route.watch(clock, (cause) => this.#close(cause));
+    this.ready = this.#connect();
+    this.ready.catch(() => {}); // told by onClose as well; nobody need await it
+  }
+
+  #safe(options: RedisOptions): Record<string, unknown> {
+    return {
       ...options,
       keyPrefix: "", // keys.ts has put it in already, channels included
       lazyConnect: true,
@@ -60,7 +91,7 @@ export class RedisConnection implements ScriptConnection {
       autoResubscribe: false,
       disableClientInfo: true,
       commandTimeout: undefined, // ours (below) does not mistake a blocked event loop for a dead server
-      connectTimeout: timeoutMs,
+      connectTimeout: this.#timeoutMs,
       // The timer of that wait outlives a stream that has closed already, and keeps the process alive
       disconnectTimeout: 1,
       keepAlive: 1000,
@@ -70,21 +101,20 @@ export class RedisConnection implements ScriptConnection {
       protocol: 3, // subscribes and asks on one connection
       readOnly: false,
       monitor: false,
-      scripts: definitions,
+      scripts: this.#definitions,
+      ...this.#route.options(this.#clock, this.#timeoutMs),
     };
-    this.#redis = new Redis(safe as RedisOptions & { replyMapping?: "legacy" });
-    this.#redis.on("error", (error: unknown) => (this.#lastError = error));
-    this.#redis.on("end", () => this.#close(this.#lastError ?? new Error("the connection was closed")));
-    if (events.onMessage) this.#redis.on("message", (...heard: [string, string]) => events.onMessage?.(...heard));
-    this.ready = this.#connect();
-    this.ready.catch(() => {}); // told by onClose as well; nobody need await it
   }
 
-  run(name: ScriptName, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
-    const runner = (this.#redis as unknown as Record<string, Runner>)[`pulselock:${name}`]!;
-    return this.#watched(() => runner.call(this.#redis, keys.length, ...keys, ...args)).catch((cause: StoreError) => {
-      throw nameDeniedCommand(cause, scripts[name]);
+  async run(name: ScriptName, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
+    const named = `pulselock:${name}`;
+    const runner = (this.#redis as unknown as Record<string, Runner>)[named]!;
+    const asked = this.#watched(() => runner.call(this.#redis, keys.length, ...keys, ...args));
+    const reply = await asked.catch((cause: StoreError) => {
+      throw nameDeniedCommand(cause, this.#definitions[named]!.lua);
     });
+    await this.#acknowledgement?.of(name, reply);
+    return reply;
   }
 
   get(key: string): Promise<string | null> {
@@ -96,11 +126,13 @@ export class RedisConnection implements ScriptConnection {
   }
 
   subscribe(channel: string): Promise<unknown> {
-    return this.#watched(() => this.#redis.subscribe(channel));
+    const { isSharded } = this.#route;
+    return this.#watched(() => (isSharded ? this.#redis.ssubscribe(channel) : this.#redis.subscribe(channel)));
   }
 
   unsubscribe(channel: string): Promise<unknown> {
-    return this.#watched(() => this.#redis.unsubscribe(channel));
+    const { isSharded } = this.#route;
+    return this.#watched(() => (isSharded ? this.#redis.sunsubscribe(channel) : this.#redis.unsubscribe(channel)));
   }
 
   close(cause = new StoreError("unreachable", "Redis: the connection was closed by its owner")): void {
@@ -135,6 +167,9 @@ export class RedisConnection implements ScriptConnection {
     try {
       return await this.#answers.watch(send);
     } catch (cause) {
+      if (cause instanceof Error && this.#route.isLeft(cause.message)) {
+        this.#close(new StoreError("unreachable", `Redis: this server is not in charge (${cause.message})`, cause));
+      }
       throw toStoreError(this.#closed ? (this.#lastError ?? cause) : cause);
     }
   }
@@ -144,6 +179,7 @@ export class RedisConnection implements ScriptConnection {
     this.#closed = true;
     this.#lastError = toStoreError(cause);
     this.#answers.stop();
+    this.#stopWatching();
     this.#redis.disconnect();
     this.#redis.stream?.destroy(); // a half-open connection would linger for minutes in a graceful end
     this.#events.onClose(this.#lastError as StoreError);

@@ -1,4 +1,4 @@
-import type { Redis } from "ioredis";
+import type { Cluster, Redis } from "ioredis";
 
 /** What of ioredis's inside is needed; where a copy of it looks different, the client is left alone. */
 type Inside = {
@@ -19,9 +19,10 @@ const HOPS_MAX = 20;
  * has run is put back to the state that ioredis calls lazy ("wait"): it connects with its first command. A client in
  * use stays as it is.
  */
-export function parkFreshClient(client: Redis): void {
+export function parkFreshClient(client: Redis | Cluster): void {
+  if (client.isCluster) return; // its many connections are its own affair: `lazyConnect: true` keeps them unopened
   // Its stream is made in the tick it has asked for before us, and connects in the next poll for events at the soonest.
-  if (client.status === "connecting") process.nextTick(() => parkOnceDialled(client, HOPS_MAX));
+  if (client.status === "connecting") process.nextTick(() => parkOnceDialled(client as Redis, HOPS_MAX));
 }
 
 function parkOnceDialled(client: Redis, hopsLeft: number): void {
@@ -38,7 +39,7 @@ function parkOnceDialled(client: Redis, hopsLeft: number): void {
 }
 
 /** The worker's copy of such a client is not wanted; but what its module asked for at load is still answered. */
-export function dismissClient(client: Redis): void {
+export function dismissClient(client: Redis | Cluster): void {
   if (isBusy(client as unknown as Inside)) client.quit().catch(() => client.disconnect());
   else client.disconnect();
 }

@@ -1,4 +1,3 @@
-import { Redis, type RedisOptions } from "ioredis";
 import type {
   Database,
   DatabaseDescription,
@@ -6,14 +5,21 @@ import type {
   LivenessConnection,
   LivenessEvents,
   StoreContext,
+  StorePush,
 } from "../database.js";
 import { OptionError } from "../../errors.js";
 import { checkDuration, checkNames } from "../../options.js";
+import { ClusterNodes, slotOf } from "./cluster-nodes.js";
+import { ClusterRoute } from "./cluster-route.js";
 import { RedisConnection, type OpenConnection } from "./connection.js";
-import { dismissClient, parkFreshClient } from "./park.js";
 import { RedisKeys } from "./keys.js";
+import { dismissClient, parkFreshClient } from "./park.js";
 import { RedisLeases } from "./redis-leases.js";
 import { RedisLiveness } from "./redis-liveness.js";
+import { checkReplicas, unbelieved, type ReplicaSettings } from "./replicas.js";
+import { directRoute, type Route } from "./route.js";
+import { SentinelRoute } from "./sentinel-route.js";
+import { isClient, readSource, type ReadSource, type RedisSource } from "./source.js";
 
 export type RedisDatabaseSettings = {
   /** Put before every key and channel, after the client's own `keyPrefix`. Default "pulselock:". */
@@ -28,38 +34,41 @@ export type RedisDatabaseSettings = {
   commandTimeoutMs?: number;
   /** Work with a store that may evict our records, at the price of double runs when it does. Default false. */
   allowEviction?: boolean;
+  /** Believe only what so many replicas have. Default: what the master says. */
+  replicas?: ReplicaSettings;
 };
 
-/** A client, or what makes one. Of a client only the options are taken: pulselock opens connections of its own. */
-export type RedisSource = Redis | RedisOptions | string | (() => Redis);
-
-/** Redis ≥ 6.2 or Valkey, standalone. */
+/** Redis ≥ 6.2 or Valkey: one server, or the master that sentinels name, or (≥ 7) a cluster. */
 export class RedisDatabase implements Database {
   readonly recoveryMs: number;
-  readonly #options: RedisOptions;
   readonly #settings: RedisDatabaseSettings;
   readonly #keys: RedisKeys;
   readonly #open: OpenConnection;
   readonly #source: RedisSource;
-  #imported: Redis | undefined;
+  #imported: ReadSource["client"];
 
   constructor(source: RedisSource, settings: RedisDatabaseSettings = {}) {
     this.#source = source;
     this.#settings = settings;
-    this.#options = this.#optionsOf(source);
-    if (this.#options.sentinels) {
-      throw new OptionError("sentinels", "given", "is not supported by RedisDatabase: name one standalone server");
+    const read = readSource(source);
+    if (read.client) {
+      this.#imported = read.client;
+      parkFreshClient(read.client);
     }
     this.recoveryMs = settings.recoveryMs ?? 2_500;
     const commandTimeoutMs = settings.commandTimeoutMs ?? 2_000;
-    this.#open = (clock, events) => new RedisConnection(this.#options, commandTimeoutMs, clock, events);
     const prefix = settings.prefix ?? "pulselock:";
     checkSettings({ ...settings, prefix, recoveryMs: this.recoveryMs, commandTimeoutMs });
-    this.#keys = new RedisKeys(`${this.#options.keyPrefix ?? ""}${prefix}`);
+    const whole = `${read.options.keyPrefix ?? ""}${prefix}`;
+    this.#keys = new RedisKeys(read.nodes ? `${whole}{0}` : whole);
+    const reach = { route: routeOf(read, this.#keys), replicas: settings.replicas };
+    this.#open = (clock, events) => new RedisConnection(read.options, commandTimeoutMs, clock, events, reach);
   }
 
   openLeases(context: StoreContext): LeaseStore {
-    return new RedisLeases(this.#open, this.#keys, context);
+    const { onPush } = context;
+    const careful = onPush && this.#settings.replicas && { onPush: (push: StorePush) => onPush(unbelieved(push)) };
+    return new RedisLeases(this.#open, this.#keys, { ...context, ...careful });
   }
 
   openLiveness(context: StoreContext, events: LivenessEvents): LivenessConnection {
@@ -85,35 +94,14 @@ export class RedisDatabase implements Database {
     if (this.#imported) dismissClient(this.#imported);
     this.#imported = undefined;
   }
-
-  #optionsOf(source: RedisSource): RedisOptions {
-    if (typeof source === "string") {
-      if (!/^(rediss?|unix):\/\/|^\//.test(source)) {
-        throw new OptionError("database", source, "must be a redis:// or rediss:// URL");
-      }
-      if (!source.startsWith("/") && !URL.canParse(source))
-        throw new OptionError("database", source, "must be a valid URL");
-      return new Redis(source, { lazyConnect: true }).options; // parses only: a lazy client opens nothing
-    }
-    if (typeof source === "function") {
-      const client = source();
-      client.on("error", () => {}); // it is let go at once
-      client.disconnect();
-      return client.options;
-    }
-    if (isClient(source)) {
-      this.#imported = source;
-      parkFreshClient(source);
-      return source.options;
-    }
-    if (typeof source !== "object" || source === null) {
-      throw new OptionError("database", source, "must be an ioredis client, its options, a URL or a function");
-    }
-    return source;
-  }
 }
 
-const KNOWN_SETTINGS = new Set(["prefix", "recoveryMs", "commandTimeoutMs", "allowEviction"]);
+function routeOf({ options, nodes, natMap }: ReadSource, keys: RedisKeys): Route {
+  if (nodes) return new ClusterRoute(new ClusterNodes(nodes, options, natMap), slotOf(keys.namespace));
+  return options.sentinels ? new SentinelRoute(options) : directRoute;
+}
+
+const KNOWN_SETTINGS = new Set(["prefix", "recoveryMs", "commandTimeoutMs", "allowEviction", "replicas"]);
 /** Every locker that meets it keeps it: one far too long would stop all grants after each restart. */
 const RECOVERY_MS_MAX = 3_600_000;
 
@@ -126,15 +114,8 @@ function checkSettings(settings: RedisDatabaseSettings): void {
     throw new OptionError("recoveryMs", recoveryMs, `must be at most ${RECOVERY_MS_MAX}`);
   if (typeof prefix !== "string" || prefix === "")
     throw new OptionError("prefix", prefix, "must be a non-empty string");
+  checkReplicas(settings.replicas, commandTimeoutMs!);
   if (!["boolean", "undefined"].includes(typeof allowEviction)) {
     throw new OptionError("allowEviction", allowEviction, "must be true or false");
   }
-}
-
-/** By shape, not by class: the application may bring another copy of ioredis. */
-function isClient(source: unknown): source is Redis {
-  const client = source as Partial<Redis> & { isCluster?: boolean };
-  if (typeof source !== "object" || source === null || typeof client.status !== "string") return false;
-  if (client.isCluster) throw new OptionError("database", "Cluster", "is not supported by RedisDatabase yet");
-  return typeof client.options === "object";
 }

@@ -86,7 +86,7 @@ export class RedisLiveness implements LivenessConnection {
       KEEP_SESSION_MS,
       ...Object.entries(fields).flat(),
     ];
-    return parsePing(await this.#connection.run("begin", keys, args));
+    return parsePing(await this.#told(this.#connection.run("begin", keys, args)));
   }
 
   async ping(r: PingRequest): Promise<PingAnswer> {
@@ -99,7 +99,20 @@ export class RedisLiveness implements LivenessConnection {
       r.clockStepped ? 1 : 0,
       KEEP_SESSION_MS,
     ];
-    return parsePing(await this.#connection.run("ping", keys, args));
+    return parsePing(await this.#told(this.#connection.run("ping", keys, args)));
+  }
+
+  /**
+   * A cluster moves this session's slot to another node: until that is done, nothing here can be asked for, whichever
+   * of them is asked. That counts as a break from now on, not from when the slot has arrived: a session that was served
+   * until it broke may enter the new era again, however long the way takes.
+   */
+  #told(answer: Promise<unknown>): Promise<unknown> {
+    return answer.catch((error: StoreError) => {
+      const words = error.cause instanceof Error ? error.cause.message : "";
+      if (/^(TRYAGAIN|ASK)\b/.test(words)) this.#connection.close(error);
+      throw error;
+    });
   }
 
   async goodbye(sessionId: string): Promise<void> {

@@ -1,0 +1,22 @@
+import type { RedisOptions } from "ioredis";
+import type { Clock } from "../../clock.js";
+
+/** How a connection finds the server that is in charge, where that may be another one tomorrow. */
+export interface Route {
+  /** Channels of the server that owns their slot, as the keys are, in place of those that all servers share. */
+  readonly isSharded: boolean;
+  /** What a connection that is opened now adds to the user's options. It has so long for all of it, ms. */
+  options(clock: Clock, timeoutMs: number): RedisOptions;
+  /** Whether a server that refuses in these words is not in charge: the connection ends, the next one looks anew. */
+  isLeft(words: string): boolean;
+  /** Calls back when others say that another server has taken over. Returns what ends that. */
+  watch(clock: Clock, onLeft: (cause: Error) => void): () => void;
+}
+
+/** One server, always the same. What it cannot do is told to whoever asked. */
+export const directRoute: Route = {
+  isSharded: false,
+  options: () => ({}),
+  isLeft: () => false,
+  watch: () => () => {},
+};

@@ -1,0 +1,66 @@
+// A cluster of three masters and three replicas, and what becomes of holders and waiters when a slot changes hands.
+
+import assert from "node:assert/strict";
+import { describe, test, type TestContext } from "node:test";
+import { startCluster, type RedisCluster } from "../support/redis-cluster.js";
+import { Fleet, type Member } from "./fixtures/store-fleet.js";
+import { assertAllGoOn, startRing } from "./fixtures/store-ring.js";
+
+const deadlineMs = 30_000;
+/** In the slot of the namespace. */
+const tag = "{0}";
+
+/** Holders, each with a contender, go on through it; and one that waits meanwhile is served. */
+async function assertSurvives(t: TestContext, disturb: (cluster: RedisCluster, members: Member[]) => Promise<void>) {
+  await using cluster = await startCluster();
+  await using fleet = await Fleet.start();
+  const { url } = cluster;
+  const ring = await startRing(fleet, [{ url }, { url }, { url }]);
+  const [holder, waiter] = [ring[0]!.member, ring[1]!.member];
+  const older = await holder.run("handed on");
+  const waits = waiter.run("handed on");
+  const atMs = performance.now();
+  await disturb(cluster, fleet.members);
+  const doneMs = performance.now() - atMs;
+  await Promise.all(ring.map(({ member, own }) => member.untilBeats(own, deadlineMs)));
+  const beatsMs = performance.now() - atMs;
+  await holder.stop("handed on");
+  assert.ok((await waits) > older, "the waiter's token is larger");
+  const servedMs = performance.now() - atMs;
+  await waiter.stop("handed on");
+  await assertAllGoOn(fleet, ring, deadlineMs);
+  const [done, beats, served] = [doneMs, beatsMs, servedMs].map(Math.round);
+  t.diagnostic(`over after ${done} ms, heartbeats after ${beats} ms, the waiter served after ${served} ms`);
+}
+
+describe("in a cluster", () => {
+  test("the death of the slot's master costs no job and no session", (t) =>
+    assertSurvives(t, async (cluster) => {
+      const owner = await cluster.ownerOf(tag);
+      await owner.kill();
+      await cluster.untilReplaced(tag, owner);
+    }));
+
+  test("a failover that an operator asks for costs no job and no session", (t) =>
+    assertSurvives(t, async (cluster) => {
+      const owner = await cluster.ownerOf(tag);
+      await cluster.order(owner);
+      await cluster.untilReplaced(tag, owner);
+    }));
+
+  test("the move of the slot to another node, key by key, costs no job and no session", (t) =>
+    assertSurvives(t, (cluster) => cluster.moveSlot(tag)));
+
+  test("a move that stops half way for longer than a session may be silent costs no job and no session", (t) =>
+    assertSurvives(t, (cluster) =>
+      cluster.moveSlot(tag, async () => {
+        await new Promise((resolve) => setTimeout(resolve, 3_000)); // waits: 1.5 session TTLs, in which all are stuck
+      }),
+    ));
+
+  test("the death of a master that has no part in the namespace is not noticed", (t) =>
+    assertSurvives(t, async (cluster) => {
+      const owner = await cluster.ownerOf(tag);
+      await (await cluster.otherMaster(owner)).kill();
+    }));
+});

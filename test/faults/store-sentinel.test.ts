@@ -1,0 +1,91 @@
+// A master that sentinels watch, and what becomes of holders and waiters when it is replaced.
+
+import assert from "node:assert/strict";
+import { describe, test, type TestContext } from "node:test";
+import { newPrefix, openLocker, take } from "../support/lockers.js";
+import { startSentinels, type SentinelGroup } from "../support/redis-sentinels.js";
+import type { RedisServer } from "../support/redis-server.js";
+import { waitUntil } from "../support/wait.js";
+import { Fleet } from "./fixtures/store-fleet.js";
+import { assertAllGoOn, startRing } from "./fixtures/store-ring.js";
+
+const deadlineMs = 30_000;
+
+/** Holders, each with a contender, go on through a failover; and one that waits is served after it. */
+async function assertSurvives(t: TestContext, fail: (group: SentinelGroup, master: RedisServer) => Promise<void>) {
+  await using group = await startSentinels();
+  await using fleet = await Fleet.start();
+  const { url } = group;
+  const ring = await startRing(fleet, [{ url }, { url }, { url }]);
+  const [holder, waiter] = [ring[0]!.member, ring[1]!.member];
+  const older = await holder.run("handed on");
+  const waits = waiter.run("handed on");
+  const atMs = performance.now();
+  await fail(group, await group.master());
+  const replacedMs = performance.now() - atMs;
+  await Promise.all(ring.map(({ member, own }) => member.untilBeats(own, deadlineMs)));
+  const beatsMs = performance.now() - atMs;
+  await holder.stop("handed on");
+  assert.ok((await waits) > older, "the waiter's token is larger");
+  const servedMs = performance.now() - atMs;
+  await waiter.stop("handed on");
+  await assertAllGoOn(fleet, ring, deadlineMs);
+  const [replaced, beats, served] = [replacedMs, beatsMs, servedMs].map(Math.round);
+  t.diagnostic(`replaced after ${replaced} ms, heartbeats after ${beats} ms, the waiter served after ${served} ms`);
+}
+
+describe("a failover by sentinels", () => {
+  test("after the master's death costs no job and no session", (t) =>
+    assertSurvives(t, async (group, master) => {
+      await master.kill();
+      await group.untilReplaced(master);
+    }));
+
+  test("away from a master that was frozen, and then goes on as one, makes no two holders", async () => {
+    await using group = await startSentinels();
+    await using fleet = await Fleet.start();
+    const { url } = group;
+    const ring = await startRing(fleet, [{ url }, { url }, { url }]);
+    const master = await group.master();
+    await master.freeze();
+    await group.untilReplaced(master);
+    master.thaw();
+    // Nobody could tell whether it was condemned before the store fell silent, so nobody comes back.
+    await Promise.all(ring.map(({ member, own }) => member.untilEnded(own, deadlineMs)));
+    await Promise.all(ring.map(({ member, next }) => member.untilGranted(next, deadlineMs)));
+    await Promise.all(ring.map(({ member, next }) => member.stop(next)));
+    await fleet.close();
+    await fleet.ledger.assertNoOverlap();
+  });
+
+  test("that an operator asks for, with every connection alive, costs no job and no session", (t) =>
+    assertSurvives(t, async (group, master) => {
+      await group.order();
+      await group.untilReplaced(master);
+    }));
+
+  test("is not needed for locks while all sentinels are away", async () => {
+    await using group = await startSentinels({ replicas: 1 });
+    await using locker = openLocker(group.source, newPrefix());
+    const lease = await take(locker, "key");
+    for (const sentinel of group.sentinels) await sentinel.kill();
+    await lease.heartbeat.delay(1_000); // waits: for several pings
+    await lease.release();
+    await (await take(locker, "key")).release();
+  });
+});
+
+test("a demoted master that clients still reach is left by them as soon as it refuses", async () => {
+  await using group = await startSentinels({ replicas: 1 });
+  await using locker = openLocker(group.source, newPrefix());
+  await (await take(locker, "warm")).release();
+  const master = await group.master();
+  for (const sentinel of group.sentinels) await sentinel.kill(); // nobody tells, and nobody is asked anew
+  const [replica] = group.replicas(master) as [RedisServer];
+  await master.client().call("REPLICAOF", "127.0.0.1", replica.port);
+  const acquired = locker.acquire("key", {}).then(
+    () => "granted",
+    (error: { code: string }) => error.code,
+  );
+  await waitUntil(() => acquired, "unreachable", { deadlineMs, what: "what the acquire came to" });
+});
