@@ -26,6 +26,12 @@ export {
 export type { LockErrorCode, StoreErrorCode, WaitInCycle } from "./errors.js";
 
 export type { Database } from "./databases/database.js";
+export { PostgresDatabase } from "./databases/postgres/postgres-database.js";
+export type {
+  PostgresDatabaseSettings,
+  PostgresOptions,
+  PostgresSource,
+} from "./databases/postgres/postgres-database.js";
 export { RedisDatabase } from "./databases/redis/redis-database.js";
 export type { RedisDatabaseSettings } from "./databases/redis/redis-database.js";
 export type { ReplicaSettings } from "./databases/redis/replicas.js";

@@ -38,6 +38,7 @@ export type DatabaseDescription =
   | { type: "redis"; options: Record<string, unknown>; settings: Record<string, unknown> }
   | { type: "sqlite"; path: string; settings: Record<string, unknown> }
   | { type: "memory" }
+  | { type: "postgres"; options: Record<string, unknown>; settings: Record<string, unknown> }
   | { type: "module"; moduleName: string; exportName: string };
 
 export type StoreContext = {

@@ -1,5 +1,6 @@
-import type { AcquireAnswer, AcquireRequest, BatchAnswer, Identity, Replaced, Waiter } from "../database.js";
-import { modeMisfit } from "../mode-misfit.js";
+import type { AcquireAnswer, AcquireRequest, BatchAnswer, Identity, LeaseMode, Replaced, Waiter } from "../database.js";
+import type { LockModeError } from "../../errors.js";
+import { modeError } from "../words.js";
 import * as holders from "./holders.js";
 import { findLease, isCompatible, type Held, type HeldLease, type Wish } from "./holders.js";
 import * as queues from "./queue.js";
@@ -26,6 +27,8 @@ export function acquire(
   return { status: "ok", answers };
 }
 
+const LETTERS = { exclusive: "x", shared: "s", permits: "p" } as const;
+
 /** One element of a batch. */
 class Asking {
   readonly #step: Step;
@@ -50,7 +53,8 @@ class Asking {
     const held = this.#look();
     const own = findLease(held, this.#leaseId);
     if (own?.state === "held") return this.#grantAgain(held!, own);
-    const misfit = this.#misfit(held);
+    const isForPermits = this.#wish.mode === "permits" || held?.mode === "permits";
+    const misfit = isForPermits && this.#misfit(held ?? this.#wish);
     if (misfit) return { status: "error", error: misfit };
     const isFree = isCompatible(held, this.#wish);
     if (!isFree && !wait) return { status: "held", holders: holders.describe(this.#step, held) };
@@ -98,9 +102,12 @@ class Asking {
   }
 
   /** Permits are given out by one limit, and go with no other mode. */
-  #misfit(held: Held | undefined) {
-    if (this.#wish.mode !== "permits" && held?.mode !== "permits") return undefined;
-    return modeMisfit(this.#request.key, this.#wish, held ?? this.#wish);
+  #misfit(known: { mode: LeaseMode; limit: number }): LockModeError | undefined {
+    const { mode, units, limit } = this.#wish;
+    const isSame = (mode === "permits") === (known.mode === "permits") && limit === known.limit;
+    if (isSame && units <= Math.max(1, limit)) return undefined;
+    const wish = { mode: LETTERS[mode], take: units, limit };
+    return modeError(this.#request.key, wish, { mode: LETTERS[known.mode], limit: known.limit });
   }
 
   /** Asked again: its lease lives from now on, and is this session's, also if that followed a condemned one. */
@@ -133,7 +140,7 @@ class Asking {
     if (queue.entries.length === 0) return { held, isFirst: true };
     if (queue.limit !== this.#wish.limit) {
       const known = { mode: queue.limit > 0 ? "permits" : "exclusive", limit: queue.limit } as const;
-      const misfit = queues.firstFit(this.#step, queue) && modeMisfit(this.#request.key, this.#wish, known);
+      const misfit = queues.firstFit(this.#step, queue) && this.#misfit(known);
       if (misfit) return { error: misfit };
       queues.dropQueue(this.#step, queue);
       return { held, isFirst: true };
