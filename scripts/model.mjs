@@ -61,7 +61,11 @@ async function search({ model = "protocol", switches, search: kind, order, expec
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   const cwd = { cwd: folder };
-  await runQuietly("spin", [...switches.map((name) => `-D${name}`), "-a", join(root, "test", "model", `${model}.pml`)], cwd);
+  await runQuietly(
+    "spin",
+    [...switches.map((name) => `-D${name}`), "-a", join(root, "test", "model", `${model}.pml`)],
+    cwd,
+  );
   const isShort = quick || isSmall; // compiled in less time
   const flags = [isShort ? "-O0" : "-O2", "-w", "-DNOREDUCE", `-DMEMLIM=${quick ? memoryMbMax / 4 : memoryMbMax}`];
   const endless = switches.includes("CALM"); // runs that never end are looked for, too

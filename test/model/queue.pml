@@ -16,7 +16,8 @@
  *
  * Worlds      ATT0 ATT1 ATT2 (attempts), ABORTS, BREAKS, KILLS, LAPSES, STALLS: sets of lockers (1, 2, 4) that may give
  *             up, whose connection may die once, that may be killed, whose session may be condemned once, that may
- *             become unfit while they live. EXPIRY (the lock TTL may end once), HEIRS (two of each process wait).
+ *             become unfit while they live; TRIES: that ask without waiting. EXPIRY (the lock TTL may end once), HEIRS
+ *             (two of each process wait).
  * Calm        CALM: at any moment faults cease, and nobody gives up any more. Every run must end from there (no
  *             acceptance cycle), and then everybody who lives has had the key. Nobody polls in the calm for an answer
  *             that would change nothing, so that a loop of polls cannot pass for progress.
@@ -45,6 +46,9 @@
 #endif
 #ifndef STALLS
 #define STALLS 0
+#endif
+#ifndef TRIES
+#define TRIES 0
 #endif
 #define IN(set, c) ((set >> c) & 1)
 #define ATT(c) (c == 0 -> ATT0 : (c == 1 -> ATT1 : ATT2))
@@ -267,8 +271,10 @@ inline acquire() {                   /* acquire.lua */
         :: else
         fi;
 #endif
-        if :: es[l] == 0 -> Q[qn] = l; qn++ :: else fi;
-        es[l] = s; fit[l] = 1;
+        if
+        :: IN(TRIES, OWNER(l)) -> skip
+        :: else -> if :: es[l] == 0 -> Q[qn] = l; qn++ :: else fi; es[l] = s; fit[l] = 1
+        fi;
         w = (u != 0 -> es[u] : 0);
         answer(QUEUED, lt, lo, (f == 0 || f == l), u, w)
      fi
@@ -444,8 +450,8 @@ inline stop(c) {
 }
 
 /* A poll would bring something new. Only in the calm it must, lest polls pass for progress. */
-#define ISFIRST(c) (f == LID(c))
-#define USEFUL(c) (lo == 0 || ln == LID(c) || es[LID(c)] != SID(c) || !fit[LID(c)] || HEADS(c) && (!first[c] || ht[c] != lt))
+#define USEFUL(c) (lo == 0 || ln == LID(c) || es[LID(c)] != SID(c) || !fit[LID(c)] || \
+  HEADS(c) && (!first[c] || ht[c] != lt))
 /* Nobody fit is before it. */
 #define HEADS(c) (Q[0] == LID(c) || !fit[Q[0]] && (Q[1] == LID(c) || !fit[Q[1]] && (Q[2] == LID(c) || \
   !fit[Q[2]] && Q[3] == LID(c))))
@@ -474,7 +480,9 @@ end:
   :: d_step { m[c] == IDLE -> att[c]++; m[c] = ASK }
   :: d_step { m[c] == ASK && trust[c] && nfull(q[c]) -> ask(c) }
   :: d_step { nempty(a[c]) -> hear(c) }
-  :: d_step { m[c] == TOLD -> rest(c) }
+  :: d_step { m[c] == TOLD && !IN(TRIES, c) -> rest(c) }
+  :: d_step { m[c] == TOLD && IN(TRIES, c) -> next(c) }                /* busy is an answer */
+  :: d_step { m[c] == TOLD && IN(TRIES, c) && CONDEMNABLE(hs[c]) -> dead[hs[c]] = 1; take[c] = 1; m[c] = ASK }
   :: d_step { FAULTS && nempty(a[c]) && a[c] ? [PUSH, _, _, _, _, _, _] -> a[c] ? k, l, rt, s, b, dl, ds; tidy() }
   :: d_step { m[c] == REST && POLLS(c) -> m[c] = ASK }
   :: d_step { WATCHES(c) && CONDEMNABLE(hs[c]) -> dead[hs[c]] = 1; take[c] = 1; m[c] = ASK }
@@ -518,7 +526,7 @@ end:
   od
 }
 
-/* Whoever lives has had the key, and it is free, or held by one who may be condemned; nobody who lives stands in line. */
+/* Whoever lives has had the key, and it is free, or held by one who may be condemned; nobody who lives is queued. */
 #define ENDED(c) (m[c] >= DONE && (m[c] == FIN || es[2 * c + 1] == 0 && es[2 * c + 2] == 0))
 #define ENDSWELL (ENDED(0) && ENDED(1) && ENDED(2) && (lo == 0 || dead[lo] || m[OWNER(ln)] == FIN))
 
