@@ -1,23 +1,11 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { LockStatus, OptionError, type AcquireOptions, type Locker } from "../src/index.js";
-import { newKey, newPrefix, openLocker } from "./support/lockers.js";
-import { sharedRedis, type SharedRedis } from "./support/redis-server.js";
+import { test } from "node:test";
+import { LockStatus, OptionError, type AcquireOptions } from "../src/index.js";
+import { lockersForFile } from "./support/file-lockers.js";
+import { newKey } from "./support/lockers.js";
 
-const prefix = newPrefix();
-let redis: SharedRedis;
-let locker: Locker;
-
-before(async () => {
-  redis = await sharedRedis();
-  locker = openLocker(redis.url, prefix);
-  await locker.acquireAndRun(newKey(), () => undefined); // the namespace's first use writes records of its own
-});
-
-after(async () => {
-  await locker.close();
-  await redis[Symbol.asyncDispose]();
-});
+const { redis, prefix, lockers } = await lockersForFile({});
+const [locker] = lockers;
 
 type Broken = [options: Record<string, unknown>, message: RegExp];
 

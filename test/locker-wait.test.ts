@@ -1,27 +1,13 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { LockError, LockStatus, LockTimeoutError, type Locker } from "../src/index.js";
-import { findBusy, newKey, newPrefix, openLocker, record, take, untilFree } from "./support/lockers.js";
+import { test } from "node:test";
+import { LockError, LockStatus, LockTimeoutError } from "../src/index.js";
+import { lockersForFile } from "./support/file-lockers.js";
+import { findBusy, newKey, record, take, untilFree } from "./support/lockers.js";
 import { countCommands } from "./support/monitor.js";
-import { sharedRedis, type SharedRedis } from "./support/redis-server.js";
 import { waitUntil, withDeadline } from "./support/wait.js";
 
-const prefix = newPrefix();
-let redis: SharedRedis;
-let locker: Locker;
-let other: Locker;
-
-before(async () => {
-  redis = await sharedRedis();
-  locker = openLocker(redis.url, prefix);
-  other = openLocker(redis.url, prefix);
-  await Promise.all([locker, other].map((each) => each.acquireAndRun(newKey(), () => undefined)));
-});
-
-after(async () => {
-  await Promise.all([locker.close(), other.close()]);
-  await redis[Symbol.asyncDispose]();
-});
+const { redis, lockers } = await lockersForFile({}, {});
+const [locker, other] = lockers;
 
 /** Resolves once somebody was told that the key is held: a waiter has begun to wait. */
 async function untilRefused(key: string): Promise<void> {

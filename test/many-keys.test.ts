@@ -1,30 +1,16 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import * as fc from "fast-check";
 import { LockStatus, OptionError, type KeyWanted, type LeaseGroup, type Locker } from "../src/index.js";
 import { planKeys, takeAll, type KeyAndMode } from "../src/many-keys.js";
 import { FakeClock } from "./support/fake-clock.js";
-import { newKey, newPrefix, openLocker, take, untilFree } from "./support/lockers.js";
+import { lockersForFile } from "./support/file-lockers.js";
+import { newKey, take, untilFree } from "./support/lockers.js";
 import { countCommands } from "./support/monitor.js";
-import { sharedRedis, type SharedRedis } from "./support/redis-server.js";
 import { seed, withDeadline } from "./support/wait.js";
 
-const prefix = newPrefix();
-let redis: SharedRedis;
-let locker: Locker;
-let other: Locker;
-
-before(async () => {
-  redis = await sharedRedis();
-  locker = openLocker(redis.url, prefix);
-  other = openLocker(redis.url, prefix);
-  await Promise.all([locker, other].map((each) => each.acquireAndRun(newKey(), () => undefined)));
-});
-
-after(async () => {
-  await Promise.all([locker.close(), other.close()]);
-  await redis[Symbol.asyncDispose]();
-});
+const { redis, prefix, lockers } = await lockersForFile({}, {});
+const [locker, other] = lockers;
 
 async function takeGroup(from: Locker, keys: readonly KeyWanted[], waitMs = 0): Promise<LeaseGroup> {
   const acquired = await from.acquireAll(keys, { waitMs });

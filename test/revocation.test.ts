@@ -1,25 +1,10 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import type { Locker } from "../src/index.js";
-import { newKey, newPrefix, openLocker, take, untilFree } from "./support/lockers.js";
-import { sharedRedis, type SharedRedis } from "./support/redis-server.js";
+import { test } from "node:test";
+import { lockersForFile } from "./support/file-lockers.js";
+import { newKey, take, untilFree } from "./support/lockers.js";
 
-const prefix = newPrefix();
-let redis: SharedRedis;
-let locker: Locker;
-let other: Locker;
-
-before(async () => {
-  redis = await sharedRedis();
-  locker = openLocker(redis.url, prefix);
-  other = openLocker(redis.url, prefix);
-  await Promise.all([locker, other].map((each) => each.acquireAndRun(newKey(), () => undefined)));
-});
-
-after(async () => {
-  await Promise.all([locker.close(), other.close()]);
-  await redis[Symbol.asyncDispose]();
-});
+const { lockers } = await lockersForFile({}, {});
+const [locker, other] = lockers;
 
 test("a grace that is negative or no whole number is refused, and so is an option that is none", async () => {
   for (const graceMs of [-1, 0.5, NaN, Infinity]) {
