@@ -2,8 +2,8 @@ import type { Clock } from "./clock.js";
 import { wait } from "./clock.js";
 import type { Identity, LeaseRecord, Replaced, RevokeAnswer } from "./databases/database.js";
 import type { Engine } from "./engine.js";
-import { LockModeError, OptionError, StoreError } from "./errors.js";
-import { checkDuration, checkNames } from "./options.js";
+import { LockModeError, StoreError } from "./errors.js";
+import { check, checkDuration, checkNames } from "./options.js";
 
 export type RevokeOptions = {
   /** How long to wait until the key was given back, ms. Default 10 000: a job stops at its next heartbeat. */
@@ -35,7 +35,7 @@ export function checkRevoke(options: RevokeOptions): void {
   checkNames(options, KNOWN);
   const { graceMs, force } = options;
   if (graceMs !== undefined) checkDuration("graceMs", graceMs, 0);
-  if (force !== undefined && typeof force !== "boolean") throw new OptionError("force", force, "must be a boolean");
+  check(force === undefined || typeof force === "boolean", "force", force, "must be true or false");
 }
 
 type RevocationDeps = { engine: Engine; clock: Clock; signal: AbortSignal; lockTtlMs: number };

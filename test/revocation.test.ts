@@ -2,16 +2,23 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { lockersForFile } from "./support/file-lockers.js";
 import { newKey, take, untilFree } from "./support/lockers.js";
+import { assertRefused } from "./support/refusals.js";
 
-const { lockers } = await lockersForFile({}, {});
-const [locker, other] = lockers;
+const store = await lockersForFile({}, {});
+const [locker, other] = store.lockers;
 
-test("a grace that is negative or no whole number is refused, and so is an option that is none", async () => {
-  for (const graceMs of [-1, 0.5, NaN, Infinity]) {
-    await assert.rejects(locker.revoke("k", { graceMs }), /^OptionError: graceMs \(.*\) must be a whole number of ms/);
-  }
-  await assert.rejects(locker.revoke("k", { grace: 1 } as object), /^OptionError: grace \(1\) is not an option/);
-  await assert.rejects(locker.revoke(""), /^OptionError: key/);
+test("a grace that is negative or no whole number is refused, and other bad options, nothing written", async () => {
+  await using lease = await take(other, newKey());
+  const cases: [string, object, RegExp][] = [
+    ...[-1, 0.5, NaN, Infinity, "5", null].map((graceMs): [string, object, RegExp] => {
+      return [lease.key, { graceMs }, /^graceMs \(.*\) must be a whole number of ms from 0 to 2147483647$/];
+    }),
+    [lease.key, { force: "yes" }, /^force \("yes"\) must be true or false$/],
+    [lease.key, { grace: 1 }, /^grace \(1\) is not an option$/],
+    ["", {}, /^key \(""\) must be a non-empty string$/],
+  ];
+  for (const [key, options, message] of cases) await assertRefused(store, message, [() => locker.revoke(key, options)]);
+  lease.assertHeld();
 });
 
 test("revoking a key that nobody holds says so", async () => {
