@@ -189,7 +189,8 @@ export class Locker implements AsyncDisposable {
     options.signal?.throwIfAborted();
     return this.#ending.count(() => {
       if (this.#taking && !this.#ending.reason) return take(this.#taking);
-      return this.#start().then(() => take(this.#taking!));
+      // Made in this turn and not while the engine starts, or the second acquire of all would overtake the first.
+      return this.#start().then((engine) => take((this.#taking ??= this.#takingOf(engine))));
     });
   }
 
@@ -229,10 +230,12 @@ export class Locker implements AsyncDisposable {
     if (this.#ending.reason) throw this.#ending.reason;
     this.#processSignals.listen();
     this.#running = new Engine(database, this.#description, this.#options, this.#ending.drain, this.#surroundings);
-    const { clock } = this.#surroundings;
-    const deps = { engine: this.#running, clock, options: this.#options, ending: this.#ending, context: this.#context };
-    this.#taking = new Taking(deps);
     return this.#running;
+  }
+
+  #takingOf(engine: Engine): Taking {
+    const { clock } = this.#surroundings;
+    return new Taking({ engine, clock, options: this.#options, ending: this.#ending, context: this.#context });
   }
 }
 

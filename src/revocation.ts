@@ -2,8 +2,8 @@ import type { Clock } from "./clock.js";
 import { wait } from "./clock.js";
 import type { Identity, LeaseRecord, Replaced, RevokeAnswer } from "./databases/database.js";
 import type { Engine } from "./engine.js";
-import { LockModeError, OptionError, StoreError } from "./errors.js";
-import { checkDuration, checkNames } from "./options.js";
+import { LockModeError, StoreError } from "./errors.js";
+import { check, checkDuration, checkNames } from "./options.js";
 import { abortable, joinSignals, type JoinedSignal } from "./signals.js";
 
 export type RevokeOptions = {
@@ -41,10 +41,8 @@ export function checkRevoke(options: RevokeOptions): void {
   checkNames(options, KNOWN);
   const { graceMs, force, signal } = options;
   if (graceMs !== undefined) checkDuration("graceMs", graceMs, 0);
-  if (force !== undefined && typeof force !== "boolean") throw new OptionError("force", force, "must be a boolean");
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw new OptionError("signal", signal, "must be an AbortSignal");
-  }
+  check(force === undefined || typeof force === "boolean", "force", force, "must be true or false");
+  check(signal === undefined || signal instanceof AbortSignal, "signal", signal, "must be an AbortSignal");
 }
 
 type Revoked = { lease: LeaseRecord; answer: RevokeAnswer; era: string };

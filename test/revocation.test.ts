@@ -1,38 +1,29 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { after, before, test } from "node:test";
-import { StoreError, type Lease, type Locker } from "../src/index.js";
-import { newKey, newPrefix, openLocker, take, untilFree } from "./support/lockers.js";
-import { sharedRedis, startRedis, type SharedRedis } from "./support/redis-server.js";
+import { test } from "node:test";
+import { StoreError, type Lease } from "../src/index.js";
+import { lockersForFile } from "./support/file-lockers.js";
+import { newKey, openLocker, take, untilFree } from "./support/lockers.js";
+import { startRedis } from "./support/redis-server.js";
+import { assertRefused } from "./support/refusals.js";
 import { withDeadline } from "./support/wait.js";
 
-const prefix = newPrefix();
-let redis: SharedRedis;
-let locker: Locker;
-let other: Locker;
+const store = await lockersForFile({}, {});
+const [locker, other] = store.lockers;
 
-before(async () => {
-  redis = await sharedRedis();
-  locker = openLocker(redis.url, prefix);
-  other = openLocker(redis.url, prefix);
-  await Promise.all([locker, other].map((each) => each.acquireAndRun(newKey(), () => undefined)));
-});
-
-after(async () => {
-  await Promise.all([locker.close(), other.close()]);
-  await redis[Symbol.asyncDispose]();
-});
-
-test("a grace that is negative or no whole number is refused, and so is an option that is none", async () => {
-  for (const graceMs of [-1, 0.5, NaN, Infinity]) {
-    await assert.rejects(locker.revoke("k", { graceMs }), /^OptionError: graceMs \(.*\) must be a whole number of ms/);
-  }
-  await assert.rejects(locker.revoke("k", { grace: 1 } as object), /^OptionError: grace \(1\) is not an option/);
-  await assert.rejects(
-    locker.revoke("k", { signal: 1 } as object),
-    /^OptionError: signal \(1\) must be an AbortSignal/,
-  );
-  await assert.rejects(locker.revoke(""), /^OptionError: key/);
+test("a grace that is negative or no whole number is refused, and other bad options, nothing written", async () => {
+  await using lease = await take(other, newKey());
+  const cases: [string, object, RegExp][] = [
+    ...[-1, 0.5, NaN, Infinity, "5", null].map((graceMs): [string, object, RegExp] => {
+      return [lease.key, { graceMs }, /^graceMs \(.*\) must be a whole number of ms from 0 to 2147483647$/];
+    }),
+    [lease.key, { force: "yes" }, /^force \("yes"\) must be true or false$/],
+    [lease.key, { grace: 1 }, /^grace \(1\) is not an option$/],
+    [lease.key, { signal: 1 }, /^signal \(1\) must be an AbortSignal$/],
+    ["", {}, /^key \(""\) must be a non-empty string$/],
+  ];
+  for (const [key, options, message] of cases) await assertRefused(store, message, [() => locker.revoke(key, options)]);
+  lease.assertHeld();
 });
 
 test("revoking a key that nobody holds says so", async () => {
@@ -136,8 +127,8 @@ test("a revocation that is aborted ends with the signal's reason, and leaves the
 test("a revocation waits for a store that is away as long as an acquire does", async () => {
   await using server = await startRedis();
   const options = { acquireTimeoutMs: 1_500 };
-  await using one = openLocker(server.url, prefix, options);
-  await using two = openLocker(server.url, prefix, options);
+  await using one = openLocker(server.url, store.prefix, options);
+  await using two = openLocker(server.url, store.prefix, options);
   const lease = await take(one, "key");
   await take(two, "other");
   const revoking = two.revoke("key", { graceMs: 60_000 });

@@ -1,29 +1,18 @@
-// More holders of one key than an answer of the store tells: the dead among them are found as soon as the dead of a few.
+// More holders of one key than an answer of the store tells: the dead among them are found as soon as one of a few.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { RedisDatabase, type AcquireOptions, type Locker } from "../../src/index.js";
+import { test } from "node:test";
+import { RedisDatabase, type AcquireOptions } from "../../src/index.js";
 import { Actor } from "../contract/contract-stage.js";
-import { fastLimits, fastSettings, newKey, newPrefix, openLocker, take } from "../support/lockers.js";
-import { sharedRedis, type SharedRedis } from "../support/redis-server.js";
+import { lockersForFile } from "../support/file-lockers.js";
+import { fastLimits, fastSettings, newKey, take } from "../support/lockers.js";
 import { waitUntil, withDeadline } from "../support/wait.js";
 
-const prefix = newPrefix();
+const { redis: server, prefix, lockers } = await lockersForFile({});
+const [locker] = lockers;
 const MANY = 40;
 /** Who is silent and without its connection for disconnectGraceMs may be judged; and a look a second is enough. */
 const FOUND_MS = fastLimits.disconnectGraceMs + 1_500;
-let server: SharedRedis;
-let locker: Locker;
-
-before(async () => {
-  server = await sharedRedis();
-  locker = openLocker(server.url, prefix);
-  await (await take(locker, newKey())).release();
-});
-after(async () => {
-  await locker.close();
-  await server[Symbol.asyncDispose]();
-});
 
 /** Sessions that live as long as their connections, each with one lease of the key. */
 async function holders(key: string, how: Parameters<Actor["acquire"]>[1]): Promise<Actor[] & AsyncDisposable> {

@@ -106,7 +106,7 @@ test("of a group each is judged by itself, and all that are dead are replaced in
   );
 });
 
-test("of more holders than are told all are looked at, and one of this host that dies is found within 100 ms", async () => {
+test("of many holders all are looked at, and one of this host that dies is found within 100 ms", async () => {
   let dead = "";
   const stage = new WaitingStage(({ sessionId }) => (sessionId === dead ? "dead" : "alive"));
   const holders = Array.from({ length: 40 }, (_unused, i) =>

@@ -223,7 +223,8 @@ for i = 3, #KEYS, 2 do
   local mode, units, limit = readMode(ARGV[a + 2])
   out[#out + 1] = element(KEYS[i], KEYS[i + 1], { id = lockerId .. "#" .. ARGV[a], number = ARGV[a],
     ttlMs = ARGV[a + 1], mode = mode, units = units, limit = limit, modeWord = ARGV[a + 2],
-    replaced = readReplaced(ARGV[a + 3]), tokens = tonumber(ARGV[a + 4]), fitForMs = tonumber(ARGV[a + 5]), dead = ARGV[a + 6], trace = ARGV[a + 7] })
+    replaced = readReplaced(ARGV[a + 3]), tokens = tonumber(ARGV[a + 4]), fitForMs = tonumber(ARGV[a + 5]),
+    dead = ARGV[a + 6], trace = ARGV[a + 7] })
 end
 if ns.fence > fence then
   redis.call("HSET", KEYS[1], "fence", whole(ns.fence))

@@ -174,7 +174,8 @@ local function isCompatible(held, want)
 end
 
 -- The leases that hold the key, for the answer: all of them; or only some, each of another session, and not always the
--- same. A lease of a hash is told as "2", its mode, session id, lease number, token, granted at, era, units, state, trace.
+-- same. A lease of a hash is told as "2", its mode, session id, lease number, token, granted at, era, units, state,
+-- trace.
 local function describe(held, nowUs, isForAll)
   if not held then
     return {}
