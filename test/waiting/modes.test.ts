@@ -137,7 +137,7 @@ test("a key that is kept after its job is busy until its time is over, and then 
   await (await take(other, key)).release();
 });
 
-test("a release by hand counts as a success, whatever comes of the job; an end without a release does not", async () => {
+test("a release by hand counts as a success, whatever comes of the job; an end without it does not", async () => {
   const minHoldMs = 60_000;
   const [released, thrown, closed] = [newKey(), newKey(), newKey()];
   await (await take(locker, released, { minHoldMs })).release();
