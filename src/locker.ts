@@ -140,16 +140,18 @@ export class Locker implements AsyncDisposable {
   }
 
   /**
-   * Asks all who hold the key to give it back: their signals abort with the LockError "revoked", their heartbeats
-   * throw it. Resolves when they have, or after graceMs; with `force` they lose it then, and it resolves once they
-   * have. Rejects with StoreError when the store cannot be asked.
+   * Asks all who hold the key now to give it back: their signals abort with the LockError "revoked", their heartbeats
+   * throw it. Resolves when all have, or after graceMs; with `force` they lose it then, and it resolves once they
+   * have. Leases that are granted after the call are none of its business. Rejects with StoreError when the store gives
+   * no answer within acquireTimeoutMs, with the signal's reason when that aborts.
    */
   async revoke(key: string, options: RevokeOptions = {}): Promise<RevokeResult> {
     checkKey(key);
     checkRevoke(options);
     const engine = await this.#start();
     const { clock } = this.#surroundings;
-    return new Revocation(key, { engine, clock, signal: this.#ending.signal, ...this.#options }).run(options);
+    const deps = { engine, clock, ended: this.#ending.signal, ...this.#options };
+    return new Revocation(key, options.signal, deps).run(options);
   }
 
   /**

@@ -173,7 +173,7 @@ export interface LeaseStore {
   reown(identity: Identity, batch: readonly RenewRequest[]): Promise<BatchAnswer<LeaseAnswer>>;
   reassert(identity: Identity, batch: readonly ReassertRequest[]): Promise<BatchAnswer<LeaseAnswer>>;
   release(identity: Identity, batch: readonly ReleaseRequest[]): Promise<BatchAnswer<ReleaseAnswer>>;
-  /** Who holds the key: at most 8, of different sessions. */
+  /** All leases that hold the key, or are kept: however many, also several of one session. */
   readHolders(key: string): Promise<LeaseRecord[]>;
   /** Asks a holder to give the key back, or, by force, begins to take it away. */
   revoke(identity: Identity, request: RevokeRequest): Promise<RevokeAnswer>;

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { AcquireOptions, Lease, Locker } from "../../src/index.js";
+import type { AcquireOptions, Lease, LockModeError, Locker } from "../../src/index.js";
 import type { Child } from "../support/child.js";
 import { lockersForFile } from "../support/file-lockers.js";
 import { findBusy, newKey, openLocker, queueLength, spawnLocker, take } from "../support/lockers.js";
@@ -101,6 +101,26 @@ test("the permits of a killed process come back, and its waiters hold up nobody"
   const lease = await granted(first);
   assert.ok(performance.now() - killedMs < 2_500, `took ${performance.now() - killedMs} ms`);
   await lease.release();
+});
+
+test("who wants a key in another mode is told who uses it, and has it when that one is killed", async () => {
+  const permits = { limit: 3 };
+  for (const options of [{}, shared, { permits: { limit: 4 } }] as const) {
+    const key = newKey();
+    const child = await spawnLocker(server.url, prefix);
+    await child.request("acquire", key, { permits });
+    for (const waitMs of [0, 60_000]) {
+      await assert.rejects(locker.acquire(key, { ...options, waitMs }), (error: LockModeError) => {
+        assert.deepEqual([error.name, error.holder?.pid, error.holder?.key], ["LockModeError", child.pid, key]);
+        assert.match(error.message, new RegExp(`; held by .*${child.pid}`));
+        return true;
+      });
+    }
+    await child.kill("SIGKILL");
+    const killedMs = performance.now();
+    await (await take(locker, key, { ...options, waitMs: 60_000 })).release();
+    assert.ok(performance.now() - killedMs < 2_000, `took ${performance.now() - killedMs} ms`);
+  }
 });
 
 test("a key that is kept after its job is busy until its time is over, and then goes to who waits", async () => {
