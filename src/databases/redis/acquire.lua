@@ -172,7 +172,7 @@ local function element(key, queueKey, want)
     return { "recovering" }
   end
   local queue, first, unfit = nil, nil, {}
-  queue, problem = openQueue(queueKey)
+  queue, problem = openQueue(queueKey, want.id)
   if not queue then
     return { "error", problem }
   end
@@ -219,4 +219,5 @@ end
 for _, act in ipairs(later) do
   act()
 end
+tellGrants()
 return out
