@@ -17,6 +17,7 @@ export type GrantSeen = {
 /** A lease in a job's hands, wherever. */
 export type HeldSomewhere = {
   readonly who: string;
+  readonly leaseId: string;
   readonly lease: { readonly key: string; readonly fencingToken: number; readonly state: string };
   readonly mode?: ModeSeen;
   readonly units?: number;

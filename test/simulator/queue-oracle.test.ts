@@ -64,7 +64,7 @@ test("Q3: a key that could be granted for more than 1.2 s in the calm is found",
   const stage = new Stage();
   const after = { lease: undefined, queue: hash([entry("a", 10_000)]) };
   const look = { nowMs: stage.world.nowMs, era: "era", isRecovering: false, fence: 0, listeners: () => 1, told: [] };
-  const watch = () => stage.oracle.watch({ ...look, changes: [{ key: "key", before: after, after }] });
+  const watch = () => stage.oracle.watch({ ...look, changes: [{ key: "key", before: after, after }] }, 0);
   watch();
   stage.pass(1_200);
   watch();
