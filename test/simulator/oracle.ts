@@ -160,6 +160,7 @@ export class Oracle {
         const isNew = this.#grants.onGrant(holder, change, look, lasts);
         granted.add(holder.leaseId);
         if (!isNew || script === "reassert") continue;
+        this.#revoked.onGrant(holder.leaseId);
         this.counts.grants += 1;
         if (lockerOf(holder.leaseId) !== caller.lockerId) this.counts.handOffs += 1;
         this.#queues.onGrant(holder, change, look, caller);

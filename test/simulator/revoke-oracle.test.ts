@@ -49,6 +49,17 @@ test("R1: an answer speaks of what its own call asked for, and of nothing after 
   assert.deepEqual(stage.rules, []);
 });
 
+test("R1: a waiter that never heard of the grant that was taken from it is granted its key anew", () => {
+  const stage = new Stage();
+  stage.revoke(["marked", "1000", "500"]);
+  stage.oracle.onAnswer("b", "key", "forced", 1_000);
+  stage.oracle.onGrant("a#1");
+  stage.oracle.yes("p0", "a#1");
+  stage.nowMs = 5_000;
+  stage.watch();
+  assert.deepEqual(stage.rules, []);
+});
+
 test("R2: nobody is told that a lease is revoked for which nobody asked", () => {
   const stage = new Stage();
   stage.revoke(["absent"]);

@@ -53,6 +53,12 @@ export class RevokeOracle {
     }
   }
 
+  /** Who waits is granted its key anew under the same id, when it never heard of the grant that was taken from it. */
+  onGrant(leaseId: string): void {
+    const revoked = this.#revoked.get(leaseId);
+    if (revoked) revoked.isMarked = revoked.wasHeard = revoked.hasEnded = false;
+  }
+
   /** R1: what was given back or taken is held no more. */
   yes(who: string, leaseId: string): void {
     const revoked = this.#revoked.get(leaseId);
