@@ -75,7 +75,7 @@ export class Revocation {
 
   /** Without leases that are merely kept: no job of theirs could stop, and nobody may have the key before. */
   async #holders(): Promise<LeaseRecord[]> {
-    return (await this.#engine.store.readHolders(this.#key, "all")).filter(({ isKept }) => !isKept);
+    return (await this.#engine.store.readHolders(this.#key)).filter(({ isKept }) => !isKept);
   }
 
   /** Who of them still holds it after that time. */

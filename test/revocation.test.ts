@@ -65,18 +65,6 @@ test("readers and users of permits are revoked by force as well", async () => {
   }
 });
 
-test("of many readers, in one process too, every one is asked, and none is overlooked when the others have stopped", async () => {
-  const key = newKey();
-  const readers = await Promise.all(Array.from({ length: 12 }, () => take(other, key, { mode: "shared" })));
-  const [last, ...rest] = readers;
-  for (const lease of rest) lease.signal.addEventListener("abort", () => void lease.release());
-  assert.deepEqual(await locker.revoke(key, { graceMs: 500 }), { status: "revoked" });
-  for (const { signal } of readers) assert.equal((signal.reason as { code: string }).code, "revoked");
-  assert.deepEqual(await locker.revoke(key, { graceMs: 0, force: true }), { status: "forced" });
-  assert.equal(last!.state, "lost");
-  await take(locker, key).then((lease) => lease.release());
-});
-
 test("a holder that does not listen keeps its key, and who asked is told", async () => {
   const key = newKey();
   const lease = await take(other, key);

@@ -169,8 +169,8 @@ export interface LeaseStore {
   reown(identity: Identity, batch: readonly RenewRequest[]): Promise<BatchAnswer<LeaseAnswer>>;
   reassert(identity: Identity, batch: readonly ReassertRequest[]): Promise<BatchAnswer<LeaseAnswer>>;
   release(identity: Identity, batch: readonly ReleaseRequest[]): Promise<BatchAnswer<ReleaseAnswer>>;
-  /** Who holds the key: at most 8, of different sessions; or every lease, for which a crowd of readers makes it pay. */
-  readHolders(key: string, which?: "few" | "all"): Promise<LeaseRecord[]>;
+  /** Who holds the key: at most 8, of different sessions. */
+  readHolders(key: string): Promise<LeaseRecord[]>;
   /** Asks a holder to give the key back, or, by force, begins to take it away. */
   revoke(identity: Identity, request: RevokeRequest): Promise<RevokeAnswer>;
   /** Says of leases that their task waits, and for what; or that it no longer does. Forgotten after a minute. */

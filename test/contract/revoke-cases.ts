@@ -38,22 +38,6 @@ export const revokeCases: ContractCases = {
     await actor.take("key");
   },
 
-  "who revokes a key reads every lease of it: those of one session, and more than the few that a contender is told":
-    async (stage) => {
-      const [one, other] = await actors(stage, 2);
-      const share = (actor: Actor, leaseNumber: number) => actor.acquire("key", { leaseNumber, mode: "shared" });
-      for (let i = 1; i <= 12; i++) assert.equal((await share(one, i)).status, "granted");
-      assert.equal((await share(other, 1)).status, "granted");
-      assert.deepEqual(await holdersOf(other), sessionsOf(one, other));
-      const all = await other.leases.readHolders("key", "all");
-      const numbers = all.filter(({ sessionId }) => sessionId === one.sessionId).map(({ leaseNumber }) => leaseNumber);
-      assert.deepEqual(
-        numbers.toSorted((a, b) => a - b),
-        [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12],
-      );
-      assert.equal(all.length, 13);
-    },
-
   "a lease that is not held, or by another, is not revoked": async (stage) => {
     const [holder, actor] = await actors(stage, 2);
     const fencingToken = await holder.take("key");

@@ -173,31 +173,29 @@ local function isCompatible(held, want)
   return want.mode == "s" or held.used + want.units <= held.limit
 end
 
--- The leases that hold the key, for the answer: all, or at most so many, each of another session, and not always the
--- same.
+-- The leases that hold the key, for the answer: at most so many, each of another session, and not always the same.
 -- A lease of a hash is told as "2", its mode, session id, lease number, token, granted at, era, units, state, trace.
-local function describe(held, nowUs, all)
+local function describe(held, nowUs)
   if not held then
     return {}
   end
   if held.mode == "x" then
     return { held.raw }
   end
-  local fields, ids, raws = redis.call("HGETALL", held.key), {}, {}
-  for i = 1, #fields, 2 do
-    if string.find(fields[i], "#", 1, true) then
-      ids[#ids + 1], raws[fields[i]] = fields[i], fields[i + 1]
+  local all, ids, raws = redis.call("HGETALL", held.key), {}, {}
+  for i = 1, #all, 2 do
+    if string.find(all[i], "#", 1, true) then
+      ids[#ids + 1], raws[all[i]] = all[i], all[i + 1]
     end
   end
   if #ids <= HOLDERS_LOOKED_AT then
     table.sort(ids) -- a hash keeps no order of its own
   end
   local told, seen, from = {}, {}, math.floor(nowUs / 1000)
-  for i = 1, all and #ids or math.min(#ids, HOLDERS_LOOKED_AT) do
+  for i = 1, math.min(#ids, HOLDERS_LOOKED_AT) do
     local id = ids[(from + i) % #ids + 1]
     local lease = readHolder(raws[id])
-    local isTold = all or (#told < HOLDERS_TOLD and lease and not seen[lease.sessionId])
-    if lease and lease.untilMs * 1000 > nowUs and isTold then
+    if lease and lease.untilMs * 1000 > nowUs and #told < HOLDERS_TOLD and not seen[lease.sessionId] then
       seen[lease.sessionId] = true
       told[#told + 1] = table.concat({ HOLDERS_FORMAT, held.mode, lease.sessionId, string.match(id, "#(%d+)$"),
         held.token, lease.atMs, held.era, whole(lease.units), lease.state, lease.trace }, " ")

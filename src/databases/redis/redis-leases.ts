@@ -86,9 +86,9 @@ export class RedisLeases implements LeaseStore {
     return { status: "ok", answers };
   }
 
-  async readHolders(key: string, which: "few" | "all" = "few"): Promise<LeaseRecord[]> {
+  async readHolders(key: string): Promise<LeaseRecord[]> {
     const keys = [this.#keys.lease(key), this.#keys.queue(key)];
-    const [, ...holders] = await this.#run("read-holders", keys, ["", "", which === "all" ? "1" : "0"]);
+    const [, ...holders] = await this.#run("read-holders", keys, ["", ""]);
     return holders.map((raw) => parseLease(key, raw));
   }
 
@@ -143,7 +143,7 @@ export class RedisLeases implements LeaseStore {
     if (!match) return undefined;
     const [ticket, waiter, key] = match.slice(1) as [string, string, string];
     const keys = [this.#keys.lease(key), this.#keys.queue(key)];
-    const [isQueued, ...holders] = await this.#run("read-holders", keys, [waiter, ticket, "0"]);
+    const [isQueued, ...holders] = await this.#run("read-holders", keys, [waiter, ticket]);
     const records = holders.map((raw) => parseLease(key, raw));
     return { key, waiter, ticket: Number(ticket), isQueued: isQueued === "1", holders: records };
   }
