@@ -21,8 +21,11 @@ export type AcquireOptions = {
   /** The key is a pool of permits instead of one lease. Rejects with LockModeError when the key is in other use. */
   permits?: PermitOptions;
   /**
-   * Once a job has succeeded its key stays taken until so long after the grant, so that what many processes start at
-   * about the same time runs once. Exclusive keys only. Default 0: free at once.
+   * Once a job has succeeded its key stays taken until so long after the grant, ms, so that what many processes start
+   * at about the same time runs once. A job that throws frees its key at once. Of a lease of `acquire` nobody knows
+   * how its job went: its release counts as a success, also that of `await using` after a throw; so does a release by
+   * the job itself. A lease that was lost, or that ends with its process, is not kept. Exclusive keys only. Default 0:
+   * free at once.
    */
   minHoldMs?: number;
   /**

@@ -34,7 +34,8 @@ export class Watcher {
   async #run(attempt: Attempt, holders: readonly LeaseRecord[], unfit: readonly Waiter[], stop: AbortSignal) {
     const { clock, judge } = this.#deps;
     const { watch } = attempt;
-    const others = holders.filter((one) => !this.#isOurs(one.sessionId)); // this process lives
+    const all = await judge.all(holders);
+    const others = all.filter((one) => !this.#isOurs(one.sessionId)); // this process lives
     watch.begin(others);
     while (others.length > 0 || unfit.length > 0) {
       await this.#untilDue(attempt, stop);

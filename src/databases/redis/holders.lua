@@ -173,9 +173,10 @@ local function isCompatible(held, want)
   return want.mode == "s" or held.used + want.units <= held.limit
 end
 
--- The leases that hold the key, for the answer: at most so many, each of another session, and not always the same.
--- A lease of a hash is told as "2", its mode, session id, lease number, token, granted at, era, units, state, trace.
-local function describe(held, nowUs)
+-- The leases that hold the key, for the answer: all of them; or only some, each of another session, and not always the
+-- same. A lease of a hash is told as "2", its mode, session id, lease number, token, granted at, era, units, state,
+-- trace.
+local function describe(held, nowUs, isForAll)
   if not held then
     return {}
   end
@@ -192,10 +193,11 @@ local function describe(held, nowUs)
     table.sort(ids) -- a hash keeps no order of its own
   end
   local told, seen, from = {}, {}, math.floor(nowUs / 1000)
-  for i = 1, math.min(#ids, HOLDERS_LOOKED_AT) do
+  for i = 1, isForAll and #ids or math.min(#ids, HOLDERS_LOOKED_AT) do
     local id = ids[(from + i) % #ids + 1]
     local lease = readHolder(raws[id])
-    if lease and lease.untilMs * 1000 > nowUs and #told < HOLDERS_TOLD and not seen[lease.sessionId] then
+    local isTold = isForAll or (lease and #told < HOLDERS_TOLD and not seen[lease.sessionId])
+    if isTold and lease and lease.untilMs * 1000 > nowUs then
       seen[lease.sessionId] = true
       told[#told + 1] = table.concat({ HOLDERS_FORMAT, held.mode, lease.sessionId, string.match(id, "#(%d+)$"),
         held.token, lease.atMs, held.era, whole(lease.units), lease.state, lease.trace }, " ")
