@@ -152,6 +152,7 @@ export class Oracle {
   #onLeases(script: string, sessionKey: string, reply: unknown, look: Look): void {
     const caller = { script, lockerId: lockerOfKey(sessionKey) };
     const lasts = toldBlocks(reply, look.told);
+    const isRefused = (reply as unknown[])[0] === "generation";
     for (const message of look.told) this.trace(`  told ${message}`);
     for (const change of look.changes) {
       this.#queues.before(change);
@@ -166,7 +167,7 @@ export class Oracle {
         this.#queues.onGrant(holder, change, look, caller);
       }
       this.#grants.afterScript(change, look);
-      this.#queues.after(change, look, { caller, granted, isDead: (sessionId) => this.#isDead(sessionId) });
+      this.#queues.after(change, look, { caller, granted, isDead: (sessionId) => this.#isDead(sessionId) }, isRefused);
     }
   }
 
