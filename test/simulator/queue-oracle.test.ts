@@ -55,7 +55,7 @@ test("Q3: a release that leaves the key to nobody while a fit one waits is found
   const left = { lease: [record("a", 10), undefined], queue: [[entry("b")], [entry("b")]] } as const;
   stage.change("release", "a", { ...left, listeners: 0 });
   stage.change("release", "a", { ...left, isRecovering: true });
-  stage.change("release", "a", { lease: [], queue: left.queue, refused: "generation" }); // a kept key whose time is over
+  stage.change("release", "a", { lease: [], queue: left.queue, refused: "generation" }); // it was kept until now
   assert.deepEqual(stage.rules, []);
   stage.change("release", "a", left);
   assert.deepEqual(stage.rules, ["Q3"]);
