@@ -48,7 +48,7 @@ export class GrantOracle {
     return holdersIn(after.lease).filter((holder) => {
       const earlier = known.get(holder.leaseId);
       if (earlier?.token === holder.token && earlier.mode === holder.mode) return false;
-      if (earlier?.era === era && holder.mode === earlier.mode)
+      if (earlier?.era === era && holder.mode === earlier.mode && !earlier.isRevoked)
         this.#report("S3", `${holder.leaseId} had token ${earlier.token}, and has ${holder.token}`, key);
       return true;
     });

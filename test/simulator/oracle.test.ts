@@ -48,6 +48,7 @@ test("a lease that is asked for again while it stands gets the token that it has
   const stage = new Stage();
   stage.grant("a", 1, 10);
   stage.grant("a", 1, 20, "1 x a.1 1 10 5 era0 trace of another era");
+  stage.grant("a", 1, 25, "2 r a.1 1 20 5 era 1000 500 taken by force, and given to who waits");
   assert.deepEqual(stage.rules, []);
   stage.grant("a", 1, 30, "1 x a.2 1 20 5 era ");
   assert.deepEqual(stage.rules, ["S3"]);

@@ -45,6 +45,7 @@ test("R1: an answer speaks of what its own call asked for, and of nothing after 
   stage.oracle.yes("p0", "a#1");
   stage.oracle.onAnswer("b", "key", "released", 1_000);
   stage.oracle.onMemoryLoss();
+  stage.oracle.onAnswer("b", "key", "released", 1_000);
   stage.oracle.yes("p0", "a#1");
   assert.deepEqual(stage.rules, []);
 });

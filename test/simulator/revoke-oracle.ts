@@ -9,7 +9,7 @@ const TOLD_MS_MAX = 700;
 type Revoked = {
   readonly key: string;
   /** By whom, and when for the last time. */
-  readonly by: string;
+  by: string;
   readonly atMs: number;
   /** By force: its holder's next ping tells it. */
   isMarked: boolean;
@@ -84,6 +84,9 @@ export class RevokeOracle {
 
   /** The store has forgotten whom it asked, and the living may write again what they hold. */
   onMemoryLoss(): void {
-    for (const revoked of this.#revoked.values()) revoked.isMarked = revoked.wasHeard = revoked.hasEnded = false;
+    for (const revoked of this.#revoked.values()) {
+      revoked.isMarked = revoked.wasHeard = revoked.hasEnded = false;
+      revoked.by = "";
+    }
   }
 }
