@@ -181,7 +181,8 @@ local function prune(held, nowMs, isOver)
   return held
 end
 
--- Whether a wish can be granted beside what holds the key.
+-- Whether a wish can be granted beside what holds the key. Not while its own lease is there: it was revoked by force
+-- before its waiter heard of it, and would be counted twice.
 local function isCompatible(held, want)
   if not held then
     return true
@@ -189,7 +190,8 @@ local function isCompatible(held, want)
   if want.mode == "x" or want.mode ~= held.mode then
     return false
   end
-  return want.mode == "s" or held.used + want.units <= held.limit
+  local isRoom = want.mode == "s" or held.used + want.units <= held.limit
+  return isRoom and not redis.call("HMGET", held.key, want.id)[1]
 end
 
 -- The leases that hold the key, for the answer: all of them; or only some, each of another session, and not always the
