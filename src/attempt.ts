@@ -13,7 +13,7 @@ import type {
   Waiter,
   WaiterPush,
 } from "./databases/database.js";
-import { StoreError } from "./errors.js";
+import type { StoreError } from "./errors.js";
 import { publish, type Condemned } from "./events.js";
 import type { GiveBack } from "./give-back.js";
 import type { Grant } from "./grant.js";
@@ -228,11 +228,8 @@ export class Attempt {
     const { acquireTimeoutMs, clock, session } = this.#deps;
     return clock.timer(acquireTimeoutMs, () =>
       clock.afterInput(() => {
-        const cause = session.failure ?? this.lastError;
-        const why = cause ? `: ${cause.message}` : session.state?.recovering ? ": its recovery window is open" : "";
-        const key = JSON.stringify(this.asked.key);
-        const message = `${key} was not acquired, for the store gave no answer within ${acquireTimeoutMs} ms${why}`;
-        this.#stop.abort(new StoreError(cause?.code ?? "unreachable", message, cause));
+        const what = `${JSON.stringify(this.asked.key)} was not acquired`;
+        this.#stop.abort(session.noAnswer(what, acquireTimeoutMs, this.lastError));
       }),
     );
   }

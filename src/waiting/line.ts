@@ -161,7 +161,7 @@ export class Line implements Asked {
     const { judge, clock, pingIntervalMs } = this.#deps;
     const { holders } = attempt;
     if (holders.length === 0) return undefined;
-    const contention = await judge.judgeAll(holders);
+    const contention = await judge.judgeKey(holders);
     if (attempt !== this.#attempt) return 1;
     if (contention.next === "take") {
       attempt.take(contention, holders[0]!.era);

@@ -145,8 +145,8 @@ export const acquiringMutants: readonly Mutant[] = [
   {
     name: "dead-owner-is-not-waited-out",
     rule: "L1, DESIGN 4.3",
-    file: "src/acquisition.ts",
-    find: 'const leftMs = next === "unsure" ? attempt.unsureLeftMs(limitMs) : 0;',
+    file: "src/refusal.ts",
+    find: "const leftMs = mayBeDead ? attempt.unsureLeftMs(limitMs) : 0;",
     replace: "const leftMs = 0;",
     caughtBy: ["acquisition-held"],
   },

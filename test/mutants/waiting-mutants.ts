@@ -71,7 +71,7 @@ const queue: readonly Mutant[] = [
     name: "leave-keeps-the-place",
     rule: "Q6, ADR 0008",
     file: "src/databases/redis/release.lua",
-    find: "  if n then\n    dropEntry(queue, n, id)\n  end\n",
+    find: "  if queue and n then\n    dropEntry(queue, n, id)\n  end\n",
     replace: "",
     caughtBy: contract,
     protocol: true,
@@ -92,9 +92,17 @@ const revoking: readonly Mutant[] = [
     name: "force-release-without-waiting",
     rule: "S1, ADR 0008",
     file: "src/databases/redis/acquire.lua",
-    find: "return math.min(steadyMs, nowMs - tonumber(mark)) >= tonumber(lease.steadyMs)",
+    find: "return math.min(steadyMs, nowMs - tonumber(lease.markedMs)) >= tonumber(lease.steadyMs)",
     replace: "return true",
     caughtBy: contract,
+  },
+  {
+    name: "revoke-asks-some-of-the-holders",
+    rule: "S1, ADR 0008",
+    file: "src/databases/redis/read-holders.lua",
+    find: "describe(held, (readClock()), true)",
+    replace: "describe(held, (readClock()))",
+    caughtBy: [...contract, "revocation"],
   },
 ];
 
@@ -166,6 +174,22 @@ const tokens: readonly Mutant[] = [
 
 const clients: readonly Mutant[] = [
   {
+    name: "dead-among-many-are-found-by-chance",
+    rule: "L1, ADR 0008 decision 3",
+    file: "src/contention.ts",
+    find: "if (!one || told.length < HOLDERS_TOLD) return told;",
+    replace: "if (!one || told.length > 0) return told;",
+    caughtBy: ["waiting/watching"],
+  },
+  {
+    name: "dead-holder-keeps-out-other-modes",
+    rule: "L1, ADR 0008",
+    file: "src/acquisition.ts",
+    find: "if (!(error instanceof LockModeError) || holders.length === 0) throw error;",
+    replace: "if (error) throw error;",
+    caughtBy: ["waiting/modes"],
+  },
+  {
     name: "push-counts-without-its-stamp",
     rule: "S1, ADR 0008 decision 1",
     file: "src/waiting/push.ts",
@@ -196,7 +220,7 @@ const clients: readonly Mutant[] = [
     name: "waiter-asks-once",
     rule: "Q3, ADR 0008 decision 2",
     file: "src/acquisition.ts",
-    find: "attempt.rest(Math.min(this.#draw(WAITER_POLL_MS), attempt.asked.lockTtlMs / 5))",
+    find: "attempt.rest(Math.min(draw(this.#deps.clock, WAITER_POLL_MS), attempt.asked.lockTtlMs / 5))",
     replace: "attempt.rest(1_000_000)",
     caughtBy: ["waiting/queueing"],
     protocol: true,

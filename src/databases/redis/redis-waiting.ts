@@ -33,7 +33,9 @@ export function acquireAnswer(key: string, element: readonly string[]): AcquireA
     return { status, holders, isFirst: b === "first", unfit, ticket: Number(a) };
   }
   if (status === "recovering") return { status };
-  return { status: "error", error: modeError(key, a!) ?? toStoreError(new Error(a), JSON.stringify(key)) };
+  const misfit = modeError(key, a!);
+  if (!misfit) return { status: "error", error: toStoreError(new Error(a), JSON.stringify(key)) };
+  return { status: "error", error: misfit, holders: element.slice(2).map((raw) => parseLease(key, raw)) };
 }
 
 function modeError(key: string, words: string): LockModeError | undefined {
