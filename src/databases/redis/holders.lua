@@ -93,6 +93,25 @@ local function takenBy(held)
   return held and held.mode == "x" and held.state ~= "r" and held.raw or ""
 end
 
+-- A lease of this locker that is still held, and what holds the key; else nil, nil and what the locker is told.
+-- `ofSession`: under which session, nil for any.
+local function findOurs(key, ns, nowMs, lockerId, number, token, ofSession)
+  local held, problem = readHeld(key, "x")
+  if held == nil then
+    return nil, nil, { "error", problem }
+  end
+  if held and held.era ~= ns.era then
+    held = false
+  end
+  local lease = findLease(held, lockerId, number)
+  local isOurs = lease and lease.state == "x" and lease.token == token
+    and lease.sessionId == (ofSession or lease.sessionId)
+  if isOurs and (lease.untilMs or nowMs + 1) > nowMs then
+    return lease, held
+  end
+  return nil, nil, { "lost", takenBy(held) }
+end
+
 -- When a lease of a hash ends that is granted or renewed now. A time to live that is none fails here, as SET and
 -- PEXPIRE do.
 local function endOf(nowMs, ttlMs)
