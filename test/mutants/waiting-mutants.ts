@@ -71,7 +71,7 @@ const queue: readonly Mutant[] = [
     name: "leave-keeps-the-place",
     rule: "Q6, ADR 0008",
     file: "src/databases/redis/release.lua",
-    find: "  if n then\n    dropEntry(queue, n, id)\n  end\n",
+    find: "  if queue and n then\n    dropEntry(queue, n, id)\n  end\n",
     replace: "",
     caughtBy: contract,
     protocol: true,

@@ -184,7 +184,7 @@ local function element(key, queueKey, want)
     return { "recovering" }
   end
   local queue, first, unfit = nil, nil, {}
-  queue, problem = openQueue(queueKey)
+  queue, problem = openQueue(queueKey, want.id)
   if not queue then
     return { "error", problem }
   end
@@ -232,4 +232,5 @@ end
 for _, act in ipairs(later) do
   act()
 end
+tellGrants()
 return out
