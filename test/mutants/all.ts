@@ -4,6 +4,7 @@ import { grantingScriptMutants } from "./granting-mutants.js";
 import { holdersMutants } from "./holders-mutants.js";
 import { leaseMutants } from "./lease-mutants.js";
 import { judgingScriptMutants } from "./judging-mutants.js";
+import { manyKeysMutants } from "./many-keys-mutants.js";
 import type { Mutant } from "./mutant.js";
 import { waitingMutants } from "./waiting-mutants.js";
 import { workerMutants } from "./worker-mutants.js";
@@ -19,4 +20,5 @@ export const mutants: readonly Mutant[] = [
   ...edgeMutants,
   ...waitingMutants,
   ...holdersMutants,
+  ...manyKeysMutants,
 ];
