@@ -1,6 +1,7 @@
 import { acquiringMutants } from "./acquiring-mutants.js";
 import { edgeMutants } from "./edge-mutants.js";
 import { grantingScriptMutants } from "./granting-mutants.js";
+import { holdersMutants } from "./holders-mutants.js";
 import { leaseMutants } from "./lease-mutants.js";
 import { judgingScriptMutants } from "./judging-mutants.js";
 import { manyKeysMutants } from "./many-keys-mutants.js";
@@ -18,5 +19,6 @@ export const mutants: readonly Mutant[] = [
   ...acquiringMutants,
   ...edgeMutants,
   ...waitingMutants,
+  ...holdersMutants,
   ...manyKeysMutants,
 ];
