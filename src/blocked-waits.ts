@@ -72,6 +72,11 @@ export class BlockedWaits {
     for (const wait of this.#waits) if (wait.leaseNumber === leaseNumber) wait.wake();
   }
 
+  /** The store may have lost its memory, and what it was told of these waits with it. */
+  onNewEra(): void {
+    for (const wait of this.#waits) wait.markAgain();
+  }
+
   async #watch(wait: BlockedWait): Promise<void> {
     for (let look = 0; !wait.isOver; look += 1) {
       try {

@@ -100,7 +100,10 @@ export class Engine {
   }
 
   async #onChange(change: SessionChange): Promise<void> {
-    if (change.eraChanged) void this.judge.writeTombstones();
+    if (change.eraChanged) {
+      void this.judge.writeTombstones();
+      this.blockedWaits.onNewEra();
+    }
     await this.holdings.judge(change);
   }
 

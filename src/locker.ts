@@ -69,10 +69,10 @@ export class Locker implements AsyncDisposable {
   }
 
   /**
-   * Runs `fn` if the key is free, and gives it back afterwards. What `fn` throws is thrown. Being busy is an answer,
-   * not an error. Rejects with StoreError when the store gives no answer within acquireTimeoutMs, with
-   * DrainingSignal or LockerClosedError when this locker acquires no more, with the signal's reason when that aborts
-   * the wait.
+   * Runs `fn` if the key is free, or gets free within waitMs, and gives it back afterwards. What `fn` throws is thrown.
+   * Being busy is an answer, not an error. Rejects with StoreError when the store does not answer in acquireTimeoutMs;
+   * with DrainingSignal or LockerClosedError when this locker acquires no more; with the signal's reason when that
+   * aborts the wait; with OptionError, LockModeError, ReentryError, and, as mutex does, DeadlockError.
    */
   acquireAndRun<T>(key: string, fn: Job<T>, options: AcquireOptions = {}): Promise<RunResult<T>> {
     return this.#run(() => this.#takeOne(key, options, 0), fn, asResult<T>);
@@ -86,8 +86,9 @@ export class Locker implements AsyncDisposable {
   }
 
   /**
-   * Waits for the key (for ever, unless waitMs says otherwise), runs `fn`, returns what it returns. Throws
-   * LockTimeoutError; DeadlockError when it would wait for ever, because somebody waits for what this task holds.
+   * Waits for the key (for ever, unless waitMs says otherwise), runs `fn`, returns what it returns. Rejects as
+   * acquireAndRun does, with LockTimeoutError after waitMs, and with DeadlockError when it would wait for ever, because
+   * the holder waits for what this task holds.
    */
   mutex<T>(key: string, fn: Job<T>, options: AcquireOptions = {}): Promise<T> {
     const take = () => this.#takeOne(key, options, Infinity);

@@ -87,9 +87,9 @@ test("a key in use is refused to who says another limit or mode, waiting or not,
   await using _units = await take(locker, pool, { permits: { limit: 3 } });
   await using _lease = await take(locker, single);
   await using _share = await take(locker, readers, { mode: "shared" });
-  const limit = /^permits\.limit \(4\) of "pool-.*" must be that with which it is in use, 3$/;
+  const limit = /^permits\.limit \(4\) of "pool-.*" must be that with which it is in use, 3; held by /;
   const modeOf = (mode: string, known: string) =>
-    new RegExp(`^mode \\("${mode}"\\) of ".*" does not go with that in which the key is in use \\(${known}\\)$`);
+    new RegExp(`^mode \\("${mode}"\\) of ".*" .* in which the key is in use \\(${known}\\); held by `);
   const cases: [string, AcquireOptions, RegExp][] = [
     [pool, { permits: { limit: 4 } }, limit],
     [pool, {}, modeOf("exclusive", "permits")],

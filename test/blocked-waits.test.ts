@@ -119,6 +119,19 @@ test("who finds a circle that another closed later tells it, and goes on waiting
   assert.match(String(await late.outcome), /stopped/);
 });
 
+test("a circle whose waits the store has forgotten is found again in its new era", async () => {
+  const stage = new Stage();
+  const [a, b] = [stage.hold("p", "a"), stage.hold("q", "b")];
+  const early = stage.wait("p", [a], "b");
+  await waitUntil(() => stage.marks.size, 1, DEADLINE);
+  stage.marks.clear();
+  stage.locker("p").onNewEra();
+  await waitUntil(() => stage.marks.get("p#1")?.key, "b", DEADLINE);
+  assert.equal((await dead(stage.wait("q", [b], "a").outcome)).key, "a");
+  early.stop();
+  assert.match(String(await early.outcome), /stopped/);
+});
+
 test("of two circles through one wait both are found", async () => {
   const stage = new Stage();
   const own = stage.hold("p", "own");

@@ -7,9 +7,9 @@ export type OncePerIntervalOptions = Pick<AcquireOptions, "trace" | "lockTtlMs" 
 };
 
 /**
- * For a job that many processes start at the same time of the clock, as cron does: the first one runs it, and after
- * a success the key stays taken for `skewMs`, so that those whose clocks are late find it busy, however quick the job
- * was. One that fails gives the key back at once: the next process to come tries again.
+ * For a job that many processes start at the same time of the clock, as cron does: the first one runs it, and after a
+ * success the key stays taken until `skewMs` after the grant, so that those whose clocks are late find it busy, however
+ * quick the job was. One that fails gives the key back at once: the next process to come tries again.
  */
 export async function oncePerInterval<T>(
   locker: Locker,

@@ -55,6 +55,7 @@ test("Q3: a release that leaves the key to nobody while a fit one waits is found
   const left = { lease: [record("a", 10), undefined], queue: [[entry("b")], [entry("b")]] } as const;
   stage.change("release", "a", { ...left, listeners: 0 });
   stage.change("release", "a", { ...left, isRecovering: true });
+  stage.change("release", "a", { lease: [], queue: left.queue, refused: "generation" }); // it was kept until now
   assert.deepEqual(stage.rules, []);
   stage.change("release", "a", left);
   assert.deepEqual(stage.rules, ["Q3"]);
@@ -64,7 +65,7 @@ test("Q3: a key that could be granted for more than 1.2 s in the calm is found",
   const stage = new Stage();
   const after = { lease: undefined, queue: hash([entry("a", 10_000)]) };
   const look = { nowMs: stage.world.nowMs, era: "era", isRecovering: false, fence: 0, listeners: () => 1, told: [] };
-  const watch = () => stage.oracle.watch({ ...look, changes: [{ key: "key", before: after, after }] });
+  const watch = () => stage.oracle.watch({ ...look, changes: [{ key: "key", before: after, after }] }, 0);
   watch();
   stage.pass(1_200);
   watch();

@@ -93,6 +93,25 @@ local function takenBy(held)
   return held and held.mode == "x" and held.state ~= "r" and held.raw or ""
 end
 
+-- A lease of this locker that is still held, and what holds the key; else nil, nil and what the locker is told.
+-- `ofSession`: under which session, nil for any.
+local function findOurs(key, ns, nowMs, lockerId, number, token, ofSession)
+  local held, problem = readHeld(key, "x")
+  if held == nil then
+    return nil, nil, { "error", problem }
+  end
+  if held and held.era ~= ns.era then
+    held = false
+  end
+  local lease = findLease(held, lockerId, number)
+  local isOurs = lease and lease.state == "x" and lease.token == token
+    and lease.sessionId == (ofSession or lease.sessionId)
+  if isOurs and (lease.untilMs or nowMs + 1) > nowMs then
+    return lease, held
+  end
+  return nil, nil, { "lost", takenBy(held) }
+end
+
 -- When a lease of a hash ends that is granted or renewed now. A time to live that is none fails here, as SET and
 -- PEXPIRE do.
 local function endOf(nowMs, ttlMs)
@@ -162,7 +181,8 @@ local function prune(held, nowMs, isOver)
   return held
 end
 
--- Whether a wish can be granted beside what holds the key.
+-- Whether a wish can be granted beside what holds the key. Not while its own lease is there: it was revoked by force
+-- before its waiter heard of it, and would be counted twice.
 local function isCompatible(held, want)
   if not held then
     return true
@@ -170,7 +190,8 @@ local function isCompatible(held, want)
   if want.mode == "x" or want.mode ~= held.mode then
     return false
   end
-  return want.mode == "s" or held.used + want.units <= held.limit
+  local isRoom = want.mode == "s" or held.used + want.units <= held.limit
+  return isRoom and not redis.call("HMGET", held.key, want.id)[1]
 end
 
 -- The leases that hold the key, for the answer: all of them; or only some, each of another session, and not always the
