@@ -8,6 +8,7 @@ import type { Grant } from "./grant.js";
 import { draw, findRefusal, hurry, POLL_MS } from "./refusal.js";
 import type { Stamp } from "./session.js";
 import { abortable } from "./signals.js";
+import type { Rested } from "./waiting/rest.js";
 import { Lines } from "./waiting/lines.js";
 import { isGoodAsAnswer } from "./waiting/push.js";
 import { Shares } from "./waiting/shares.js";
@@ -17,6 +18,12 @@ import { Watcher } from "./waiting/watcher.js";
 const WAITER_POLL_MS = 1_000;
 
 type Taken = Extract<AcquireAnswer, { status: "held" | "queued" }>;
+type QueueEvents = {
+  /** Whenever the store has said who holds the key. */
+  onQueued(): void;
+  /** Once, or again with the same grant. */
+  onGrant(grant: Grant): void;
+};
 type OnTaken<T> = (answer: Taken, answered: Answered) => Promise<T | undefined>;
 
 /** Acquires from first request to grant or refusal. One that ends in any other way leaves nothing held. */
@@ -66,11 +73,10 @@ export class Acquisition {
     return attempt;
   }
 
-  /** Resolves with the grant. `onQueued` is called whenever the store has said who holds the key. */
-  async queue(attempt: Attempt, onQueued: () => void): Promise<Grant> {
-    const onTaken: OnTaken<{ grant: Grant }> = (answer, answered) =>
-      this.#onQueued(attempt, answer, answered, onQueued);
-    return (await this.#settle(attempt, onTaken)).grant;
+  /** Tells the grant, and resolves when that is settled. Rejects when there is none. */
+  async queue(attempt: Attempt, tell: QueueEvents): Promise<void> {
+    const onTaken: OnTaken<{ grant: Grant }> = (answer, answered) => this.#onQueued(attempt, answer, answered, tell);
+    tell.onGrant((await this.#settle(attempt, onTaken)).grant);
   }
 
   /** Nobody waits for it any more. */
@@ -164,25 +170,31 @@ export class Acquisition {
   }
 
   /** Waits for the push of the grant, and asks again after a while. The first in the queue watches meanwhile. */
-  async #onQueued(attempt: Attempt, answer: Taken, answered: Answered, onQueued: () => void) {
+  async #onQueued(attempt: Attempt, answer: Taken, answered: Answered, tell: QueueEvents) {
     const { holders } = answer;
     attempt.onQueued(answer);
     tellBusy(holders[0]!);
-    onQueued();
+    tell.onQueued();
     const unfit = answer.status === "queued" ? answer.unfit : [];
     const stopWatching = attempt.isFirst ? this.#watcher.start(attempt, holders, unfit) : undefined;
-    let rested;
+    const { lockTtlMs } = attempt.asked;
+    let rested: Rested;
+    let grant: Grant | undefined;
+    attempt.onGrantPush = (push, isBeside) => {
+      if (!isGoodAsAnswer(push, isBeside, { ...answered, holders }, lockTtlMs, this.#deps)) return false;
+      grant = attempt.grant(push, answered);
+      tell.onGrant(grant); // at once: a job waits for it
+      return true;
+    };
     try {
-      rested = await attempt.rest(Math.min(draw(this.#deps.clock, WAITER_POLL_MS), attempt.asked.lockTtlMs / 5));
+      rested = await attempt.rest(Math.min(draw(this.#deps.clock, WAITER_POLL_MS), lockTtlMs / 5));
     } catch (error) {
       await this.#onFailure(attempt, error);
       return undefined;
     } finally {
       stopWatching?.();
     }
-    const { push } = rested;
-    const isGood = push && isGoodAsAnswer(push, rested, { ...answered, holders }, attempt.asked.lockTtlMs, this.#deps);
-    if (isGood) return { grant: attempt.grant(push, answered) };
+    if (grant) return { grant };
     if (rested.isEarly) await hurry(attempt, this.#deps.clock);
     return undefined;
   }

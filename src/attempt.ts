@@ -20,7 +20,7 @@ import type { Grant } from "./grant.js";
 import type { HeldLease } from "./held-lease.js";
 import type { Session, Stamp } from "./session.js";
 import { joinSignals, type JoinedSignal } from "./signals.js";
-import { Rest, type Rested } from "./waiting/rest.js";
+import { Rest, type OnGrantPush, type Rested } from "./waiting/rest.js";
 import { Watch } from "./waiting/watch.js";
 
 /**
@@ -107,6 +107,8 @@ export class Attempt {
   /** Waiters before it that were found dead; its next asking says so. */
   readonly dead: Waiter[] = [];
   readonly watch = new Watch();
+  /** What becomes of a grant that is told while it rests. */
+  onGrantPush: OnGrantPush = () => false;
   readonly #rest: Rest;
   readonly #deps: AcquisitionDeps;
   readonly #stop: JoinedSignal;
@@ -190,7 +192,7 @@ export class Attempt {
   async rest(ms: number): Promise<Rested> {
     this.#timer.cancel();
     try {
-      return await this.#rest.take(ms, this.signal);
+      return await this.#rest.take(ms, this.signal, this.onGrantPush);
     } finally {
       this.#timer = this.#startTimer();
     }

@@ -104,7 +104,7 @@ export const acquiringMutants: readonly Mutant[] = [
     name: "tombstones-are-not-written-again",
     rule: "S1, ADR 0006",
     file: "src/engine.ts",
-    find: "if (change.eraChanged) void this.judge.writeTombstones();",
+    find: "void this.judge.writeTombstones();",
     replace: "",
     model: "NOTOMBSTONES",
     protocol: true,

@@ -87,25 +87,6 @@ const queue: readonly Mutant[] = [
   },
 ];
 
-const revoking: readonly Mutant[] = [
-  {
-    name: "force-release-without-waiting",
-    rule: "S1, ADR 0008",
-    file: "src/databases/redis/acquire.lua",
-    find: "return math.min(steadyMs, nowMs - tonumber(lease.markedMs)) >= tonumber(lease.steadyMs)",
-    replace: "return true",
-    caughtBy: contract,
-  },
-  {
-    name: "revoke-asks-some-of-the-holders",
-    rule: "S1, ADR 0008",
-    file: "src/databases/redis/read-holders.lua",
-    find: "describe(held, (readClock()), true)",
-    replace: "describe(held, (readClock()))",
-    caughtBy: [...contract, "revocation"],
-  },
-];
-
 const tokens: readonly Mutant[] = [
   {
     name: "hand-off-does-not-raise-the-fence",
@@ -174,22 +155,6 @@ const tokens: readonly Mutant[] = [
 
 const clients: readonly Mutant[] = [
   {
-    name: "dead-among-many-are-found-by-chance",
-    rule: "L1, ADR 0008 decision 3",
-    file: "src/contention.ts",
-    find: "if (!one || told.length < HOLDERS_TOLD) return told;",
-    replace: "if (!one || told.length > 0) return told;",
-    caughtBy: ["waiting/watching"],
-  },
-  {
-    name: "dead-holder-keeps-out-other-modes",
-    rule: "L1, ADR 0008",
-    file: "src/acquisition.ts",
-    find: "if (!(error instanceof LockModeError) || holders.length === 0) throw error;",
-    replace: "if (error) throw error;",
-    caughtBy: ["waiting/modes"],
-  },
-  {
     name: "push-counts-without-its-stamp",
     rule: "S1, ADR 0008 decision 1",
     file: "src/waiting/push.ts",
@@ -202,8 +167,8 @@ const clients: readonly Mutant[] = [
     name: "pushed-grant-is-believed-from-its-receipt",
     rule: "S1, ADR 0008 decision 1",
     file: "src/acquisition.ts",
-    find: "return { grant: attempt.grant(push, answered) };",
-    replace: "return { grant: attempt.grant(push, { ...answered, sent: readInstant(this.#deps.clock) }) };",
+    find: "grant = attempt.grant(push, answered);",
+    replace: "grant = attempt.grant(push, { ...answered, sent: readInstant(this.#deps.clock) });",
     caughtBy: ["waiting/queueing"],
     protocol: true,
   },
@@ -220,7 +185,7 @@ const clients: readonly Mutant[] = [
     name: "waiter-asks-once",
     rule: "Q3, ADR 0008 decision 2",
     file: "src/acquisition.ts",
-    find: "attempt.rest(Math.min(draw(this.#deps.clock, WAITER_POLL_MS), attempt.asked.lockTtlMs / 5))",
+    find: "attempt.rest(Math.min(draw(this.#deps.clock, WAITER_POLL_MS), lockTtlMs / 5))",
     replace: "attempt.rest(1_000_000)",
     caughtBy: ["waiting/queueing"],
     protocol: true,
@@ -245,4 +210,4 @@ const clients: readonly Mutant[] = [
   },
 ];
 
-export const waitingMutants: readonly Mutant[] = [...queue, ...revoking, ...tokens, ...clients];
+export const waitingMutants: readonly Mutant[] = [...queue, ...tokens, ...clients];
