@@ -70,6 +70,7 @@ export class Engine {
     this.blockedWaits = new BlockedWaits({
       ...{ clock, lockerId, store },
       own: () => holdings.all,
+      era: () => session.state?.era,
       describe: (record) => judge.describe(record),
     });
     this.#worker = new WorkerHost({
