@@ -194,7 +194,7 @@ test("a server that is restarted empty has its waiters queue again, and the hold
   await waitUntil(queued, 2, { deadlineMs, what: "the queue" });
   await other.restart({ keepData: false });
   await waitUntil(queued, 2, { deadlineMs, what: "the queue after the restart" });
-  await waitUntil(() => holder.request("state", key), "held", { deadlineMs, what: "the holder, sure of its key again" });
+  await waitUntil(() => holder.request("state", key), "held", { deadlineMs, what: "the holder, sure again" });
   await holder.request("release", key);
   const firstOf = Promise.race(grants.map((grant, i) => grant.then(() => i)));
   const winner = await withDeadline(firstOf, deadlineMs, "the grant after the restart");
