@@ -72,6 +72,7 @@ export class Engine {
     this.blockedWaits = new BlockedWaits({
       ...{ clock, lockerId, store },
       own: () => holdings.all,
+      era: () => session.state?.era,
       describe: (record) => judge.describe(record),
     });
     this.#worker = new WorkerHost({
@@ -102,7 +103,10 @@ export class Engine {
   }
 
   async #onChange(change: SessionChange): Promise<void> {
-    if (change.eraChanged) void this.judge.writeTombstones();
+    if (change.eraChanged) {
+      void this.judge.writeTombstones();
+      this.blockedWaits.onNewEra();
+    }
     await this.holdings.judge(change);
   }
 
