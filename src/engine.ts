@@ -103,6 +103,7 @@ export class Engine {
   }
 
   async #onChange(change: SessionChange): Promise<void> {
+    this.store.onEra?.(change.stamp.identity.era);
     if (change.eraChanged) {
       void this.judge.writeTombstones();
       this.blockedWaits.onNewEra();

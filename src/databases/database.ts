@@ -39,6 +39,7 @@ export type DatabaseDescription =
   | { type: "sqlite"; path: string; settings: Record<string, unknown> }
   | { type: "memory" }
   | { type: "postgres"; options: Record<string, unknown>; settings: Record<string, unknown> }
+  | { type: "tiers"; redis: DatabaseDescription; postgres: DatabaseDescription; settings: Record<string, unknown> }
   | { type: "module"; moduleName: string; exportName: string };
 
 export type StoreContext = {
@@ -191,6 +192,8 @@ export interface LeaseStore {
   readSession(sessionId: string, contender: Identity): Promise<SessionSnapshot>;
   condemn(contender: Identity, request: CondemnRequest): Promise<CondemnAnswer>;
   writeTombstones(contender: Identity, sessionIds: readonly string[], keepMs: number): Promise<void>;
+  /** The session lives in that era from now on. For a store that is made of several. */
+  onEra?(era: string): void;
   /** Resolves when there is a connection; rejects with the last failure when `signal` aborts. */
   whenUp(signal: AbortSignal): Promise<void>;
   close(): void;

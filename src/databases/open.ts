@@ -6,6 +6,7 @@ import { MemoryDatabase } from "./local/memory/memory-database.js";
 import { SqliteDatabase } from "./local/sqlite/sqlite-database.js";
 import { PostgresDatabase, type PostgresDatabaseSettings, type PostgresOptions } from "./postgres/postgres-database.js";
 import { RedisDatabase, type RedisDatabaseSettings } from "./redis/redis-database.js";
+import { TieredDatabase } from "./tiers/tiered-database.js";
 
 /** What a URL alone says. Opens no connection. */
 export function openUrl(url: string): Database {
@@ -30,6 +31,10 @@ export async function openDatabase(description: DatabaseDescription): Promise<Da
   if (description.type === "postgres") {
     const { options, settings } = description;
     return new PostgresDatabase(options as PostgresOptions, settings as PostgresDatabaseSettings);
+  }
+  if (description.type === "tiers") {
+    const [redis, postgres] = [await openDatabase(description.redis), await openDatabase(description.postgres)];
+    return new TieredDatabase(redis as RedisDatabase, postgres as PostgresDatabase, description.settings);
   }
   return loadModule(description.moduleName, description.exportName);
 }

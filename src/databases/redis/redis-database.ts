@@ -47,6 +47,7 @@ export class RedisDatabase implements Database {
   readonly #open: OpenConnection;
   readonly #source: RedisSource;
   #imported: ReadSource["client"];
+  #fence = 0;
 
   constructor(source: RedisSource, settings: RedisDatabaseSettings = {}) {
     this.#source = source;
@@ -74,7 +75,7 @@ export class RedisDatabase implements Database {
 
   openLiveness(context: StoreContext, events: LivenessEvents): LivenessConnection {
     const allowEviction = this.#settings.allowEviction ?? false;
-    return new RedisLiveness(this.#open, this.#keys, allowEviction, context, events);
+    return new RedisLiveness(this.#open, this.#keys, allowEviction, context, events, this.#fence);
   }
 
   describe(): DatabaseDescription {
@@ -89,6 +90,14 @@ export class RedisDatabase implements Database {
     } catch {
       throw new OptionError("database", "options with callbacks", rule);
     }
+  }
+
+  /** The same server under a longer prefix, a namespace of its own, whose tokens are all above `fence`. */
+  within(name: string, fence = 0): RedisDatabase {
+    const prefix = `${this.#settings.prefix ?? "pulselock:"}${name}`;
+    const within = new RedisDatabase(this.#source, { ...this.#settings, prefix });
+    within.#fence = fence;
+    return within;
   }
 
   disposeImported(): void {

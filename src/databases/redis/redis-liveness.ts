@@ -21,6 +21,7 @@ export class RedisLiveness implements LivenessConnection {
   readonly #connection: ScriptConnection;
   readonly #keys: RedisKeys;
   readonly #context: StoreContext;
+  readonly #fence: number;
   #listens = false;
   /** The channel of the session before. */
   #channel: string | undefined;
@@ -31,7 +32,9 @@ export class RedisLiveness implements LivenessConnection {
     allowEviction: boolean,
     context: StoreContext,
     events: LivenessEvents,
+    fence = 0,
   ) {
+    this.#fence = fence;
     this.#keys = keys;
     this.#context = context;
     this.#connection = open(context.clock, {
@@ -84,6 +87,7 @@ export class RedisLiveness implements LivenessConnection {
       r.era,
       this.#monoMs(),
       KEEP_SESSION_MS,
+      this.#fence,
       ...Object.entries(fields).flat(),
     ];
     return parsePing(await this.#told(this.#connection.run("begin", keys, args)));
