@@ -22,21 +22,19 @@ let memory: MemoryDatabase | undefined;
 /** From a serialisable description to a database. The only file that knows every backend. */
 export async function openDatabase(description: DatabaseDescription): Promise<Database> {
   if (description.type === "url") return openUrl(description.url);
-  if (description.type === "redis") {
-    const { url, ...options } = description.options as { url?: string } & RedisOptions;
-    return new RedisDatabase(url ?? options, description.settings as RedisDatabaseSettings);
-  }
   if (description.type === "memory") throw new OptionError("database", "memory", "is in one thread alone");
   if (description.type === "sqlite") return new SqliteDatabase(description.path, description.settings);
-  if (description.type === "postgres") {
-    const { options, settings } = description;
-    return new PostgresDatabase(options as PostgresOptions, settings as PostgresDatabaseSettings);
-  }
+  if (description.type === "module") return loadModule(description.moduleName, description.exportName);
   if (description.type === "tiers") {
     const [redis, postgres] = [await openDatabase(description.redis), await openDatabase(description.postgres)];
     return new TieredDatabase(redis as RedisDatabase, postgres as PostgresDatabase, description.settings);
   }
-  return loadModule(description.moduleName, description.exportName);
+  if (description.type === "postgres") {
+    const { options, settings } = description;
+    return new PostgresDatabase(options as PostgresOptions, settings as PostgresDatabaseSettings);
+  }
+  const { url, ...options } = description.options as { url?: string } & RedisOptions;
+  return new RedisDatabase(url ?? options, description.settings as RedisDatabaseSettings);
 }
 
 async function loadModule(moduleName: string, exportName: string): Promise<Database> {

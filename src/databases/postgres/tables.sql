@@ -128,6 +128,7 @@ CREATE TABLE IF NOT EXISTS tier (
   changed_ms bigint NOT NULL,
   served_ms bigint NOT NULL, -- until when anybody said that the store of the epoch before served it
   fence bigint NOT NULL, -- no token of an earlier epoch is above it
+  ahead_ms bigint NOT NULL DEFAULT 0, -- the most that the preferred store's clock was ever ahead of this one's
   recovery_ms bigint NOT NULL
 ) WITH (fillfactor = 50);
 
@@ -137,7 +138,6 @@ CREATE TABLE IF NOT EXISTS sights (
   sees boolean NOT NULL,
   since_ms bigint NOT NULL,
   counts_until_ms bigint NOT NULL, -- from then on it counts for nothing, unless it says so again
-  served_ms bigint NOT NULL DEFAULT 0,
-  ahead_ms bigint NOT NULL DEFAULT 0 -- by how much that store's clock was ahead of this one's
+  served_ms bigint NOT NULL DEFAULT 0 -- when the store in use had served it
 ) WITH (fillfactor = 30, vacuum_truncate = false, autovacuum_vacuum_scale_factor = 0,
   autovacuum_vacuum_threshold = 500);

@@ -17,7 +17,6 @@ DECLARE
   ns namespace;
   t tier;
   now_ms bigint;
-  ahead_ms bigint;
   slack_ms bigint := p_recovery_ms + 1000;
 BEGIN
   PERFORM make_durable();
@@ -27,13 +26,13 @@ BEGIN
     RETURN t; -- somebody was faster
   END IF;
   now_ms := clock_us() / 1000;
-  SELECT coalesce(max(s.ahead_ms), 0) INTO ahead_ms FROM sights AS s;
   -- Grows with the clock, so that an epoch that a failover of this database forgot is never used again.
   INSERT INTO tier AS n (epoch, previous, is_away, changed_ms, served_ms, fence, recovery_ms)
     VALUES (greatest(now_ms, p_from + 1), p_from, p_is_away, now_ms, 0, 0, p_recovery_ms)
     ON CONFLICT (only_one) DO UPDATE SET epoch = excluded.epoch, previous = excluded.previous,
-      is_away = excluded.is_away, changed_ms = now_ms, served_ms = (SELECT coalesce(max(s.served_ms), 0) FROM sights AS s),
-      fence = greatest((now_ms + greatest(0, ahead_ms) + slack_ms) * 1000, ns.fence + slack_ms * 1000,
+      is_away = excluded.is_away, changed_ms = now_ms,
+      served_ms = (SELECT coalesce(max(s.served_ms), 0) FROM sights AS s),
+      fence = greatest((now_ms + n.ahead_ms + slack_ms) * 1000, ns.fence + slack_ms * 1000,
         n.fence + (now_ms - n.changed_ms + slack_ms) * 1000),
       recovery_ms = greatest(n.recovery_ms, p_recovery_ms)
     RETURNING * INTO t;
@@ -67,15 +66,16 @@ BEGIN
     -- Nothing was ever recorded; or this database has forgotten an epoch that somebody lived in
     t := change_tier(t, p_epoch, coalesce(t.is_away, false), p_fresh_era, p_recovery_ms);
   END IF;
-  IF t.recovery_ms < p_recovery_ms THEN
+  IF t.recovery_ms < p_recovery_ms OR t.ahead_ms + 100 < p_ahead_ms THEN -- not for each ms
     PERFORM make_durable();
-    UPDATE tier SET recovery_ms = p_recovery_ms WHERE recovery_ms < p_recovery_ms RETURNING * INTO t;
+    UPDATE tier SET recovery_ms = greatest(recovery_ms, p_recovery_ms), ahead_ms = greatest(ahead_ms, p_ahead_ms)
+      RETURNING * INTO t;
   END IF;
   IF p_sees IS NOT NULL THEN
     INSERT INTO sights AS s (voter, sees, since_ms, counts_until_ms) VALUES (p_voter, p_sees, now_ms, 0)
       ON CONFLICT (voter) DO UPDATE SET sees = p_sees,
         since_ms = CASE WHEN s.sees = p_sees AND s.counts_until_ms >= now_ms THEN s.since_ms ELSE now_ms END;
-    UPDATE sights SET counts_until_ms = now_ms + p_counts_ms, ahead_ms = greatest(ahead_ms, p_ahead_ms),
+    UPDATE sights SET counts_until_ms = now_ms + p_counts_ms,
       served_ms = CASE WHEN p_served AND p_epoch = t.epoch THEN now_ms ELSE served_ms END WHERE voter = p_voter;
     IF p_sees = t.is_away AND p_epoch = t.epoch AND wants_change(t, now_ms, p_away_ms, p_back_ms) THEN
       t := change_tier(t, t.epoch, NOT t.is_away, p_fresh_era, t.recovery_ms);

@@ -98,8 +98,9 @@ export class TieredLiveness implements LivenessConnection {
   }
 
   /**
-   * Whether a session that lived in that era may enter this epoch. Only from the epoch before: in one that it missed its
-   * keys may have gone to others. And only if it was served as long as anybody else: else these may have condemned it.
+   * Whether a session that lived in that era may enter this epoch. Only from the epoch before: in one that it missed
+   * its keys may have gone to others. And only if it was served as long as anybody else: else these may have condemned
+   * it.
    */
   #mayEnter(era: string): boolean {
     if (this.#isHere(era)) return true;
