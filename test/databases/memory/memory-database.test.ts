@@ -44,12 +44,12 @@ test("those that name it by its URL share the one of this process", async () => 
   await lease.release();
 });
 
-test("a session outlives its trust as long as the thread runs, and a store that forgets everything loses no job", async () => {
+test("a store that forgets everything loses no job, which outlives its trust", async () => {
   const database = new MemoryDatabase({ recoveryMs: 700 });
   await using locker = new Locker({ database, ...fastLimits });
   const outcome = await locker.acquireAndRun(newKey(), async (heartbeat, lease) => {
     database.store.forget();
-    await heartbeat.delay(1_000);
+    await heartbeat.delay(1_000); // waits: longer than the recovery window
     return lease.state;
   });
   assert.deepEqual(outcome, { status: LockStatus.SUCCESS, result: "held", heldToTheEnd: true });

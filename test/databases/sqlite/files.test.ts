@@ -79,7 +79,7 @@ test("a file of a newer format, and records of one, are refused", async () => {
   assert.equal((await refusalOf(records)).code, "newer-version");
 });
 
-test("a file that another keeps locked is waited for so long, and no longer; it does not block the event loop", async () => {
+test("a file that another keeps locked is waited for so long and no longer, by a timer", async () => {
   const path = join(folder, "locked.db");
   await using locker = new Locker({ database: new SqliteDatabase(path, { lockTimeoutMs: 200 }), ...fastLimits });
   const lease = await take(locker, newKey());
