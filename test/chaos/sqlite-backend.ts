@@ -61,8 +61,8 @@ class SqliteStore implements Store {
   }
 
   /**
-   * When every locker has closed: no lease and no place in a queue but those of the killed, who have left their sessions
-   * behind.
+   * When every locker has closed: no lease and no place in a queue but those of the killed, who have left their
+   * sessions behind.
    */
   async leftovers(): Promise<string[]> {
     return changeFile(this.#path, (records) => {
