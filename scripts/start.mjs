@@ -1,5 +1,5 @@
-// `npm start`: the rolling deploy, from a fresh clone on. `npm start cron`: another example, by its name. The first one is
-// on SQLite, or on the Redis that REDIS_URL names; the others are on Redis.
+// `npm start`: the rolling deploy, from a fresh clone on; on SQLite, or on the Redis that REDIS_URL names.
+// `npm start cron`: another example, by its name, on Redis.
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
