@@ -32,7 +32,8 @@ export type PostgresDatabaseSettings = {
 };
 
 /** A URL, options of `pg`, or a `pg.Pool` of which the options are taken: pulselock opens connections of its own. */
-export type PostgresSource = string | PostgresOptions | { readonly options: PostgresOptions };
+export type PostgresSource = string | PostgresOptions | PoolLike;
+type PoolLike = { readonly options: object; readonly totalCount: number };
 
 /** PostgreSQL ≥ 12, with the package `pg`. */
 export class PostgresDatabase implements Database {
@@ -104,12 +105,12 @@ function optionsOf(source: PostgresSource): PostgresOptions {
   }
   // A pool's options carry what it was made with; `pg` hides the password from whoever lists them.
   if (!isPool(source)) return source;
-  const { password } = source.options;
-  return { ...source.options, ...(password === undefined ? {} : { password }) };
+  const options = source.options as PostgresOptions;
+  return { ...options, ...(options.password === undefined ? {} : { password: options.password }) };
 }
 
 /** By shape, not by class: the application may bring another copy of pg. */
-function isPool(source: object): source is { readonly options: PostgresOptions } {
+function isPool(source: object): source is PoolLike {
   const pool = source as { options?: unknown; connect?: unknown };
   return typeof pool.connect === "function" && typeof pool.options === "object" && pool.options !== null;
 }
