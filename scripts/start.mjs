@@ -1,4 +1,4 @@
-// `npm start`: the example, from a fresh clone on. Arguments are passed on.
+// `npm start`: the rolling deploy, from a fresh clone on. `npm start cron`: another example, by its name.
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -9,8 +9,9 @@ main(async (args) => {
   await ensureDependencies();
   await ensureRedis();
   await ensureBuild();
-  const example = join("dist", "examples", "rolling-deploy", "main.js");
+  const folder = args.length === 0 ? "rolling-deploy" : "pods";
+  const example = join("dist", "examples", folder, "main.js");
   if (!existsSync(join(root, example))) fail(`start: ${example} was not built`);
-  step(["start:", "examples/rolling-deploy", ...args].join(" "));
+  step(["start:", `examples/${folder}`, ...args].join(" "));
   return run(process.execPath, [join(root, example), ...args], { forwardSignals: true });
 });

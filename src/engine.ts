@@ -5,6 +5,7 @@ import { ContentionJudge } from "./contention.js";
 import type { Database, DatabaseDescription, LeaseStore, StorePush } from "./databases/database.js";
 import { GiveBack } from "./give-back.js";
 import { Holdings } from "./holdings.js";
+import { startInline } from "./inline-worker.js";
 import type { Drain } from "./grant.js";
 import type { ToWorker, WorkerTask } from "./liveness-protocol.js";
 import type { ResolvedOptions } from "./options.js";
@@ -57,6 +58,7 @@ export class Engine {
       prove: readHost().prove,
       ended: this.#ended.signal,
     });
+    const start = database.isInProcess ? startInline(database, clock, readHost()) : startWorker;
     const renewals = new Renewals(store, session, clock);
     const post = (message: ToWorker) => this.#worker.post(message);
     const holdings = new Holdings({
@@ -70,10 +72,11 @@ export class Engine {
     this.blockedWaits = new BlockedWaits({
       ...{ clock, lockerId, store },
       own: () => holdings.all,
+      era: () => session.state?.era,
       describe: (record) => judge.describe(record),
     });
     this.#worker = new WorkerHost({
-      ...{ clock, cells, workerPath, startWorker },
+      ...{ clock, cells, workerPath, startWorker: start },
       task: () => this.#task(description, options, lockerId),
       onMessage: (message) => session.receive(message),
     });
@@ -100,7 +103,10 @@ export class Engine {
   }
 
   async #onChange(change: SessionChange): Promise<void> {
-    if (change.eraChanged) void this.judge.writeTombstones();
+    if (change.eraChanged) {
+      void this.judge.writeTombstones();
+      this.blockedWaits.onNewEra();
+    }
     await this.holdings.judge(change);
   }
 

@@ -28,12 +28,16 @@ export interface Database {
   disposeImported(): void;
   /** How long nothing is granted after the store lost its memory, ms. A property of the namespace, not of a locker. */
   readonly recoveryMs: number;
+  /** It lives in this very thread, and so must the worker's code. Default false. */
+  readonly isInProcess?: boolean;
 }
 
 /** Structured-cloneable: travels to the worker thread. */
 export type DatabaseDescription =
   | { type: "url"; url: string }
   | { type: "redis"; options: Record<string, unknown>; settings: Record<string, unknown> }
+  | { type: "sqlite"; path: string; settings: Record<string, unknown> }
+  | { type: "memory" }
   | { type: "postgres"; options: Record<string, unknown>; settings: Record<string, unknown> }
   | { type: "module"; moduleName: string; exportName: string };
 
@@ -122,11 +126,15 @@ export type SessionRecord = {
 /** What proves, between processes of one host, that a process is no more. Empty strings where it could not be read. */
 export type HostProofs = { bootId: string; pidNamespace: string; timeNamespace: string; startTime: string };
 
-/** Who holds a key. */
+/**
+ * Who holds a key, as the store has it. While a process hands a key on among its own waiters the store is not asked, so
+ * token, times and trace stay those of the first of them.
+ */
 export type Holder = {
   key: string;
   sessionId: string;
   fencingToken: number;
+  /** When the store granted the key, by the store's clock, ms since the epoch. */
   acquiredAtMs: number;
   heldForMs: number;
   trace: string;
@@ -170,7 +178,7 @@ export interface LeaseStore {
   reown(identity: Identity, batch: readonly RenewRequest[]): Promise<BatchAnswer<LeaseAnswer>>;
   reassert(identity: Identity, batch: readonly ReassertRequest[]): Promise<BatchAnswer<LeaseAnswer>>;
   release(identity: Identity, batch: readonly ReleaseRequest[]): Promise<BatchAnswer<ReleaseAnswer>>;
-  /** Who holds the key: at most 8, of different sessions. */
+  /** All leases that hold the key, or are kept: however many, also several of one session. */
   readHolders(key: string): Promise<LeaseRecord[]>;
   /** Asks a holder to give the key back, or, by force, begins to take it away. */
   revoke(identity: Identity, request: RevokeRequest): Promise<RevokeAnswer>;

@@ -1,8 +1,10 @@
 import { acquiringMutants } from "./acquiring-mutants.js";
 import { edgeMutants } from "./edge-mutants.js";
 import { grantingScriptMutants } from "./granting-mutants.js";
+import { holdersMutants } from "./holders-mutants.js";
 import { leaseMutants } from "./lease-mutants.js";
 import { judgingScriptMutants } from "./judging-mutants.js";
+import { manyKeysMutants } from "./many-keys-mutants.js";
 import type { Mutant } from "./mutant.js";
 import { waitingMutants } from "./waiting-mutants.js";
 import { workerMutants } from "./worker-mutants.js";
@@ -17,4 +19,6 @@ export const mutants: readonly Mutant[] = [
   ...acquiringMutants,
   ...edgeMutants,
   ...waitingMutants,
+  ...holdersMutants,
+  ...manyKeysMutants,
 ];

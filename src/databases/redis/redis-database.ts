@@ -9,6 +9,7 @@ import type {
 } from "../database.js";
 import { OptionError } from "../../errors.js";
 import { checkDuration, checkNames } from "../../options.js";
+import { checkRecoveryMs, DEFAULT_RECOVERY_MS } from "../recovery-ms.js";
 import { ClusterNodes, slotOf } from "./cluster-nodes.js";
 import { ClusterRoute } from "./cluster-route.js";
 import { RedisConnection, type OpenConnection } from "./connection.js";
@@ -55,7 +56,7 @@ export class RedisDatabase implements Database {
       this.#imported = read.client;
       parkFreshClient(read.client);
     }
-    this.recoveryMs = settings.recoveryMs ?? 2_500;
+    this.recoveryMs = settings.recoveryMs ?? DEFAULT_RECOVERY_MS;
     const commandTimeoutMs = settings.commandTimeoutMs ?? 2_000;
     const prefix = settings.prefix ?? "pulselock:";
     checkSettings({ ...settings, prefix, recoveryMs: this.recoveryMs, commandTimeoutMs });
@@ -102,16 +103,12 @@ function routeOf({ options, nodes, natMap }: ReadSource, keys: RedisKeys): Route
 }
 
 const KNOWN_SETTINGS = new Set(["prefix", "recoveryMs", "commandTimeoutMs", "allowEviction", "replicas"]);
-/** Every locker that meets it keeps it: one far too long would stop all grants after each restart. */
-const RECOVERY_MS_MAX = 3_600_000;
 
 function checkSettings(settings: RedisDatabaseSettings): void {
   checkNames(settings, KNOWN_SETTINGS);
   const { prefix, recoveryMs, commandTimeoutMs, allowEviction } = settings;
-  checkDuration("recoveryMs", recoveryMs, 1);
+  checkRecoveryMs(recoveryMs!);
   checkDuration("commandTimeoutMs", commandTimeoutMs, 1);
-  if (recoveryMs! > RECOVERY_MS_MAX)
-    throw new OptionError("recoveryMs", recoveryMs, `must be at most ${RECOVERY_MS_MAX}`);
   if (typeof prefix !== "string" || prefix === "")
     throw new OptionError("prefix", prefix, "must be a non-empty string");
   checkReplicas(settings.replicas, commandTimeoutMs!);
