@@ -10,6 +10,11 @@ export function isScriptCall(chunk: Buffer): boolean {
   return names.length > 0 && names.every((name) => name === "evalsha" || name === "eval");
 }
 
+/** Whether the chunk begins a statement of PostgreSQL with its values ("Parse"). */
+export function isStatement(chunk: Buffer): boolean {
+  return chunk[0] === 0x50;
+}
+
 /** The names of the commands in the chunk, in lower case; empty when it does not consist of whole commands. */
 export function commandNames(chunk: Buffer): string[] {
   const names: string[] = [];
