@@ -26,9 +26,8 @@ export const postgresBackend: Backend = {
   name: "postgres",
   kinds,
   notRun: (shim) => {
-    const why: [FaultKind, string][] = [["duplicate", "copies are made of Redis's protocol alone"]];
-    if (!shim) for (const kind of ["store-clock", "store-clock-far"] as const) why.push([kind, "no clock shim"]);
-    return new Map(why);
+    const stepped = kinds.filter((kind) => kind.startsWith("store-clock"));
+    return new Map(shim ? [] : stepped.map((kind) => [kind, "no clock shim"]));
   },
   start: (_schedule: Schedule, deps) => PostgresStore.start(deps),
 };

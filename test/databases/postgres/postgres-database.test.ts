@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import pg, { type Client } from "pg";
+import { Pool, type Client } from "pg";
 import { OptionError, PostgresDatabase, StoreError, type StoreErrorCode } from "../../../src/index.js";
 import { systemClock } from "../../../src/clock.js";
 import { openDatabase, openUrl } from "../../../src/databases/open.js";
@@ -46,7 +46,7 @@ async function fails(source: PostgresSource, code: StoreErrorCode, words: RegExp
 test("a URL, options, a pool and what describe() says of them open the same database", async () => {
   const { hostname, port } = new URL(server.url);
   const options = { host: hostname, port: Number(port), user: "pulselock", database: "postgres" };
-  const pool = new pg.Pool(options);
+  const pool = new Pool(options);
   for (const source of [server.url, server.url.replace("postgres:", "postgresql:"), options, pool]) {
     await opened(source);
     const database = await openDatabase(new PostgresDatabase(source, { recoveryMs: 700 }).describe());
