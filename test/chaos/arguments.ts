@@ -21,8 +21,8 @@ export type Arguments = {
   readonly quiet: boolean;
 };
 
-export const usage = `npm run chaos -- [--seed S] [--duration 60s] [--backend redis|postgres] [--schedules N]
-  [--processes N] [--only kind,kind] [--schedule file.json] [--shrink] [--at-once 2] [--quiet]
+export const usage = `npm run chaos -- [--seed S] [--duration 60s] [--backend B] [--schedules N] [--processes N]
+  [--only kind,kind] [--schedule file.json] [--shrink] [--at-once 2] [--quiet]
 npm run soak -- [--hours H | --schedules N] [and the same]`;
 
 /** Throws with the usage in its message when an argument is not understood. */

@@ -2,7 +2,7 @@
 // for orders to fail, which is how a crash of exactly that thread is brought about without a change to the package.
 
 import { BroadcastChannel, isMainThread } from "node:worker_threads";
-import { PostgresDatabase, RedisDatabase, type Database } from "../../src/index.js";
+import { PostgresDatabase, RedisDatabase, SqliteDatabase, type Database } from "../../src/index.js";
 import { nowMs } from "./journal.js";
 import {
   descriptionVariable,
@@ -29,10 +29,11 @@ if (!isMainThread) {
   orders.unref();
 }
 
-function open(told: DatabaseDescription): Database {
-  if (told.backend === "postgres") return new PostgresDatabase(told.url, told.settings);
-  if (told.backend === "redis") return new RedisDatabase(told.url, told.settings);
-  throw new TypeError(`${descriptionVariable}: no backend is called ${String((told as DatabaseDescription).backend)}`);
+function open(given: DatabaseDescription): Database {
+  if (given.backend === "sqlite") return new SqliteDatabase(given.path, given.settings);
+  if (given.backend === "postgres") return new PostgresDatabase(given.url, given.settings);
+  if (given.backend === "redis") return new RedisDatabase(given.url, given.settings);
+  throw new TypeError(`${descriptionVariable}: no such backend`);
 }
 
 /** Of one machine the harness makes many: the session's record names another host, and none of the proofs fit. */

@@ -1,6 +1,6 @@
 // What the harness and its member processes say to each other. All of it crosses as JSON.
 
-import type { PostgresDatabaseSettings, RedisDatabaseSettings } from "../../src/index.js";
+import type { PostgresDatabaseSettings, RedisDatabaseSettings, SqliteDatabaseSettings } from "../../src/index.js";
 import type { MemberLimits } from "./fleets.js";
 
 export type MemberSetup = {
@@ -19,6 +19,7 @@ export type MemberSetup = {
 export type DatabaseDescription = (
   | { backend: "redis"; url: string; settings: RedisDatabaseSettings }
   | { backend: "postgres"; url: string; settings: PostgresDatabaseSettings }
+  | { backend: "sqlite"; path: string; settings: SqliteDatabaseSettings }
 ) & {
   /** Set: what the member says of its host, so that no peer can prove by a pid that it is dead. */
   host?: string;
