@@ -11,6 +11,7 @@ import { ClockShim } from "./clock-shim.js";
 import { nowMs } from "./journal.js";
 import { canDropPackets, whyNoDrops, whyNoNetem } from "./kernel-faults.js";
 import { faultKinds, specOf, type FaultKind } from "./kinds.js";
+import { postgresBackend } from "./postgres-backend.js";
 import { redisBackend } from "./redis-backend.js";
 import { explain, showTotals, showViolations, summarize } from "./report.js";
 import { runSchedule, type Outcome } from "./run-schedule.js";
@@ -18,7 +19,7 @@ import { shrinkFailing } from "./shrink-failing.js";
 import { sqliteBackend } from "./sqlite-backend.js";
 import { makeSchedule, parseSchedule, printSchedule, type Schedule } from "./schedule.js";
 
-const backends: readonly Backend[] = [redisBackend, sqliteBackend];
+const backends: readonly Backend[] = [redisBackend, sqliteBackend, postgresBackend];
 const failuresFolder = fileURLToPath(new URL("../../../.cache/chaos/", import.meta.url));
 
 export type Totals = {
