@@ -2,7 +2,7 @@ import type { Mutant } from "./mutant.js";
 
 const local = "src/databases/local";
 
-/** What the stores on one host must not do. Their rules are the contract's, which each of these breaks or a file does. */
+/** What the stores on one host must not do. */
 export const oneHostMutants: readonly Mutant[] = [
   {
     name: "replaced-file-is-used-on",
