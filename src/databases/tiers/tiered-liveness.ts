@@ -1,4 +1,4 @@
-import { wait, type Clock } from "../../clock.js";
+import { atMost, wait, type Clock } from "../../clock.js";
 import type {
   BeginRequest,
   LivenessConnection,
@@ -160,7 +160,8 @@ export class TieredLiveness implements LivenessConnection {
     void this.#reportWhileOpening();
     while (!this.#isUp) {
       const over = this.#ended.signal;
-      if (!served.tier) await register.whenUp(over);
+      const isHeard = register.whenUp(over);
+      await (served.tier ? atMost(clock, 2 * RETRY_MS, isHeard.catch(() => {})) : isHeard);
       const tier = await this.#report().catch((cause: unknown) => {
         if (toStoreError(cause).isLasting) throw cause;
         return served.tier;
