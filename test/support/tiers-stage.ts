@@ -8,7 +8,11 @@ import { startRedis, type RedisServer } from "./redis-server.js";
 
 export const tierSettings = { awayMs: 1_000, backMs: 1_000 } as const satisfies TieredDatabaseSettings;
 
-export function openTiers(redisUrl: string, postgresUrl: string, settings: TieredDatabaseSettings = {}): TieredDatabase {
+export function openTiers(
+  redisUrl: string,
+  postgresUrl: string,
+  settings: TieredDatabaseSettings = {},
+): TieredDatabase {
   const { recoveryMs, commandTimeoutMs } = fastSettings;
   const redis = new RedisDatabase(redisUrl, { recoveryMs, commandTimeoutMs });
   const postgres = new PostgresDatabase(postgresUrl, { recoveryMs, commandTimeoutMs });
@@ -41,10 +45,14 @@ export class TiersStage implements AsyncDisposable {
 
   /** Which store is in use, as the register has it; undefined before it was ever asked. */
   async tier(): Promise<{ epoch: number; isAway: boolean } | undefined> {
+    const [row] = await this.ask("SELECT epoch, is_away FROM pulselock.tier");
+    return row && { epoch: Number(row["epoch"]), isAway: row["is_away"] === true };
+  }
+
+  async ask(text: string): Promise<Record<string, unknown>[]> {
     const client = await this.postgres.client();
     try {
-      const { rows } = await client.query<{ epoch: string; is_away: boolean }>("SELECT * FROM pulselock.tier");
-      return rows[0] && { epoch: Number(rows[0].epoch), isAway: rows[0].is_away };
+      return (await client.query<Record<string, unknown>>(text)).rows;
     } finally {
       await client.end();
     }

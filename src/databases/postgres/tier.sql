@@ -1,7 +1,7 @@
 -- Of two tiers: tells which store is in use, and hears whether the asker sees the preferred one. When a majority of
 -- those who said so lately has not seen it for so long, or sees it again for so long, the store in use changes.
--- Arguments: fresh era id, voter, the epoch that it knows (0: none), whether that epoch's store has served it since it
--- asked last, whether it sees the preferred store (null: it does not know), by how much that store's clock is ahead of
+-- Arguments: fresh era id, voter, the epoch that it knows (0: none), when that epoch's store served it last by this
+-- clock in ms, whether it sees the preferred store (null: it does not know), by how much that store's clock is ahead of
 -- this one's in ms, for how long its word counts in ms, recoveryMs, awayMs, backMs.
 -- Returns [epoch, the one before, whether the preferred store is away, until when that one's store served anybody in
 -- ms, fence, recoveryMs, store's ms].
@@ -51,7 +51,7 @@ LANGUAGE sql STABLE AS $$
     FROM sights WHERE counts_until_ms >= p_now_ms
 $$;
 
-CREATE OR REPLACE FUNCTION see_tier(p_fresh_era text, p_voter text, p_epoch bigint, p_served boolean, p_sees boolean,
+CREATE OR REPLACE FUNCTION see_tier(p_fresh_era text, p_voter text, p_epoch bigint, p_served_ms bigint, p_sees boolean,
   p_ahead_ms bigint, p_counts_ms bigint, p_recovery_ms bigint, p_away_ms bigint, p_back_ms bigint) RETURNS json
 LANGUAGE plpgsql SET search_path FROM CURRENT SET lock_timeout = '1500ms' AS $$
 DECLARE
@@ -76,7 +76,7 @@ BEGIN
       ON CONFLICT (voter) DO UPDATE SET sees = p_sees,
         since_ms = CASE WHEN s.sees = p_sees AND s.counts_until_ms >= now_ms THEN s.since_ms ELSE now_ms END;
     UPDATE sights SET counts_until_ms = now_ms + p_counts_ms,
-      served_ms = CASE WHEN p_served AND p_epoch = t.epoch THEN now_ms ELSE served_ms END WHERE voter = p_voter;
+      served_ms = CASE WHEN p_epoch = t.epoch THEN greatest(served_ms, p_served_ms) ELSE served_ms END WHERE voter = p_voter;
     IF p_sees = t.is_away AND p_epoch = t.epoch AND wants_change(t, now_ms, p_away_ms, p_back_ms) THEN
       t := change_tier(t, t.epoch, NOT t.is_away, p_fresh_era, t.recovery_ms);
     END IF;

@@ -14,11 +14,7 @@ export class Probe {
   #openedMs = -Infinity;
   #closed = false;
 
-  constructor(
-    open: (events: LivenessEvents) => LivenessConnection,
-    clock: Clock,
-    onSight: (sees: boolean) => void,
-  ) {
+  constructor(open: (events: LivenessEvents) => LivenessConnection, clock: Clock, onSight: (sees: boolean) => void) {
     this.#open = open;
     this.#clock = clock;
     this.#onSight = onSight;

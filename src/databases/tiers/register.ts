@@ -7,8 +7,8 @@ export type Sight = {
   voter: string;
   /** The epoch that it knows; 0: none. */
   epoch: number;
-  /** Whether that epoch's store has served it. */
-  isServed: boolean;
+  /** When that epoch's store served it last, by PostgreSQL's clock, ms. */
+  servedMs: number;
   /** Undefined: it cannot tell, and does not vote. */
   seesRedis: boolean | undefined;
   /** By how much the clock of Redis is ahead of PostgreSQL's, ms. */
@@ -17,7 +17,7 @@ export type Sight = {
   countsMs: number;
 };
 
-const NOTHING: Sight = { voter: "", epoch: 0, isServed: false, seesRedis: undefined, aheadMs: 0, countsMs: 0 };
+const NOTHING: Sight = { voter: "", epoch: 0, servedMs: 0, seesRedis: undefined, aheadMs: 0, countsMs: 0 };
 
 /** Which tier is in use, as PostgreSQL keeps it: a connection that is opened again whenever it breaks. */
 export class Register {
@@ -36,9 +36,9 @@ export class Register {
   }
 
   /** One statement. Rejects with a StoreError when no answer came. */
-  async see({ voter, epoch, isServed, seesRedis, aheadMs, countsMs }: Sight = NOTHING): Promise<Tier> {
+  async see({ voter, epoch, servedMs, seesRedis, aheadMs, countsMs }: Sight = NOTHING): Promise<Tier> {
     const { recoveryMs, awayMs, backMs } = this.#limits;
-    const told = [voter, epoch, isServed, seesRedis ?? null, Math.ceil(aheadMs), Math.ceil(countsMs)];
+    const told = [voter, epoch, servedMs, seesRedis ?? null, Math.ceil(aheadMs), Math.ceil(countsMs)];
     const values = [this.#clock.freshId(10), ...told, recoveryMs, awayMs, backMs];
     const words = JSON.parse((await this.#links.use().call("see_tier", values))!) as Words;
     const [current, previous, isAway, servedUntilMs, fence, recovery, nowMs] = words;

@@ -25,7 +25,7 @@ export type TieredDatabaseSettings = {
 
 /**
  * Redis, and PostgreSQL while Redis is away. PostgreSQL keeps which of them is in use, and is needed at any time
- * (docs/adr/0012). All who share it must be given the same two stores this way, and nobody one of them alone.
+ * (docs/adr/0013). All who share it must be given the same two stores this way, and nobody one of them alone.
  */
 export class TieredDatabase implements Database {
   readonly recoveryMs: number;
@@ -42,7 +42,8 @@ export class TieredDatabase implements Database {
   ) {
     this.#redis = typeof redis === "string" ? new RedisDatabase(redis) : redis;
     this.#postgres = typeof postgres === "string" ? new PostgresDatabase(postgres) : postgres;
-    if (!(this.#redis instanceof RedisDatabase)) throw new OptionError("redis", redis, "must be a URL or RedisDatabase");
+    if (!(this.#redis instanceof RedisDatabase))
+      throw new OptionError("redis", redis, "must be a URL or RedisDatabase");
     if (!(this.#postgres instanceof PostgresDatabase)) {
       throw new OptionError("postgres", postgres, "must be a URL or PostgresDatabase");
     }

@@ -1,11 +1,5 @@
 import { atMost, wait, type Clock } from "../../clock.js";
-import type {
-  BeginRequest,
-  LivenessConnection,
-  LivenessEvents,
-  PingAnswer,
-  PingRequest,
-} from "../database.js";
+import type { BeginRequest, LivenessConnection, LivenessEvents, PingAnswer, PingRequest } from "../database.js";
 import { StoreError } from "../../errors.js";
 import { trustMs } from "../../trust.js";
 import { epochOf, type Tier } from "./epoch.js";
@@ -54,7 +48,6 @@ export class TieredLiveness implements LivenessConnection {
   #store: LivenessConnection | undefined;
   #tier: Tier | undefined;
   #isUp = false;
-  #isServed = false;
 
   constructor(deps: TieredLivenessDeps) {
     this.#deps = deps;
@@ -124,7 +117,6 @@ export class TieredLiveness implements LivenessConnection {
     const [answered, told] = await Promise.allSettled([ask(this.#store!, most), this.#report()]);
     const isAnswered = answered.status === "fulfilled";
     if (!tier.isAway) served.seesRedis = isAnswered;
-    this.#isServed = isAnswered;
     if (told.status === "fulfilled" && told.value.epoch !== tier.epoch) throw this.#leave();
     if (!isAnswered) throw toStoreError(answered.reason);
     if (told.status === "rejected") throw toStoreError(told.reason);
@@ -140,12 +132,11 @@ export class TieredLiveness implements LivenessConnection {
   async #report(): Promise<Tier> {
     const { served, register } = this.#deps;
     if ((this.#tier ?? served.tier)?.isAway) this.#probe.look();
-    const isServed = this.#isServed;
-    this.#isServed = false;
+    const epoch = this.#tier?.epoch ?? served.tier?.epoch ?? 0;
     const tier = await register.see({
       voter: served.voter!,
-      epoch: this.#tier?.epoch ?? served.tier?.epoch ?? 0,
-      isServed,
+      epoch,
+      servedMs: served.last?.epoch === epoch ? served.last.atMs : 0,
       seesRedis: served.seesRedis,
       aheadMs: served.aheadMs ?? 0,
       countsMs: Math.max(COUNTS_MS, 3 * (served.limits?.pingIntervalMs ?? 0)),
@@ -161,7 +152,13 @@ export class TieredLiveness implements LivenessConnection {
     while (!this.#isUp) {
       const over = this.#ended.signal;
       const isHeard = register.whenUp(over);
-      await (served.tier ? atMost(clock, 2 * RETRY_MS, isHeard.catch(() => {})) : isHeard);
+      await (served.tier
+        ? atMost(
+            clock,
+            2 * RETRY_MS,
+            isHeard.catch(() => {}),
+          )
+        : isHeard);
       const tier = await this.#report().catch((cause: unknown) => {
         if (toStoreError(cause).isLasting) throw cause;
         return served.tier;
