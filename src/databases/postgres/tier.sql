@@ -76,7 +76,7 @@ BEGIN
       ON CONFLICT (voter) DO UPDATE SET sees = p_sees,
         since_ms = CASE WHEN s.sees = p_sees AND s.counts_until_ms >= now_ms THEN s.since_ms ELSE now_ms END;
     UPDATE sights SET counts_until_ms = now_ms + p_counts_ms,
-      served_ms = CASE WHEN p_epoch = t.epoch THEN greatest(served_ms, p_served_ms) ELSE served_ms END WHERE voter = p_voter;
+      served_ms = greatest(served_ms, CASE WHEN p_epoch = t.epoch THEN p_served_ms END) WHERE voter = p_voter;
     IF p_sees = t.is_away AND p_epoch = t.epoch AND wants_change(t, now_ms, p_away_ms, p_back_ms) THEN
       t := change_tier(t, t.epoch, NOT t.is_away, p_fresh_era, t.recovery_ms);
     END IF;
