@@ -193,7 +193,8 @@ export class OptionError extends TypeError {
 
 function show(value: unknown): string {
   const isText = typeof value === "string";
-  const text = isText ? value : inspect(value, { depth: 1, breakLength: Infinity });
+  const raw = isText ? value : inspect(value, { depth: 1, breakLength: Infinity });
+  const text = raw.replace(/(:\/\/[^/@\s]*:)[^/@\s]*@/g, "$1***@"); // messages end in logs, where no password belongs
   const short = text.length > 60 ? `${text.slice(0, 60)}… ${text.length} characters` : text;
   return isText ? JSON.stringify(short) : short;
 }

@@ -4,33 +4,20 @@ import { openDatabase, openUrl } from "./databases/open.js";
 import type { Database, DatabaseDescription, Holder } from "./databases/database.js";
 import { Ending, type DrainResult } from "./ending.js";
 import { Engine } from "./engine.js";
+import { blameVariable, readEnvironment, type Environment } from "./environment.js";
 import { LockTimeoutError } from "./errors.js";
 import { HeldContext } from "./held-context.js";
 import type { LeaseGroup } from "./lease-group.js";
 import type { Heartbeat, Lease } from "./lease.js";
 import { planKeys, type KeyWanted } from "./many-keys.js";
 import { checkRecovery, resolveOptions, type LockerOptions, type ResolvedOptions } from "./options.js";
+import { LockStatus, type AcquireAllResult, type AcquireResult, type RunResult } from "./outcome.js";
 import { ProcessSignals } from "./process-signals.js";
 import { joinSignals } from "./signals.js";
 import { checkRevoke, Revocation, type RevokeOptions, type RevokeResult } from "./revocation.js";
 import { Taking, type Taken } from "./taking.js";
 import { surroundings as ownSurroundings, type Surroundings } from "./surroundings.js";
 
-/** How an acquire ended. The values are the words on the wire. */
-export const LockStatus = { SUCCESS: "SUCCESS", SOMEONE_ELSE_HOLDS_LOCK: "SOMEONE_ELSE_HOLDS_LOCK" } as const;
-export type LockStatus = (typeof LockStatus)[keyof typeof LockStatus];
-
-export type Busy = { status: typeof LockStatus.SOMEONE_ELSE_HOLDS_LOCK; holder: Holder };
-export type AcquireResult = { status: typeof LockStatus.SUCCESS; lease: Lease } | Busy;
-export type RunResult<T> =
-  | {
-      status: typeof LockStatus.SUCCESS;
-      result: T;
-      /** False when the lease was lost while the job ran on without noticing. */
-      heldToTheEnd: boolean;
-    }
-  | Busy;
-export type AcquireAllResult = { status: typeof LockStatus.SUCCESS; group: LeaseGroup } | Busy;
 export type Job<T> = (heartbeat: Heartbeat, lease: Lease) => Promise<T> | T;
 /** Locks by key for this process. One is enough for an application; start reading here. */
 export class Locker implements AsyncDisposable {
@@ -66,6 +53,15 @@ export class Locker implements AsyncDisposable {
       running: () => this.#running,
       onClose: () => this.#processSignals.ignore(),
     });
+  }
+
+  /**
+   * A locker with the options that the environment gives: PULSELOCK_URL or REDIS_URL, PULSELOCK_LOCK_TTL_MS and so on
+   * (README). `options` go before them. Throws an OptionError that names the variable, also for a misspelt one.
+   */
+  static fromEnv(options: Partial<LockerOptions> = {}, env: Environment = process.env): Locker {
+    const all = { ...readEnvironment(env), ...options } as LockerOptions;
+    return blameVariable(env, options, () => new Locker(all));
   }
 
   /**

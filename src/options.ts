@@ -73,6 +73,11 @@ export type LockerOptions = {
    * for a thousand short jobs to cost the store nothing, and short against what another process notices.
    */
   localHandOffs?: { count?: number; ms?: number };
+  /**
+   * False: nothing is locked, and every acquire succeeds; for deployments of a single process. Said once in the log.
+   * Default true.
+   */
+  enabled?: boolean;
   /** The worker's file, where a bundler has moved it: bundle `pulselock/worker` as an entry of its own. */
   workerPath?: string;
 };
@@ -110,6 +115,7 @@ const KNOWN = new Set([
   "drainOn",
   "labels",
   "localHandOffs",
+  "enabled",
   "workerPath",
 ]);
 const KNOWN_OF_HAND_OFFS = new Set(Object.keys(LOCAL_HAND_OFFS));
@@ -135,6 +141,7 @@ export function resolveOptions(given: LockerOptions): ResolvedOptions {
     drainOn: given.drainOn ?? [],
     labels: given.labels ?? {},
     localHandOffs: resolveHandOffs(given.localHandOffs ?? {}),
+    enabled: given.enabled ?? true,
     workerPath: given.workerPath ?? ownWorkerPath(),
   };
 }
@@ -176,6 +183,7 @@ function checkRelations(o: Record<keyof typeof DURATIONS, number>): void {
 function checkChoices(given: LockerOptions): void {
   const { whenUnsure = "wait", seppuku = "throw", drainOn = [], labels = {}, workerPath } = given;
   check(["wait", "abort"].includes(whenUnsure), "whenUnsure", whenUnsure, 'must be "wait" or "abort"');
+  check([undefined, true, false].includes(given.enabled), "enabled", given.enabled, "must be true or false");
   check(["throw", "kill"].includes(seppuku), "seppuku", seppuku, 'must be "throw" or "kill"');
   // Not a typo's event
   const signals = Array.isArray(drainOn) && drainOn.every((s) => Object.hasOwn(constants.signals, s));
