@@ -1,3 +1,5 @@
+import { defaultDatabaseUrl } from "./databases/default-database.js";
+import { openUrl } from "./databases/open.js";
 import { check } from "./options.js";
 import type { LockerOptions } from "./options.js";
 import { OptionError } from "./errors.js";
@@ -8,7 +10,8 @@ type Variable = { option: string; read(text: string, name: string): Partial<Lock
 
 /** Each variable, which option it sets, and how its text is read. Ranges are the affair of the options themselves. */
 const VARIABLES: Record<string, Variable> = {
-  URL: { option: "database", read: (database) => ({ database }) },
+  URL: { option: "database", read: () => ({}) }, // read where a locker without a database reads it
+  PREFIX: { option: "prefix", read: () => ({}) },
   ENABLED: { option: "enabled", read: (text, name) => ({ enabled: readSwitch(text, name) }) },
   LOCK_TTL_MS: number("lockTtlMs"),
   SESSION_TTL_MS: number("sessionTtlMs"),
@@ -33,13 +36,25 @@ const VARIABLES: Record<string, Variable> = {
 export type Environment = Record<string, string | undefined>;
 
 /**
- * The options that the environment gives: PULSELOCK_URL, else REDIS_URL; PULSELOCK_LOCK_TTL_MS for lockTtlMs, and so
- * on. A variable that is empty counts as not set, as those of container files are. Throws an OptionError that names the
- * variable: for one that begins with PULSELOCK_ and is none of ours, and for a text that cannot be read.
+ * These options, completed by those that the environment gives: PULSELOCK_LOCK_TTL_MS for lockTtlMs, and so on, and the
+ * database that a locker without one has. A variable that is empty counts as not set, as those of container files are.
+ * Throws an OptionError that names the variable: for one that begins with PULSELOCK_ and is none of ours, and for a
+ * text that cannot be read.
  */
-export function readEnvironment(env: Environment): Partial<LockerOptions> {
+export function withEnvironment(given: Partial<LockerOptions>, env: Environment): LockerOptions {
+  const options: LockerOptions = { ...readVariables(env), ...given };
+  if (options.enabled === false) return options;
+  const prefix = env[`${PREFIX}PREFIX`];
+  if ("database" in given) {
+    check(!prefix, "prefix", prefix, "is of no use beside the option database: give it to that");
+    return options;
+  }
+  const url = defaultDatabaseUrl(env);
+  return { ...options, database: prefix ? openUrl(url, prefix) : url };
+}
+
+function readVariables(env: Environment): Partial<LockerOptions> {
   const options: Partial<LockerOptions> = {};
-  if (env["REDIS_URL"]) options.database = env["REDIS_URL"];
   for (const [name, text] of Object.entries(env)) {
     if (!name.startsWith(PREFIX)) continue;
     const variable = Object.hasOwn(VARIABLES, name.slice(PREFIX.length)) && VARIABLES[name.slice(PREFIX.length)];

@@ -1,10 +1,10 @@
 import { checkAcquire, checkAcquireAll, checkKey } from "./acquire-options.js";
 import type { AcquireAllOptions, AcquireOptions } from "./acquire-options.js";
-import { openDatabase, openUrl } from "./databases/open.js";
+import { openDatabase, openUrl, unlockedDatabase } from "./databases/open.js";
 import type { Database, DatabaseDescription, Holder } from "./databases/database.js";
 import { Ending, type DrainResult } from "./ending.js";
 import { Engine } from "./engine.js";
-import { blameVariable, readEnvironment, type Environment } from "./environment.js";
+import { blameVariable, withEnvironment, type Environment } from "./environment.js";
 import { LockTimeoutError } from "./errors.js";
 import { HeldContext } from "./held-context.js";
 import type { LeaseGroup } from "./lease-group.js";
@@ -39,11 +39,12 @@ export class Locker implements AsyncDisposable {
   constructor(options: LockerOptions = {}, surroundings: Surroundings = ownSurroundings) {
     this.#surroundings = surroundings;
     this.#options = resolveOptions(options);
-    const { database } = this.#options;
-    if (typeof database === "string") this.#database = openUrl(database);
+    const { database, enabled } = this.#options;
+    if (!enabled) this.#database = unlockedDatabase();
+    else if (typeof database === "string") this.#database = openUrl(database);
     else if ("openLeases" in database) this.#database = database;
     this.#description = this.#database?.describe() ?? { type: "module", ...(database as ModuleDatabase) };
-    if (this.#database) checkRecovery(this.#database, this.#options);
+    if (this.#database && enabled) checkRecovery(this.#database, this.#options);
     this.#processSignals = new ProcessSignals(this.#options.drainOn, (signal) =>
       this.drain(signal).then(() => this.close()),
     );
@@ -56,12 +57,11 @@ export class Locker implements AsyncDisposable {
   }
 
   /**
-   * A locker with the options that the environment gives: PULSELOCK_URL or REDIS_URL, PULSELOCK_LOCK_TTL_MS and so on
-   * (README). `options` go before them. Throws an OptionError that names the variable, also for a misspelt one.
+   * A locker with the options that the environment gives: PULSELOCK_LOCK_TTL_MS and so on (README), and the database of
+   * `new Locker()`. `options` go before them. Throws an OptionError that names the variable, also for a misspelt one.
    */
   static fromEnv(options: Partial<LockerOptions> = {}, env: Environment = process.env): Locker {
-    const all = { ...readEnvironment(env), ...options } as LockerOptions;
-    return blameVariable(env, options, () => new Locker(all));
+    return blameVariable(env, options, () => new Locker(withEnvironment(options, env)));
   }
 
   /**

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { readEnvironment, type Environment } from "../src/environment.js";
-import { Locker, OptionError } from "../src/index.js";
+import { inspect } from "node:util";
+import { withEnvironment, type Environment } from "../src/environment.js";
+import { Locker, OptionError, type Database, type LockerOptions, type RedisDatabase } from "../src/index.js";
 
 const url = "redis://127.0.0.1:6379"; // nothing here connects to it
 
@@ -14,25 +15,23 @@ test("variables give the options of their names", () => {
     PULSELOCK_DRAIN_ON: "SIGTERM, SIGINT",
     PULSELOCK_LABELS: "release=v7,note=a=b",
     PULSELOCK_LOCAL_HAND_OFFS: "0",
-    PULSELOCK_ENABLED: "false",
+    PULSELOCK_ENABLED: "true",
     HOME: "anywhere",
   };
-  assert.deepEqual(readEnvironment(env), {
+  assert.deepEqual(withEnvironment({}, env), {
     database: url,
     lockTtlMs: 60_000,
     whenUnsure: "abort",
     drainOn: ["SIGTERM", "SIGINT"],
     labels: { release: "v7", note: "a=b" },
     localHandOffs: { count: 0 },
-    enabled: false,
+    enabled: true,
   });
 });
 
 test("without PULSELOCK_URL, REDIS_URL names the database; empty variables count as not set", () => {
-  assert.deepEqual(readEnvironment({ REDIS_URL: url, PULSELOCK_URL: "", PULSELOCK_LOCK_TTL_MS: "" }), {
-    database: url,
-  });
-  assert.deepEqual(readEnvironment({}), {});
+  const empty = { PULSELOCK_URL: "", PULSELOCK_LOCK_TTL_MS: "", PULSELOCK_PREFIX: "" };
+  assert.deepEqual(withEnvironment({}, { REDIS_URL: url, ...empty }), { database: url });
 });
 
 const broken: [variable: string, text: string, rule: RegExp][] = [
@@ -52,6 +51,7 @@ const broken: [variable: string, text: string, rule: RegExp][] = [
   ["PULSELOCK_LABELS", "=v7", /must be like release=v7,zone=b/],
   ["PULSELOCK_LOCAL_HAND_OFFS", "-1", /whole number from 0/],
   ["PULSELOCK_WORKER_PATH", "worker.js", /must be the absolute path of a file/],
+  ["PULSELOCK_PREFIX", "{app}:", /option prefix/],
   ["PULSELOCK_URL", "localhost:6379", /URL/],
   ["REDIS_URL", "localhost:6379", /URL/],
 ];
@@ -77,9 +77,46 @@ test("what the code says goes before the environment, and its errors name the op
   assert.throws(() => Locker.fromEnv({ lockTtlMs: 500 }, env), /^OptionError: lockTtlMs \(500\)/);
 });
 
-test("no message has a password in it", () => {
+test("without any URL the database is the one that a locker without options has", () => {
+  const { database } = withEnvironment({}, {});
+  assert.match(String(database), /^sqlite:.*locks\.db$/);
+});
+
+test("a locker that is switched off asks for no database, whatever the environment says of one", () => {
+  const off = { PULSELOCK_ENABLED: "0", REDIS_URL: "nonsense", PULSELOCK_PREFIX: "app:" };
+  assert.deepEqual(withEnvironment({}, off), { enabled: false });
+  assert.ok(Locker.fromEnv({}, off) instanceof Locker);
+});
+
+test("PULSELOCK_PREFIX goes before all keys in Redis, and is refused where it would do nothing", () => {
+  const { database } = withEnvironment({}, { PULSELOCK_URL: url, PULSELOCK_PREFIX: "app:" });
+  assert.match(inspect((database as RedisDatabase).describe()), /prefix: 'app:'/);
+  const misused: [Partial<LockerOptions>, Environment][] = [
+    [{}, { PULSELOCK_URL: "memory:" }],
+    [{ database: url }, {}],
+  ];
+  for (const [options, env] of misused) {
+    const make = () => Locker.fromEnv(options, { ...env, PULSELOCK_PREFIX: "app:" });
+    assert.throws(make, /^OptionError: PULSELOCK_PREFIX \("app:"\) is /);
+  }
+});
+
+test("no message has a password in it, nor what is printed of the error", () => {
+  const urls = [
+    ...["http://user:secret@host:6379/0", "http://:secret@host", "user:secret@host", "redi://u:se/cret@x:@host"],
+    ...["redis+sentinel://user:secret@host:x/name", "http://host?password=secret"],
+  ];
+  for (const broken of urls) {
+    const make = () => Locker.fromEnv({}, { REDIS_URL: broken });
+    assert.throws(make, (error: OptionError) => {
+      assert.match(error.message, /^REDIS_URL \(.*\*\*\*/, broken);
+      assert.doesNotMatch(inspect(error, { depth: 9 }), /se.?cret/, broken);
+      return true;
+    });
+  }
+  const database = { host: "host", password: "secret" } as unknown as Database;
   assert.throws(
-    () => Locker.fromEnv({}, { REDIS_URL: "http://user:secret@host:6379/0" }),
-    (error: Error) => error.message.includes("user:***@host") && !error.message.includes("secret"),
+    () => new Locker({ database }),
+    (error: Error) => !error.message.includes("secret"),
   );
 });
