@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { test } from "node:test";
 import { inspect } from "node:util";
 import { withEnvironment, type Environment } from "../src/environment.js";
+import { root } from "./support/consumer.js";
 import { Locker, OptionError, type Database, type LockerOptions, type RedisDatabase } from "../src/index.js";
 
 const url = "redis://127.0.0.1:6379"; // nothing here connects to it
@@ -51,7 +54,6 @@ const broken: [variable: string, text: string, rule: RegExp][] = [
   ["PULSELOCK_LABELS", "=v7", /must be like release=v7,zone=b/],
   ["PULSELOCK_LOCAL_HAND_OFFS", "-1", /whole number from 0/],
   ["PULSELOCK_WORKER_PATH", "worker.js", /must be the absolute path of a file/],
-  ["PULSELOCK_PREFIX", "{app}:", /option prefix/],
   ["PULSELOCK_URL", "localhost:6379", /URL/],
   ["REDIS_URL", "localhost:6379", /URL/],
 ];
@@ -119,4 +121,15 @@ test("no message has a password in it, nor what is printed of the error", () => 
     () => new Locker({ database }),
     (error: Error) => !error.message.includes("secret"),
   );
+});
+
+test("the README's table names every variable", async () => {
+  const readme = await readFile(join(root, "README.md"), "utf8");
+  const section = /### From the environment\n(.*?)\n##/s.exec(readme)?.[1] ?? "";
+  const written = [...section.matchAll(/`(PULSELOCK|…)_([A-Z_]+)`/g)].map(([, , name]) => `PULSELOCK_${name}`);
+  const unknown = () => withEnvironment({}, { PULSELOCK_TYPO: "1" });
+  assert.throws(unknown, ({ rule }: OptionError) => {
+    assert.deepEqual(written.toSorted(), rule.match(/PULSELOCK_[A-Z_]+/g)!.toSorted());
+    return true;
+  });
 });
