@@ -116,7 +116,7 @@ export class BlockedWaits {
         return false;
       }
       if (this.#isOwn(victim.waiter)) this.onDeadlock(Number(victim.waiter.slice(victim.waiter.indexOf("#") + 1)));
-      else await this.#deps.store.tellDeadlock(victim.waiter);
+      else await this.#deps.store.tellDeadlock(victim.waiter, victim.key);
       ending.add(nameOf(victim));
     }
   }

@@ -2,6 +2,7 @@ import type { Clock } from "../clock.js";
 import type {
   AcquireAnswer,
   AcquireRequest,
+  BlockedNote,
   BlockedRequest,
   LeaseMode,
   Permits,
@@ -28,6 +29,10 @@ export interface Database {
   disposeImported(): void;
   /** How long nothing is granted after the store lost its memory, ms. A property of the namespace, not of a locker. */
   readonly recoveryMs: number;
+  /** Where keys are spread: a database each, with sessions and an era of its own. Its own doors are the first's. */
+  readonly shards?: readonly Database[];
+  /** By its place in `shards`: which of them a key belongs to. */
+  shardOf?(key: string): number;
 }
 
 /** Structured-cloneable: travels to the worker thread. */
@@ -177,8 +182,11 @@ export interface LeaseStore {
   markBlocked(request: BlockedRequest): Promise<void>;
   /** What the task that holds this lease waits for, if it does. */
   readWaiting(leaseId: string): Promise<WaitingTask | undefined>;
-  /** Tells the locker whose wait that is that it closes a circle. */
-  tellDeadlock(waiter: string): Promise<void>;
+  /** Of a shard, the halves of readWaiting: what was said of the lease, and whether the key's queue says so, too. */
+  readBlocked?(leaseId: string): Promise<BlockedNote | undefined>;
+  readQueued?(note: BlockedNote): Promise<WaitingTask>;
+  /** Tells the locker whose wait for the key that is that it closes a circle. */
+  tellDeadlock(waiter: string, key?: string): Promise<void>;
   readSession(sessionId: string, contender: Identity): Promise<SessionSnapshot>;
   condemn(contender: Identity, request: CondemnRequest): Promise<CondemnAnswer>;
   writeTombstones(contender: Identity, sessionIds: readonly string[], keepMs: number): Promise<void>;

@@ -41,7 +41,9 @@ export class LockerStage {
   engine(): Engine {
     const options = resolveOptions({ database: this.database });
     const drain = { reason: undefined, signal: new AbortController().signal };
-    return new Engine(this.database, description, options, drain, this.surroundings);
+    let lastNumber = 0;
+    const crew = { lockerId: "locker", nextNumber: () => ++lastNumber, onDeadlock: () => undefined, shard: 0 };
+    return new Engine(this.database, description, options, drain, this.surroundings, crew);
   }
 
   locker(): Locker {
