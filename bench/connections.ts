@@ -35,7 +35,7 @@ async function measure({ runs }: Setting): Promise<Answer> {
   };
 }
 
-async function countOnce(bed: Bed, database: LockerOptions["database"], key: string): Promise<number> {
+async function countOnce(bed: Bed, database: NonNullable<LockerOptions["database"]>, key: string): Promise<number> {
   const before = await clientIds(bed);
   await using holder = await openProcess(bed.url, { database });
   await holder.hold(key);

@@ -1,11 +1,12 @@
 // `npm run chaos -- --seed S --duration 60s --backend redis`: the locker under faults, in real processes.
 
 import { join } from "node:path";
-import { ensureBuild, ensureDependencies, ensureRedis } from "./lib/setup.mjs";
+import { ensureBuild, ensureDependencies, ensurePostgres, ensureRedis } from "./lib/setup.mjs";
 import { main, root, run, step } from "./lib/steps.mjs";
 
 main(async (args) => {
   await ensureDependencies();
+  if (args.includes("postgres")) await ensurePostgres();
   await ensureRedis();
   await ensureBuild();
   step(["chaos:", ...args].join(" "));

@@ -3,6 +3,7 @@
 import { join } from "node:path";
 import { ensureBuild, ensureDependencies } from "./lib/setup.mjs";
 import { generateScripts } from "./lib/generate-scripts.mjs";
+import { generateSql } from "./lib/generate-sql.mjs";
 import { runTests } from "./lib/run-tests.mjs";
 import { StepFailure, main, root, run, step } from "./lib/steps.mjs";
 
@@ -10,6 +11,7 @@ main(async (args) => {
   const fix = args.includes("--fix");
   await ensureDependencies();
   generateScripts();
+  generateSql();
   const checks = {
     types: () => runPackage("typescript", "bin/tsc", "-p", ".", "--noEmit"),
     lint: () => runPackage("oxlint", "bin/oxlint", "--deny-warnings", ...(fix ? ["--fix"] : [])),

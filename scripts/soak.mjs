@@ -1,11 +1,12 @@
 // `npm run soak -- --hours 8` or `-- --schedules 300`: schedules of fresh seeds, and one row in test/faults/README.md.
 
 import { join } from "node:path";
-import { ensureBuild, ensureDependencies, ensureRedis } from "./lib/setup.mjs";
+import { ensureBuild, ensureDependencies, ensurePostgres, ensureRedis } from "./lib/setup.mjs";
 import { main, root, run, runQuietly, step } from "./lib/steps.mjs";
 
 main(async (args) => {
   await ensureDependencies();
+  if (args.includes("postgres")) await ensurePostgres();
   await ensureRedis();
   await ensureBuild();
   step(["soak:", ...args].join(" "));

@@ -52,6 +52,9 @@ function readOriginMs(): number {
   return closest.originMs;
 }
 
+/** CLOCK_MONOTONIC in µs: the very same for all processes of a host, to the last digit. */
+export const hostClockUs = (): number => Math.floor(Number(process.hrtime.bigint()) / 1_000);
+
 export const systemClock: Clock = {
   monoMs: () => originMs + performance.now(),
   wallMs: () => Date.now(),

@@ -4,6 +4,7 @@ import { ContentionJudge } from "./contention.js";
 import type { Database, DatabaseDescription, LeaseStore, StorePush } from "./databases/database.js";
 import { GiveBack } from "./give-back.js";
 import { Holdings } from "./holdings.js";
+import { startInline } from "./inline-worker.js";
 import type { Drain } from "./grant.js";
 import type { ToWorker, WorkerTask } from "./liveness-protocol.js";
 import type { ResolvedOptions } from "./options.js";
@@ -65,6 +66,7 @@ export class Engine {
       prove: readHost().prove,
       ended: this.#ended.signal,
     });
+    const start = database.isInProcess ? startInline(database, clock, readHost()) : startWorker;
     const renewals = new Renewals(store, session, clock);
     const post = (message: ToWorker) => this.#worker.post(message);
     const holdings = new Holdings({
@@ -76,7 +78,7 @@ export class Engine {
       hurry: () => post({ type: "hurry" }),
     });
     this.#worker = new WorkerHost({
-      ...{ clock, cells, workerPath, startWorker },
+      ...{ clock, cells, workerPath, startWorker: start },
       task: () => this.#task(description, options),
       onMessage: (message) => session.receive(message),
     });

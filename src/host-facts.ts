@@ -30,7 +30,7 @@ export function readHostProofs(): HostProofs {
 }
 
 /** Is that holder's process dead? Only between processes that see the same pids; "unknown" wherever a doubt is left. */
-export function proveProcess(holder: SessionRecord, own: HostProofs): ProcessProof {
+export function proveProcess(holder: Pick<SessionRecord, "pid" | "proofs">, own: HostProofs): ProcessProof {
   const { bootId, pidNamespace, timeNamespace, startTime } = holder.proofs;
   const sameHost = bootId !== "" && bootId === own.bootId;
   const sameNamespaces =

@@ -26,9 +26,19 @@ export {
 export type { LockErrorCode, StoreErrorCode, WaitInCycle } from "./errors.js";
 
 export type { Database } from "./databases/database.js";
+export { PostgresDatabase } from "./databases/postgres/postgres-database.js";
+export type {
+  PostgresDatabaseSettings,
+  PostgresOptions,
+  PostgresSource,
+} from "./databases/postgres/postgres-database.js";
 export { RedisDatabase } from "./databases/redis/redis-database.js";
 export type { RedisDatabaseSettings } from "./databases/redis/redis-database.js";
 export type { ReplicaSettings } from "./databases/redis/replicas.js";
 export type { RedisClusterSource, RedisSource } from "./databases/redis/source.js";
+export { SqliteDatabase } from "./databases/local/sqlite/sqlite-database.js";
+export type { SqliteDatabaseSettings } from "./databases/local/sqlite/sqlite-database.js";
+export { MemoryDatabase } from "./databases/local/memory/memory-database.js";
+export type { MemoryDatabaseSettings } from "./databases/local/memory/memory-database.js";
 
 export type { Condemned, Events } from "./events.js";

@@ -49,7 +49,7 @@ export class Locker implements AsyncDisposable {
    * Opens nothing: that is done by the first acquire. Throws OptionError. `surroundings`: time, chance and threads of a
    * simulated machine; an application leaves it out.
    */
-  constructor(options: LockerOptions, surroundings: Surroundings = ownSurroundings) {
+  constructor(options: LockerOptions = {}, surroundings: Surroundings = ownSurroundings) {
     this.#surroundings = surroundings;
     this.#options = resolveOptions(options);
     const { database } = this.#options;

@@ -4,6 +4,7 @@ import { isAbsolute } from "node:path";
 import { fileURLToPath } from "node:url";
 import { isMainThread } from "node:worker_threads";
 import type { Database } from "./databases/database.js";
+import { defaultDatabaseUrl } from "./databases/default-database.js";
 import { OptionError } from "./errors.js";
 import { marginMs, recoveryMsMin } from "./trust.js";
 
@@ -16,8 +17,11 @@ export type ModuleLocation = {
 
 /** Durations are whole milliseconds. */
 export type LockerOptions = {
-  /** A redis:// URL, a module that exports the database, or a database made from plain options. */
-  database: string | ModuleLocation | Database;
+  /**
+   * A redis:// or sqlite: URL, a module that exports the database, or a database made from plain options. Default: what
+   * PULSELOCK_URL names, else REDIS_URL, else a SQLite file of this user on this host.
+   */
+  database?: string | ModuleLocation | Database;
   /**
    * How long a lease outlives its last renewal, and so how long a job may go without a heartbeat. Default 300 000: a
    * blocked event loop must not lose a lock, and a dead process is found by its missing pings, not by this. At least
@@ -73,7 +77,10 @@ export type LockerOptions = {
   workerPath?: string;
 };
 
-export type ResolvedOptions = Required<Omit<LockerOptions, "localHandOffs">> & { localHandOffs: LocalHandOffs };
+export type ResolvedOptions = Required<Omit<LockerOptions, "localHandOffs" | "database">> & {
+  database: string | ModuleLocation | Database;
+  localHandOffs: LocalHandOffs;
+};
 export type LocalHandOffs = { count: number; ms: number };
 
 const DURATIONS = {
@@ -122,7 +129,7 @@ export function resolveOptions(given: LockerOptions): ResolvedOptions {
   checkChoices(given);
   return {
     ...durations,
-    database: checkDatabase(given.database),
+    database: checkDatabase("database" in given ? given.database : defaultDatabaseUrl()),
     whenUnsure: given.whenUnsure ?? "wait",
     seppuku: given.seppuku ?? "throw",
     drainOn: given.drainOn ?? [],
@@ -187,17 +194,17 @@ function checkChoices(given: LockerOptions): void {
   check(path && existsSync(workerPath ?? "."), "workerPath", workerPath, "must be the absolute path of a file");
 }
 
-function checkDatabase(database: LockerOptions["database"]): LockerOptions["database"] {
+function checkDatabase(database: unknown): ResolvedOptions["database"] {
   const rule = "must be a URL, { moduleName, exportName } or a database";
   if (typeof database === "string") return database;
   if (typeof database !== "object" || database === null) throw new OptionError("database", database, rule);
-  if ("openLeases" in database) return database;
+  if ("openLeases" in database) return database as Database;
   for (const name of ["moduleName", "exportName"] as const) {
     const value = (database as ModuleLocation)[name];
     if (typeof value !== "string" || value === "")
       throw new OptionError(`database.${name}`, value, "must be a non-empty string");
   }
-  return database;
+  return database as ModuleLocation;
 }
 
 /** The window in which nothing is granted after a loss must outlive all trust from before it. */

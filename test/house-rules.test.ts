@@ -84,6 +84,7 @@ test("imports follow the arrows", () => {
 test("scripts have headers and test names state facts", () => {
   finds("src/databases/redis/a.lua", "-- Renews.\n-- KEYS[1] lease\nlocal ARGV, Returns\n", /does not say ARGV/);
   assert.deepEqual(check("src/a.lua", "-- Renews.\n-- KEYS[1] a   ARGV[1] b, ms\n-- Returns 1\nreturn 1\n"), []);
+  finds("src/a.sql", "-- Renews. Returns nothing.\n", /does not say Arguments/);
   finds("test/a.test.ts", 'test("it should work", () => undefined);\n', /say what happens/);
 });
 
@@ -135,7 +136,7 @@ function finds(path: string, text: string, expected: RegExp): void {
 function sourcesUnder(folder: string): SourceFile[] {
   if (!existsSync(join(root, folder))) return [];
   return readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
-    .filter((name) => /\.(ts|mjs|lua)$/.test(name) && !name.endsWith(".generated.ts"))
+    .filter((name) => /\.(ts|mjs|lua|sql)$/.test(name) && !name.endsWith(".generated.ts"))
     .map((name) => ({
       path: join(folder, name).split(sep).join("/"),
       text: readFileSync(join(root, folder, name), "utf8"),

@@ -7,7 +7,13 @@ import { root } from "./steps.mjs";
 export const sourceFolders = ["src", "worker", "test", "bench", "examples"];
 
 /** Not sources, but what they become depends on them too. */
-const buildFiles = ["tsconfig.json", "package-lock.json", "scripts/lib/build.mjs", "scripts/lib/generate-scripts.mjs"];
+const buildFiles = [
+  "tsconfig.json",
+  "package-lock.json",
+  "scripts/lib/build.mjs",
+  "scripts/lib/generate-scripts.mjs",
+  "scripts/lib/generate-sql.mjs",
+];
 
 const stamp = join(root, "dist", ".stamp");
 

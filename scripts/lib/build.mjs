@@ -1,9 +1,10 @@
-// The build: Lua into a module, TypeScript into dist/, and nothing in dist/ without a source.
+// The build: Lua and SQL into modules, TypeScript into dist/, and nothing in dist/ without a source.
 
 import { existsSync, rmSync } from "node:fs";
 import { join, relative } from "node:path";
 import { pathsUnder, sourceFolders, writeStamp } from "./build-stamp.mjs";
 import { generateScripts } from "./generate-scripts.mjs";
+import { generateSql } from "./generate-sql.mjs";
 import { root, run, step } from "./steps.mjs";
 
 const dist = join(root, "dist");
@@ -16,6 +17,7 @@ export async function build({ clean = false } = {}) {
     step("build: dist/ removed");
   }
   generateScripts();
+  generateSql();
   // After the generator, or its own output would count as newer than the build.
   const startedMs = Date.now();
   removeOrphans();

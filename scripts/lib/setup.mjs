@@ -1,6 +1,6 @@
 // Everything a fresh clone lacks: packages, a Redis, a build. Each function does nothing when nothing is missing.
 
-import { existsSync, statSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "./build.mjs";
 import { isBuildStale } from "./build-stamp.mjs";
@@ -31,6 +31,26 @@ export async function ensureRedis() {
   else if (process.platform === "darwin" && findProgram("brew")) await installWithBrew("redis");
   else fail("redis: install redis-server (6.2 or newer) so that it is on PATH, or set REDIS_URL to a running one");
   if (!findProgram("redis-server")) fail("redis: installed, but redis-server is not on PATH");
+}
+
+/** Makes sure that there are a PostgreSQL and a pooler to start. */
+export async function ensurePostgres() {
+  if (findPostgres()) return step("postgres: a server is installed");
+  if (process.env.POSTGRES_URL)
+    return step("postgres: the one at POSTGRES_URL; tests that break servers need their own");
+  if (findProgram("apt-get")) await installWithApt("postgresql", "pgbouncer");
+  else if (process.platform === "darwin" && findProgram("brew")) await installWithBrew("postgresql", "pgbouncer");
+  else fail("postgres: install PostgreSQL (12 or newer) and pgbouncer");
+  if (!findPostgres()) fail("postgres: installed, but its programs were not found");
+}
+
+/** Debian keeps its programs off PATH, in a folder a version. */
+function findPostgres() {
+  const versions = "/usr/lib/postgresql";
+  const names = existsSync(versions) ? readdirSync(versions) : [];
+  const hasPooler = findProgram("pgbouncer") || existsSync("/usr/sbin/pgbouncer");
+  const hasServer = findProgram("initdb") || names.some((name) => existsSync(join(versions, name, "bin", "initdb")));
+  return Boolean(hasPooler && hasServer);
 }
 
 /** Builds when a source is newer than the last build. */

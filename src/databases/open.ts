@@ -2,12 +2,21 @@ import { pathToFileURL } from "node:url";
 import type { RedisOptions } from "ioredis";
 import { OptionError } from "../errors.js";
 import type { Database, DatabaseDescription } from "./database.js";
+import { MemoryDatabase } from "./local/memory/memory-database.js";
+import { SqliteDatabase } from "./local/sqlite/sqlite-database.js";
+import { PostgresDatabase, type PostgresDatabaseSettings, type PostgresOptions } from "./postgres/postgres-database.js";
 import { RedisDatabase, type RedisDatabaseSettings } from "./redis/redis-database.js";
 
 /** What a URL alone says. Opens no connection. */
 export function openUrl(url: string): Database {
+  if (url === "memory:") return (memory ??= new MemoryDatabase());
+  if (/^sqlite:/i.test(url)) return SqliteDatabase.fromUrl(url);
+  if (/^postgres(ql)?:/.test(url)) return new PostgresDatabase(url);
   return new RedisDatabase(url);
 }
+
+/** That of this process: whoever names it shares it. */
+let memory: MemoryDatabase | undefined;
 
 /** From a serialisable description to a database. The only file that knows every backend. */
 export async function openDatabase(description: DatabaseDescription): Promise<Database> {
@@ -15,6 +24,12 @@ export async function openDatabase(description: DatabaseDescription): Promise<Da
   if (description.type === "redis") {
     const { url, ...options } = description.options as { url?: string } & RedisOptions;
     return new RedisDatabase(url ?? options, description.settings as RedisDatabaseSettings);
+  }
+  if (description.type === "memory") throw new OptionError("database", "memory", "is in one thread alone");
+  if (description.type === "sqlite") return new SqliteDatabase(description.path, description.settings);
+  if (description.type === "postgres") {
+    const { options, settings } = description;
+    return new PostgresDatabase(options as PostgresOptions, settings as PostgresDatabaseSettings);
   }
   return loadModule(description.moduleName, description.exportName);
 }

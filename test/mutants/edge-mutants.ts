@@ -15,18 +15,18 @@ export const edgeMutants: readonly Mutant[] = [
   {
     name: "command-may-go-unanswered",
     rule: "L4, ADR 0005",
-    file: "src/databases/redis/answer-watch.ts",
+    file: "src/databases/answer-watch.ts",
     find: "if (this.#timer || this.#stopped || oldest === undefined) return;",
     replace: "if (this.#timer || this.#stopped || oldest !== 0) return;",
-    caughtBy: ["databases/redis/answer-watch"],
+    caughtBy: ["databases/answer-watch"],
   },
   {
     name: "blocked-loop-is-a-dead-server",
     rule: "L2, ADR 0005",
-    file: "src/databases/redis/answer-watch.ts",
+    file: "src/databases/answer-watch.ts",
     find: "this.#clock.afterInput(() => {\n        this.#timer",
     replace: "queueMicrotask(() => {\n        this.#timer",
-    caughtBy: ["databases/redis/answer-watch"],
+    caughtBy: ["databases/answer-watch"],
   },
   {
     name: "slow-reconnect-of-the-main-thread",

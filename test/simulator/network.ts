@@ -2,7 +2,7 @@
 // path that all connections of one process share, with all that can be wrong with it.
 
 import type { ConnectionEvents, ScriptConnection, ScriptName } from "../../src/databases/redis/connection.js";
-import { AnswerWatch } from "../../src/databases/redis/answer-watch.js";
+import { AnswerWatch } from "../../src/databases/answer-watch.js";
 import { toStoreError } from "../../src/databases/redis/redis-errors.js";
 import type { StoreError } from "../../src/errors.js";
 import type { SimServer } from "./server.js";

@@ -14,7 +14,7 @@ export const limits = { fileLines: 250, functionLines: 60, columns: 120 } as con
 /** All findings of all rules, as "path:line: what is wrong". */
 export function checkSource(file: SourceFile): string[] {
   const findings = [...checkSizes(file), ...checkMarks(file)];
-  if (file.path.endsWith(".lua")) findings.push(...checkLua(file));
+  if (/\.(lua|sql)$/.test(file.path)) findings.push(...checkHeader(file));
   if (/\.(ts|mjs)$/.test(file.path)) findings.push(...checkCalls(file));
   if (file.path.endsWith(".ts")) findings.push(...checkImports(file));
   if (file.path.endsWith(".test.ts")) findings.push(...checkTestNames(file));
@@ -31,7 +31,7 @@ function checkSizes(file: SourceFile): string[] {
     const columns = [...line].length;
     if (columns > limits.columns) findings.push(at(file, index, `${columns} columns, at most ${limits.columns}`));
   });
-  if (file.path.endsWith(".lua")) return findings;
+  if (/\.(lua|sql)$/.test(file.path)) return findings;
   for (const span of functionSpans(file.text)) {
     const tooLong = `a function of ${span.lines} lines, at most ${limits.functionLines}`;
     if (span.lines > limits.functionLines) findings.push(at(file, span.firstLine - 1, tooLong));
@@ -159,15 +159,17 @@ function checkTestNames(file: SourceFile): string[] {
   return findings;
 }
 
-/** The comment lines at the top of a script must name what goes in and what comes out. prelude.lua has neither. */
-function checkLua(file: SourceFile): string[] {
-  if (file.path.endsWith("/prelude.lua")) return [];
+/** No verb, and so without arguments of its own. */
+const noVerb = /\/(prelude\.lua|(prelude|holders|queue)\.sql)$/;
+
+/** The comment lines at the top of a script must name what goes in and what comes out. */
+function checkHeader(file: SourceFile): string[] {
+  if (noVerb.test(file.path)) return [];
   const lines = file.text.split("\n");
   const end = lines.findIndex((line) => !line.startsWith("--"));
   const header = lines.slice(0, end < 0 ? lines.length : end).join("\n");
-  return ["KEYS", "ARGV", "Returns"]
-    .filter((word) => !header.includes(word))
-    .map((word) => at(file, 0, `the header does not say ${word}`));
+  const words = file.path.endsWith(".lua") ? ["KEYS", "ARGV", "Returns"] : ["Arguments", "Returns"];
+  return words.filter((word) => !header.includes(word)).map((word) => at(file, 0, `the header does not say ${word}`));
 }
 
 function at(file: SourceFile, index: number, what: string): string {

@@ -1,7 +1,7 @@
 import { Redis, type RedisOptions } from "ioredis";
 import type { Clock } from "../../clock.js";
 import { StoreError } from "../../errors.js";
-import { AnswerWatch } from "./answer-watch.js";
+import { AnswerWatch } from "../answer-watch.js";
 import { nameDeniedCommand, toStoreError } from "./redis-errors.js";
 import { Acknowledgement, type ReplicaSettings } from "./replicas.js";
 import { directRoute, type Route } from "./route.js";

@@ -2,7 +2,8 @@ import type { StoreContext } from "../database.js";
 import { StoreError } from "../../errors.js";
 import type { OpenConnection, ScriptConnection } from "./connection.js";
 import type { RedisKeys } from "./keys.js";
-import { GrantChannel, parsePush } from "./redis-waiting.js";
+import { GrantChannel } from "./redis-waiting.js";
+import { parsePush } from "../words.js";
 
 /**
  * The longest pause before the next try to connect, ms: who comes back late is taken for dead by who came back first.

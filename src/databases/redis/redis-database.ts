@@ -9,6 +9,7 @@ import type {
 } from "../database.js";
 import { OptionError } from "../../errors.js";
 import { checkCount, checkDuration, checkNames } from "../../options.js";
+import { checkRecoveryMs, DEFAULT_RECOVERY_MS } from "../recovery-ms.js";
 import { slotOf } from "./cluster-nodes.js";
 import { ClusterRoute } from "./cluster-route.js";
 import { RedisConnection } from "./connection.js";
@@ -63,7 +64,7 @@ export class RedisDatabase implements Database {
       this.#imported = read.client;
       parkFreshClient(read.client);
     }
-    this.recoveryMs = settings.recoveryMs ?? 2_500;
+    this.recoveryMs = settings.recoveryMs ?? DEFAULT_RECOVERY_MS;
     const { commandTimeoutMs = 2_000, prefix = "pulselock:", shards = SHARDS } = settings;
     checkSettings({ ...settings, prefix, recoveryMs: this.recoveryMs, commandTimeoutMs });
     if (!read.nodes && settings.shards) throw new OptionError("shards", shards, "is an option of clusters alone");
@@ -135,16 +136,12 @@ const SHARDS = 4;
 const SHARDS_MAX = 64;
 
 const KNOWN_SETTINGS = new Set(["prefix", "recoveryMs", "commandTimeoutMs", "allowEviction", "replicas", "shards"]);
-/** Every locker that meets it keeps it: one far too long would stop all grants after each restart. */
-const RECOVERY_MS_MAX = 3_600_000;
 
 function checkSettings(settings: RedisDatabaseSettings): void {
   checkNames(settings, KNOWN_SETTINGS);
   const { prefix, recoveryMs, commandTimeoutMs, allowEviction } = settings;
-  checkDuration("recoveryMs", recoveryMs, 1);
+  checkRecoveryMs(recoveryMs!);
   checkDuration("commandTimeoutMs", commandTimeoutMs, 1);
-  if (recoveryMs! > RECOVERY_MS_MAX)
-    throw new OptionError("recoveryMs", recoveryMs, `must be at most ${RECOVERY_MS_MAX}`);
   if (typeof prefix !== "string" || prefix === "")
     throw new OptionError("prefix", prefix, "must be a non-empty string");
   if (settings.shards !== undefined) checkCount("shards", settings.shards, 1, SHARDS_MAX);

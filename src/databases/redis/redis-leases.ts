@@ -21,12 +21,13 @@ import type {
   WaitingTask,
 } from "../database.js";
 import { StoreError } from "../../errors.js";
+import { lockerOf } from "../words.js";
 import type { OpenConnection, ScriptName } from "./connection.js";
 import type { RedisKeys } from "./keys.js";
 import { LeaseConnection } from "./lease-connection.js";
 import { parseLease, parseSession } from "./records.js";
 import { toStoreError } from "./redis-errors.js";
-import { acquireAnswer, acquireArguments, lockerOf, modeWord, revokeAnswer } from "./redis-waiting.js";
+import { acquireAnswer, acquireArguments, modeWord, revokeAnswer } from "./redis-waiting.js";
 
 /** For how long it is believed that a task waits, ms; its poll says so again. */
 const BLOCKED_MS = 60_000;

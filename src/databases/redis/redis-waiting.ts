@@ -1,5 +1,6 @@
-import type { AcquireAnswer, AcquireRequest, RevokeAnswer, StorePush, Waiter } from "../database.js";
-import { LockModeError } from "../../errors.js";
+import type { AcquireAnswer, AcquireRequest, RevokeAnswer, Waiter } from "../database.js";
+import type { LockModeError } from "../../errors.js";
+import { modeError, type ModeLetter } from "../words.js";
 import { toStoreError } from "./redis-errors.js";
 import type { ScriptConnection } from "./connection.js";
 import { parseLease } from "./records.js";
@@ -33,28 +34,16 @@ export function acquireAnswer(key: string, element: readonly string[]): AcquireA
     return { status, holders, isFirst: b === "first", unfit, ticket: Number(a) };
   }
   if (status === "recovering") return { status };
-  return { status: "error", error: modeError(key, a!) ?? toStoreError(new Error(a), JSON.stringify(key)) };
+  return { status: "error", error: misfit(key, a!) ?? toStoreError(new Error(a), JSON.stringify(key)) };
 }
 
-function modeError(key: string, words: string): LockModeError | undefined {
+function misfit(key: string, words: string): LockModeError | undefined {
   const match = /^PULSELOCK_MODE (\w)(?: (\d+) (\d+))?, (\w) (\d+)$/.exec(words);
   if (!match) return undefined;
-  const [wanted, take, limit, known, knownLimit] = match.slice(1);
-  if (wanted !== known) {
-    const rule = `does not go with that in which the key is in use (${MODES[known as keyof typeof MODES]})`;
-    return new LockModeError(key, "mode", MODES[wanted as keyof typeof MODES], rule);
-  }
-  if (limit !== knownLimit) {
-    return new LockModeError(
-      key,
-      "permits.limit",
-      Number(limit),
-      `must be that with which it is in use, ${knownLimit}`,
-    );
-  }
-  return new LockModeError(key, "permits.take", Number(take), `must be at most permits.limit, ${limit}`);
+  const [wanted, take, limit, known, knownLimit] = match.slice(1) as [ModeLetter, string, string, ModeLetter, string];
+  const wish = { mode: wanted, take: Number(take), limit: Number(limit ?? 0) };
+  return modeError(key, wish, { mode: known, limit: Number(knownLimit) });
 }
-const MODES = { x: "exclusive", s: "shared", p: "permits" };
 
 function toWaiters(words: readonly string[]): Waiter[] {
   const waiters: Waiter[] = [];
@@ -62,32 +51,11 @@ function toWaiters(words: readonly string[]): Waiter[] {
   return waiters;
 }
 
-/** The locker whose session that is. */
-export function lockerOf(sessionId: string): string {
-  return sessionId.slice(0, sessionId.lastIndexOf("."));
-}
-
 export function revokeAnswer(key: string, [status, a, b]: readonly string[]): RevokeAnswer {
   if (status === "asked") return { status, isHeard: a === "1" };
   if (status === "marked") return { status, markedAtMs: Number(a), steadyMs: Number(b) };
   if (status === "absent") return { status };
   return { status: "error", error: toStoreError(new Error(a), JSON.stringify(key)) };
-}
-
-/** What the scripts publish; undefined for words of another version. */
-export function parsePush(message: string): StorePush | undefined {
-  const [kind, ...words] = message.split(" ");
-  const numbers = words.map(Number);
-  if (kind === "granted" && words.length === 6) {
-    const [leaseNumber, fencingToken, lastToken, acquiredAtMs] = numbers as [number, number, number, number];
-    const [era, sessionId] = words.slice(4) as [string, string];
-    return { kind, leaseNumber, fencingToken, lastToken, acquiredAtMs, era, sessionId };
-  }
-  if (kind === "revoked" && words.length === 2) {
-    return { kind, leaseNumber: numbers[0]!, fencingToken: numbers[1]! };
-  }
-  const isOne = (kind === "deadlock" || kind === "first") && words.length === 1;
-  return isOne ? { kind, leaseNumber: numbers[0]! } : undefined;
 }
 
 /** Where one connection hears of grants: on the very connection that asks, so that both come in order. */

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from "../../clock.js";
+import type { Clock, Timer } from "../clock.js";
 
 /**
  * Notices a connection that no longer answers: a command without an answer condemns it, for what is behind it in the

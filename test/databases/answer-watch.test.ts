@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { AnswerWatch } from "../../../src/databases/redis/answer-watch.js";
-import { FakeClock } from "../../support/fake-clock.js";
+import { AnswerWatch } from "../../src/databases/answer-watch.js";
+import { FakeClock } from "../support/fake-clock.js";
 
 const TIMEOUT = 2_000;
 

@@ -1,0 +1,40 @@
+-- Write a session's record: a new session, or one that enters a new era again while its recovery window is open.
+-- Arguments: fresh era id, recoveryMs, session, mode ("new", "trusted" or "provisional"), era to enter (not for "new"),
+-- monotonic ms of the sender, whether its worker's lock is held, what the record tells peers.
+-- Returns [status, era, whether it is recovering, store's ms, lost counter, recoveryMs, ms until the window may close];
+-- status is "alive" | "recovering" | "reenter" | "condemned".
+-- Atomic: whether the window is open and whether the session was condemned must not change before the record is
+-- written.
+
+CREATE OR REPLACE FUNCTION "begin"(p_fresh_era text, p_recovery_ms bigint, p_session text, p_mode text, p_era text,
+  p_mono_ms bigint, p_listens boolean, p_ttl_ms bigint, p_grace_ms bigint, p_interval_ms bigint, p_drift_ms bigint,
+  p_host text, p_pid bigint, p_labels text, p_proofs text[]) RETURNS json
+LANGUAGE plpgsql SET search_path FROM CURRENT SET lock_timeout = '1500ms' AS $$
+DECLARE
+  ns namespace := open_namespace(p_fresh_era, p_recovery_ms);
+  old sessions;
+  now_ms bigint;
+  status text;
+BEGIN
+  PERFORM pg_advisory_xact_lock(lock_id('s', p_session));
+  SELECT * INTO old FROM sessions WHERE id = p_session FOR UPDATE;
+  now_ms := clock_us() / 1000;
+  IF old.dead_ms IS NOT NULL OR has_missed_era(ns, old.era_number) THEN
+    status := 'condemned';
+  ELSIF old.era = ns.era THEN
+    -- Asked again, since the first answer was lost. It counts as a ping, and what lies between them as a gap.
+    UPDATE sessions SET last_ms = now_ms, steady_ms = now_ms WHERE id = p_session;
+    status := CASE WHEN NOT ns.is_open AND old.is_provisional THEN 'recovering' ELSE 'alive' END;
+  ELSIF p_mode <> 'new' AND (ns.era <> p_era OR ns.is_open) THEN
+    status := CASE WHEN ns.is_open THEN 'condemned' ELSE 'reenter' END;
+  ELSE
+    DELETE FROM sessions WHERE id = p_session;
+    INSERT INTO sessions (id, era, era_number, last_ms, steady_ms, offset_ms, offset_at_ms, ahead, is_provisional,
+        listens, ttl_ms, grace_ms, interval_ms, drift_ms, host, pid, labels, proofs, keep_until_ms)
+      VALUES (p_session, ns.era, ns.era_number, now_ms, now_ms, now_ms - p_mono_ms, now_ms, 0, p_mode = 'provisional',
+        p_listens, p_ttl_ms, p_grace_ms, p_interval_ms, p_drift_ms, p_host, p_pid, p_labels, p_proofs,
+        now_ms + 3600000);
+    status := CASE WHEN p_mode = 'provisional' THEN 'recovering' ELSE 'alive' END;
+  END IF;
+  RETURN json_build_array(status, ns.era, NOT ns.is_open, now_ms, 0, ns.recovery_ms, ns.recovery_ms);
+END $$;
