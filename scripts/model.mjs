@@ -1,16 +1,18 @@
-// `npm run model`: the protocol's model, searched in every world, and its mutants, each of which must fail.
+// `npm run model`: the models, searched in every world, and their mutants, each of which must fail.
 // `--quick`: what CI has time for. `npm run model -- loss`: the runs whose name or switch has that word.
 
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { spawn } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { configurations, mutants } from "../test/model/configurations.mjs";
+import * as protocol from "../test/model/configurations.mjs";
+import * as queue from "../test/model/queue-configurations.mjs";
 import { readPan } from "./lib/pan.mjs";
 import { ensureModelChecker } from "./lib/setup.mjs";
 import { main, root, runQuietly, step } from "./lib/steps.mjs";
 
-const model = join(root, "test", "model", "protocol.pml");
+const worlds = [...protocol.configurations, ...queue.configurations];
+const mutants = [...protocol.mutants, ...queue.mutants];
 const memoryMbMax = 8_000;
 const depthMax = 400_000;
 /** A run that takes longer is void, whatever it has searched. */
@@ -21,9 +23,9 @@ main(async (args) => {
   const words = args.filter((arg) => !arg.startsWith("-"));
   await ensureModelChecker();
   const isWanted = (run) =>
-    (!quick || run.quick) && (words.length === 0 || words.some((word) => `${run.name} ${run.switch}`.includes(word)));
+    (!quick || run.quick) && (words.length === 0 || words.some((word) => wordsOf(run).includes(word)));
   const runs = [
-    ...configurations.map((run) => ({ ...run, expected: "held" })),
+    ...worlds.map((run) => ({ ...run, expected: "held" })),
     ...mutants.map((run) => ({ ...run, switches: [...run.in, run.switch], expected: "failed" })),
   ].filter(isWanted);
   let bad = 0;
@@ -54,12 +56,16 @@ main(async (args) => {
  * Builds the verifier of one run in a folder of its own and runs it. A failed run's folder keeps its counterexample.
  * Every state is stored as it is, but where the search only has to meet an error, or is said to be no proof.
  */
-async function search({ switches, search: kind, order, expected, quick: isSmall }, quick) {
-  const folder = join(root, ".cache", "model", switches.join("-"));
+async function search({ model = "protocol", switches, search: kind, order, expected, quick: isSmall }, quick) {
+  const folder = join(root, ".cache", "model", [model, ...switches].join("-"));
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   const cwd = { cwd: folder };
-  await runQuietly("spin", [...switches.map((name) => `-D${name}`), "-a", model], cwd);
+  await runQuietly(
+    "spin",
+    [...switches.map((name) => `-D${name}`), "-a", join(root, "test", "model", `${model}.pml`)],
+    cwd,
+  );
   const isShort = quick || isSmall; // compiled in less time
   const flags = [isShort ? "-O0" : "-O2", "-w", "-DNOREDUCE", `-DMEMLIM=${quick ? memoryMbMax / 4 : memoryMbMax}`];
   const endless = switches.includes("CALM"); // runs that never end are looked for, too
@@ -91,6 +97,10 @@ function outputOf(program, args, cwd) {
       resolve(output);
     });
   });
+}
+
+function wordsOf({ name, switch: mutant, model }) {
+  return `${name} ${mutant ?? ""} ${model ?? ""}`;
 }
 
 function row([expected, result, states, depth, memoryMb, seconds, name]) {

@@ -7,9 +7,9 @@ const TRACE_BYTES_MAX = 1024;
 export type AcquireOptions = {
   /** Free text shown with the holder, at most 1 KiB. Default "". */
   trace?: string;
-  /** For this lease alone; see LockerOptions. */
+  /** For this lease alone. Default: that of the locker, see LockerOptions. */
   lockTtlMs?: number;
-  /** Ends the wait: acquire rejects with its reason, and leaves nothing held. */
+  /** Ends the wait: acquire rejects with its reason, and leaves nothing held. A lease that was granted stays. */
   signal?: AbortSignal;
   /** How long to wait for a holder, ms; Infinity for ever. Default 0 (mutex: Infinity). */
   waitMs?: number;
@@ -18,11 +18,14 @@ export type AcquireOptions = {
    * exclusively; who waits for it exclusively is not overtaken by later readers.
    */
   mode?: "exclusive" | "shared";
-  /** The key is a pool of permits instead of one lease. Rejects with LockModeError when the key is in other use. */
+  /** The key is a pool of permits instead of one lease; without `mode`. LockModeError when the key is in other use. */
   permits?: PermitOptions;
   /**
-   * Once a job has succeeded its key stays taken until so long after the grant, so that what many processes start at
-   * about the same time runs once. Exclusive keys only. Default 0: free at once.
+   * Once a job has succeeded its key stays taken until so long after the grant, ms, so that what many processes start
+   * at about the same time runs once. A job that throws frees its key at once. Of a lease of `acquire` nobody knows
+   * how its job went: its release counts as a success, also that of `await using` after a throw; so does a release by
+   * the job itself. A lease that was lost, or that ends with its process, is not kept. Exclusive keys only. Default 0:
+   * free at once.
    */
   minHoldMs?: number;
   /**
@@ -42,7 +45,7 @@ export type PermitOptions = {
   limit: number;
   /** How many to take at once. Default 1. */
   take?: number;
-  /** How many this process has at most, so that none hoards them. Default `limit`. At least `take`. */
+  /** How many this locker has at most at a time, so that no process hoards them. Default `limit`. At least `take`. */
   perProcess?: number;
 };
 

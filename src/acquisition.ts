@@ -2,22 +2,28 @@ import { Attempt, tellBusy, tellGranted } from "./attempt.js";
 import type { Acquired, AcquisitionDeps, Answered, Asked, Wanted } from "./attempt.js";
 import { Batch } from "./batch.js";
 import { readInstant, wait } from "./clock.js";
-import type { AcquireAnswer, LeaseRecord, WaiterPush } from "./databases/database.js";
-import { StoreError } from "./errors.js";
+import type { AcquireAnswer, Holder, LeaseRecord, WaiterPush } from "./databases/database.js";
+import { LockModeError, StoreError } from "./errors.js";
 import type { Grant } from "./grant.js";
+import { draw, findRefusal, hurry, POLL_MS } from "./refusal.js";
 import type { Stamp } from "./session.js";
 import { abortable } from "./signals.js";
+import type { Rested } from "./waiting/rest.js";
 import { Lines } from "./waiting/lines.js";
 import { isGoodAsAnswer } from "./waiting/push.js";
 import { Shares } from "./waiting/shares.js";
 import { Watcher } from "./waiting/watcher.js";
 
-/** How often a key that is soon to be had is looked at without queueing, ms. Of all such times half is by chance. */
-const POLL_MS = 50;
 /** How often one who queues asks again, ms: for grants that were told to nobody, and to show that it still waits. */
 const WAITER_POLL_MS = 1_000;
 
 type Taken = Extract<AcquireAnswer, { status: "held" | "queued" }>;
+type QueueEvents = {
+  /** Whenever the store has said who holds the key. */
+  onQueued(): void;
+  /** Once, or again with the same grant. */
+  onGrant(grant: Grant): void;
+};
 type OnTaken<T> = (answer: Taken, answered: Answered) => Promise<T | undefined>;
 
 /** Acquires from first request to grant or refusal. One that ends in any other way leaves nothing held. */
@@ -51,7 +57,10 @@ export class Acquisition {
     const startedMs = this.#deps.clock.monoMs();
     const attempt = this.open({ ...wanted, tokens: 1, queues: false }, wanted.signals);
     attempt.take({ replace: wanted.revoked?.leases }, wanted.revoked?.era ?? "");
-    const acquired = await this.#settle(attempt, ({ holders }) => this.#onHeld(attempt, holders));
+    const acquired = await this.#settle(attempt, async ({ holders }) => {
+      const holder = await this.#onHeld(attempt, holders);
+      return holder && { holder };
+    });
     if ("grant" in acquired) tellGranted(acquired.grant, this.#deps.clock.monoMs() - startedMs, attempt);
     return acquired;
   }
@@ -63,11 +72,10 @@ export class Acquisition {
     return attempt;
   }
 
-  /** Resolves with the grant. `onQueued` is called whenever the store has said who holds the key. */
-  async queue(attempt: Attempt, onQueued: () => void): Promise<Grant> {
-    const onTaken: OnTaken<{ grant: Grant }> = (answer, answered) =>
-      this.#onQueued(attempt, answer, answered, onQueued);
-    return (await this.#settle(attempt, onTaken)).grant;
+  /** Tells the grant, and resolves when that is settled. Rejects when there is none. */
+  async queue(attempt: Attempt, tell: QueueEvents): Promise<void> {
+    const onTaken: OnTaken<{ grant: Grant }> = (answer, answered) => this.#onQueued(attempt, answer, answered, tell);
+    tell.onGrant((await this.#settle(attempt, onTaken)).grant);
   }
 
   /** Nobody waits for it any more. */
@@ -101,16 +109,16 @@ export class Acquisition {
       const { answer } = answered;
       if (answer.status === "granted") {
         if (this.#deps.session.isCurrent(answered.stamp)) return { grant: attempt.grant(answer, answered) };
-        await this.#hurry(attempt);
+        await hurry(attempt, this.#deps.clock);
       } else if (answer.status === "held" || answer.status === "queued") {
         if (await this.#gaveBackGhost(attempt, answer.holders)) continue;
         const outcome = await onTaken(answer, answered);
         if (outcome) return outcome;
-      } else if (answer.status === "error") throw answer.error;
+      } else if (answer.status === "error") await this.#onRefused(attempt, answer);
       else if (answer.status === "again") {
         this.#deps.hurry();
         await this.#deps.session.news(attempt.signal);
-        await this.#hurry(attempt);
+        await hurry(attempt, this.#deps.clock);
       } else await this.#onRecovering(attempt);
     }
   }
@@ -143,57 +151,50 @@ export class Acquisition {
     await wait(clock, Math.max(pauseMs, attempt.hurryPauseMs()), attempt.signal);
   }
 
-  /** Something has changed, or so it seems: ask again at once, but not again and again. */
-  async #hurry(attempt: Attempt): Promise<void> {
-    const pauseMs = attempt.hurryPauseMs();
-    if (pauseMs > 0) await wait(this.#deps.clock, pauseMs, attempt.signal);
+  /** What cannot be had in that mode beside the living may be had in place of the dead. */
+  async #onRefused(attempt: Attempt, { error, holders = [] }: Extract<AcquireAnswer, { status: "error" }>) {
+    if (!(error instanceof LockModeError) || holders.length === 0) throw error;
+    const holder = await this.#onHeld(attempt, holders, true);
+    if (holder) throw error.heldBy(holder);
   }
 
-  async #onHeld(attempt: Attempt, holders: readonly LeaseRecord[]): Promise<Acquired | undefined> {
-    let contention;
+  /** The holder because of whom it must be given up, if there is one. */
+  async #onHeld(attempt: Attempt, holders: readonly LeaseRecord[], isMisfit = false): Promise<Holder | undefined> {
     try {
-      contention = await abortable(this.#deps.judge.judgeAll(holders), attempt.signal);
+      return await findRefusal(attempt, holders, isMisfit, this.#deps);
     } catch (error) {
       await this.#onFailure(attempt, error);
       return undefined; // start over
     }
-    attempt.onAnswer();
-    if (contention.next === "take") {
-      attempt.take(contention, holders[0]!.era);
-      await this.#hurry(attempt);
-      return undefined;
-    }
-    const { next, holder, againInMs, limitMs } = contention;
-    tellBusy(holders[0]!);
-    const leftMs = next === "unsure" ? attempt.unsureLeftMs(limitMs) : 0;
-    if (leftMs <= 0) return { holder };
-    const pollMs = this.#draw(POLL_MS);
-    const pauseMs = againInMs < pollMs ? Math.max(againInMs, attempt.hurryPauseMs()) : pollMs;
-    await wait(this.#deps.clock, Math.max(1, Math.min(pauseMs, leftMs)), attempt.signal);
-    return undefined;
   }
 
   /** Waits for the push of the grant, and asks again after a while. The first in the queue watches meanwhile. */
-  async #onQueued(attempt: Attempt, answer: Taken, answered: Answered, onQueued: () => void) {
+  async #onQueued(attempt: Attempt, answer: Taken, answered: Answered, tell: QueueEvents) {
     const { holders } = answer;
     attempt.onQueued(answer);
     tellBusy(holders[0]!);
-    onQueued();
+    tell.onQueued();
     const unfit = answer.status === "queued" ? answer.unfit : [];
     const stopWatching = attempt.isFirst ? this.#watcher.start(attempt, holders, unfit) : undefined;
-    let rested;
+    const { lockTtlMs } = attempt.asked;
+    let rested: Rested;
+    let grant: Grant | undefined;
+    attempt.onGrantPush = (push, isBeside) => {
+      if (!isGoodAsAnswer(push, isBeside, { ...answered, holders }, lockTtlMs, this.#deps)) return false;
+      grant = attempt.grant(push, answered);
+      tell.onGrant(grant); // at once: a job waits for it
+      return true;
+    };
     try {
-      rested = await attempt.rest(Math.min(this.#draw(WAITER_POLL_MS), attempt.asked.lockTtlMs / 5));
+      rested = await attempt.rest(Math.min(draw(this.#deps.clock, WAITER_POLL_MS), lockTtlMs / 5));
     } catch (error) {
       await this.#onFailure(attempt, error);
       return undefined;
     } finally {
       stopWatching?.();
     }
-    const { push } = rested;
-    const isGood = push && isGoodAsAnswer(push, rested, { ...answered, holders }, attempt.asked.lockTtlMs, this.#deps);
-    if (isGood) return { grant: attempt.grant(push, answered) };
-    if (rested.isEarly) await this.#hurry(attempt);
+    if (grant) return { grant };
+    if (rested.isEarly) await hurry(attempt, this.#deps.clock);
     return undefined;
   }
 
@@ -201,7 +202,7 @@ export class Acquisition {
   async #onRecovering(attempt: Attempt): Promise<void> {
     const { session, clock } = this.#deps;
     if (session.state?.recovering) await session.news(attempt.signal);
-    else await wait(clock, this.#draw(POLL_MS), attempt.signal);
+    else await wait(clock, draw(clock, POLL_MS), attempt.signal);
   }
 
   /** A lease of this locker that nobody here knows is given back, and the key asked for again. */
@@ -209,7 +210,7 @@ export class Acquisition {
     const ghost = holders.find((lease) => this.#isGhost(lease));
     if (!ghost) return false;
     await abortable(this.#deps.giveBack.request(ghost.key, ghost.leaseNumber), attempt.signal);
-    await this.#hurry(attempt);
+    await hurry(attempt, this.#deps.clock);
     return true;
   }
 
@@ -227,10 +228,6 @@ export class Acquisition {
     const { inFlight, leaseNumber, asked } = attempt;
     attempt.inFlight = undefined;
     if (inFlight) void this.#deps.giveBack.request(asked.key, leaseNumber, inFlight);
-  }
-
-  #draw(ms: number): number {
-    return ms * (0.5 + this.#deps.clock.random() / 2);
   }
 
   async #send(asked: readonly { attempt: Attempt; stamp: Stamp }[]): Promise<Answered[]> {

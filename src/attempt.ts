@@ -13,14 +13,14 @@ import type {
   Waiter,
   WaiterPush,
 } from "./databases/database.js";
-import { StoreError } from "./errors.js";
+import type { StoreError } from "./errors.js";
 import { publish, type Condemned } from "./events.js";
 import type { GiveBack } from "./give-back.js";
 import type { Grant } from "./grant.js";
 import type { HeldLease } from "./held-lease.js";
 import type { Session, Stamp } from "./session.js";
 import { joinSignals, type JoinedSignal } from "./signals.js";
-import { Rest, type Rested } from "./waiting/rest.js";
+import { Rest, type OnGrantPush, type Rested } from "./waiting/rest.js";
 import { Watch } from "./waiting/watch.js";
 
 /**
@@ -109,6 +109,8 @@ export class Attempt {
   /** Waiters before it that were found dead; its next asking says so. */
   readonly dead: Waiter[] = [];
   readonly watch = new Watch();
+  /** What becomes of a grant that is told while it rests. */
+  onGrantPush: OnGrantPush = () => false;
   readonly #rest: Rest;
   readonly #deps: AcquisitionDeps;
   readonly #stop: JoinedSignal;
@@ -192,7 +194,7 @@ export class Attempt {
   async rest(ms: number): Promise<Rested> {
     this.#timer.cancel();
     try {
-      return await this.#rest.take(ms, this.signal);
+      return await this.#rest.take(ms, this.signal, this.onGrantPush);
     } finally {
       this.#timer = this.#startTimer();
     }
@@ -230,11 +232,8 @@ export class Attempt {
     const { acquireTimeoutMs, clock, session } = this.#deps;
     return clock.timer(acquireTimeoutMs, () =>
       clock.afterInput(() => {
-        const cause = session.failure ?? this.lastError;
-        const why = cause ? `: ${cause.message}` : session.state?.recovering ? ": its recovery window is open" : "";
-        const key = JSON.stringify(this.asked.key);
-        const message = `${key} was not acquired, for the store gave no answer within ${acquireTimeoutMs} ms${why}`;
-        this.#stop.abort(new StoreError(cause?.code ?? "unreachable", message, cause));
+        const what = `${JSON.stringify(this.asked.key)} was not acquired`;
+        this.#stop.abort(session.noAnswer(what, acquireTimeoutMs, this.lastError));
       }),
     );
   }

@@ -23,6 +23,8 @@ export type BlockedWaitsDeps = {
   store: Pick<LeaseStore, "markBlocked" | "readWaiting" | "readHolders" | "tellDeadlock">;
   /** The leases of this locker: of a key that is shared, the store names but one for each session. */
   own(): readonly HeldLease[];
+  /** The era in which this locker lives where that key is. */
+  era(key: string): string | undefined;
   describe(record: LeaseRecord): Promise<Holder>;
 };
 
@@ -70,6 +72,11 @@ export class BlockedWaits {
   /** Somebody found that this wait closes a cycle. It reads for itself. */
   onDeadlock(leaseNumber: number): void {
     for (const wait of this.#waits) if (wait.leaseNumber === leaseNumber) wait.wake();
+  }
+
+  /** The store may have lost its memory, and what it was told of these waits with it. */
+  onNewEra(): void {
+    for (const wait of this.#waits) wait.markAgain();
   }
 
   async #watch(wait: BlockedWait): Promise<void> {
@@ -159,11 +166,15 @@ export class BlockedWaits {
     return { key, waiter: this.#id(leaseNumber), ticket, holders, isQueued: true };
   }
 
-  /** Without kept leases, which have no job that could wait, and permits, of which any holder may free one. */
+  /**
+   * Without kept leases, which have no job that could wait, permits, of which any holder may free one, and leases of
+   * another era, which hold nothing: a store that was put back to old data has old marks of waits as well.
+   */
   #byLease(key: string, records: readonly LeaseRecord[]): Map<string, LeaseRecord> {
     const own = this.#deps.own().filter((lease) => lease.key === key && !lease.isLost);
     const all = [...own.map(recordOf), ...records];
-    const held = all.filter(({ mode, isKept }) => mode !== "permits" && !isKept);
+    const era = this.#deps.era(key);
+    const held = all.filter((one) => one.mode !== "permits" && !one.isKept && one.era === era);
     return new Map(held.map((record) => [leaseIdOf(record), record]));
   }
 

@@ -15,9 +15,16 @@ import { decideTakeover, type ProcessProof } from "./takeover.js";
 export type Contention =
   /**
    * Its holders live ("busy"), or one may be dead but cannot be judged yet ("unsure"). Worth another look in
-   * `againInMs`. `sessions`: those of the holders.
+   * `againInMs`. `living`: one that shows no sign of death. `sessions`: those of the holders.
    */
-  | { next: "busy" | "unsure"; holder: Holder; againInMs: number; limitMs: number; sessions: readonly SessionRecord[] }
+  | {
+      next: "busy" | "unsure";
+      holder: Holder;
+      living: Holder | undefined;
+      againInMs: number;
+      limitMs: number;
+      sessions: readonly SessionRecord[];
+    }
   /** These holders are condemned: the key may be taken from exactly these leases. */
   | { next: "take"; replace: readonly Replaced[]; takenFrom: Condemned };
 
@@ -30,6 +37,8 @@ const REMEMBER_MAX = 10_000;
 const TOMBSTONE_MS = 3_600_000;
 const TOMBSTONES_A_CALL = 64;
 const RETRY_MS = 100;
+/** Of more sessions that hold a key than that the store tells only some to a contender. */
+const HOLDERS_TOLD = 8;
 /** When to look again at what changes in a moment, ms. */
 const AGAIN_MS = 20;
 
@@ -58,6 +67,20 @@ export class ContentionJudge {
     this.#deps = deps;
   }
 
+  /** All who hold a key, one lease of each session, when the store has told so many of them. */
+  async all(told: readonly LeaseRecord[]): Promise<readonly LeaseRecord[]> {
+    const [one] = told;
+    if (!one || told.length < HOLDERS_TOLD) return told;
+    const leases = await this.#deps.store.readHolders(one.key);
+    const bySession = new Map(leases.map((lease) => [lease.sessionId, lease]));
+    return bySession.size > 0 ? [...bySession.values()] : told;
+  }
+
+  /** Whoever holds the key of these leases, each by itself. */
+  async judgeKey(told: readonly LeaseRecord[]): Promise<Contention> {
+    return this.judgeAll(await this.all(told));
+  }
+
   /** Each by itself: all that are dead are condemned. */
   async judgeAll(leases: readonly LeaseRecord[]): Promise<Contention> {
     const found = await Promise.all(leases.map((lease) => this.judge(lease)));
@@ -66,7 +89,8 @@ export class ContentionJudge {
     const held = found.filter((one) => one.next !== "take");
     const worst = held.find(({ next }) => next === "unsure") ?? held[0]!;
     const againInMs = Math.min(...held.map((one) => one.againInMs));
-    return { ...worst, againInMs, sessions: held.flatMap(({ sessions }) => sessions) };
+    const living = held.find((one) => one.living)?.living;
+    return { ...worst, living, againInMs, sessions: held.flatMap(({ sessions }) => sessions) };
   }
 
   async judge(lease: LeaseRecord): Promise<Contention> {
@@ -79,8 +103,10 @@ export class ContentionJudge {
     const verdict = this.#decide(snapshot, state);
     const { session: holder, overlookedMs } = snapshot;
     const facts = { holder: toHolder(lease, snapshot), limitMs: holder.sessionTtlMs + overlookedMs };
-    const held = (next: "busy" | "unsure", againInMs: number) =>
-      ({ next, ...facts, againInMs, sessions: [holder] }) as const;
+    const held = (next: "busy" | "unsure", againInMs: number) => {
+      const isLiving = next === "busy" && (lease.isKept || !holder.connectionGone);
+      return { next, ...facts, living: isLiving ? facts.holder : undefined, againInMs, sessions: [holder] } as const;
+    };
     if (lease.isKept) return { ...held("busy", Infinity), sessions: [] }; // whoever it was: nobody may have it yet
     if (isOurOwnLast && knows(lease.leaseNumber)) return held("unsure", AGAIN_MS); // it is being re-owned
     if (verdict.verdict === "alive") return held("busy", verdict.againInMs);

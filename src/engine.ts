@@ -21,6 +21,7 @@ export type Crew = {
   /** Of a lease: no two of a locker have the same. */
   nextNumber(): number;
   onDeadlock(leaseNumber: number): void;
+  onNewEra(): void;
   /** Its place among the shards of the database. */
   shard: number;
 };
@@ -105,7 +106,10 @@ export class Engine {
   }
 
   async #onChange(change: SessionChange): Promise<void> {
-    if (change.eraChanged) void this.judge.writeTombstones();
+    if (change.eraChanged) {
+      void this.judge.writeTombstones();
+      this.#crew.onNewEra();
+    }
     await this.holdings.judge(change);
   }
 

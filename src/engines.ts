@@ -37,6 +37,7 @@ export class Engines {
       lockerId,
       nextNumber: () => ++lastNumber,
       onDeadlock: (leaseNumber: number) => this.blockedWaits.onDeadlock(leaseNumber),
+      onNewEra: () => this.blockedWaits.onNewEra(),
     };
     this.#database = database;
     this.#parts = database.shards ?? [database];
@@ -47,6 +48,7 @@ export class Engines {
       ...{ clock, lockerId },
       store: this.#isSpread ? this.#spreadStore() : this.#at(0).store,
       own: () => this.leases,
+      era: (key) => this.of(key).session.state?.era,
       describe: (record) => this.of(record.key).judge.describe(record),
     });
     this.#only = this.#isSpread ? undefined : this.#at(0);

@@ -130,20 +130,29 @@ export class ReentryError extends Error {
   }
 }
 
-/** The key is in use in a way that does not go with what was asked. Nothing was written. */
+/** The key is in use in a way that does not go with what was asked. It was not acquired. */
 export class LockModeError extends Error {
   override readonly name = "LockModeError";
   readonly key: string;
   readonly option: string;
   readonly value: unknown;
   readonly rule: string;
+  /** One who holds it so and lives; undefined when it is a waiter's use, or this task's own. */
+  readonly holder: Holder | undefined;
 
-  constructor(key: string, option: string, value: unknown, rule: string) {
-    super(`${option} (${show(value)}) of ${JSON.stringify(key)} ${rule}`);
+  constructor(key: string, option: string, value: unknown, rule: string, holder?: Holder) {
+    const by = holder ? `; held by ${describeHolder(holder)}` : "";
+    super(`${option} (${show(value)}) of ${JSON.stringify(key)} ${rule}${by}`);
     this.key = key;
     this.option = option;
     this.value = value;
     this.rule = rule;
+    this.holder = holder;
+  }
+
+  /** The same, with one who stands in the way. */
+  heldBy(holder: Holder): LockModeError {
+    return new LockModeError(this.key, this.option, this.value, this.rule, holder);
   }
 }
 

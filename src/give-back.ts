@@ -34,7 +34,7 @@ export class GiveBack {
     });
   }
 
-  /** Sends what is waiting now, so that a release goes out before an acquire of the same turn. */
+  /** Sends what is waiting now: before an acquire of the same turn, or when nobody is left who could join it. */
   flush(): void {
     this.#batch.flush();
   }

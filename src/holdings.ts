@@ -97,7 +97,9 @@ export class Holdings {
     this.#deps.cells.writeJobs(this.#leases.size);
     if (lease.isLost) this.#deps.post({ type: "settled", leaseNumber });
     this.tellNews();
-    const answer = await atMost(this.#deps.clock, RELEASE_WAIT_MS, this.#giveBack(lease, hasFailed));
+    const given = this.#giveBack(lease, hasFailed);
+    if (this.#leases.size === 0) this.#deps.giveBack.flush(); // nobody is left who could join it in this turn
+    const answer = await atMost(this.#deps.clock, RELEASE_WAIT_MS, given);
     publish("released", () => ({ key, fencingToken }));
     // "error": something that is no lease of ours lies under the key.
     if (state === "lost" || answer?.status === "other" || answer?.status === "error") return { heldToTheEnd: false };
@@ -171,9 +173,7 @@ export class Holdings {
     const isOtherEra = lease.era !== stamp.identity.era;
     const isOtherSession = lease.sessionId !== stamp.identity.sessionId;
     // Only what was surely ours when the store lost its memory is written again.
-    if (isOtherEra && !isOtherSession && !lease.isBelieved) {
-      return this.#lose(lease, "store-lost-data");
-    }
+    if (isOtherEra && !isOtherSession && !lease.isBelieved) return this.#lose(lease, "store-lost-data");
     const judged = await this.#ask(lease, false).catch(() => undefined);
     if (judged?.stamp !== stamp) return;
     const codes = { taken: "revoked", lapsed: "expired" } as Partial<Record<typeof cause, LockErrorCode>>;

@@ -69,10 +69,10 @@ export class Locker implements AsyncDisposable {
   }
 
   /**
-   * Runs `fn` if the key is free, and gives it back afterwards. What `fn` throws is thrown. Being busy is an answer,
-   * not an error. Rejects with StoreError when the store gives no answer within acquireTimeoutMs, with
-   * DrainingSignal or LockerClosedError when this locker acquires no more, with the signal's reason when that aborts
-   * the wait.
+   * Runs `fn` if the key is free, or gets free within waitMs, and gives it back afterwards. What `fn` throws is thrown.
+   * Being busy is an answer, not an error. Rejects with StoreError when the store does not answer in acquireTimeoutMs;
+   * with DrainingSignal or LockerClosedError when this locker acquires no more; with the signal's reason when that
+   * aborts the wait; with OptionError, LockModeError, ReentryError, and, as mutex does, DeadlockError.
    */
   acquireAndRun<T>(key: string, fn: Job<T>, options: AcquireOptions = {}): Promise<RunResult<T>> {
     return this.#run(() => this.#takeOne(key, options, 0), fn, asResult<T>);
@@ -86,8 +86,9 @@ export class Locker implements AsyncDisposable {
   }
 
   /**
-   * Waits for the key (for ever, unless waitMs says otherwise), runs `fn`, returns what it returns. Throws
-   * LockTimeoutError; DeadlockError when it would wait for ever, because somebody waits for what this task holds.
+   * Waits for the key (for ever, unless waitMs says otherwise), runs `fn`, returns what it returns. Rejects as
+   * acquireAndRun does, with LockTimeoutError after waitMs, and with DeadlockError when it would wait for ever, because
+   * the holder waits for what this task holds.
    */
   mutex<T>(key: string, fn: Job<T>, options: AcquireOptions = {}): Promise<T> {
     const take = () => this.#takeOne(key, options, Infinity);
@@ -140,16 +141,18 @@ export class Locker implements AsyncDisposable {
   }
 
   /**
-   * Asks all who hold the key to give it back: their signals abort with the LockError "revoked", their heartbeats
-   * throw it. Resolves when they have, or after graceMs; with `force` they lose it then, and it resolves once they
-   * have. Rejects with StoreError when the store cannot be asked.
+   * Asks all who hold the key now to give it back: their signals abort with the LockError "revoked", their heartbeats
+   * throw it. Resolves when all have, or after graceMs; with `force` they lose it then, and it resolves once they
+   * have. Leases that are granted after the call are none of its business. Rejects with StoreError when the store gives
+   * no answer within acquireTimeoutMs, with the signal's reason when that aborts.
    */
   async revoke(key: string, options: RevokeOptions = {}): Promise<RevokeResult> {
     checkKey(key);
     checkRevoke(options);
     const engine = (await this.#start()).of(key);
     const { clock } = this.#surroundings;
-    return new Revocation(key, { engine, clock, signal: this.#ending.signal, ...this.#options }).run(options);
+    const deps = { engine, clock, ended: this.#ending.signal, ...this.#options };
+    return new Revocation(key, options.signal, deps).run(options);
   }
 
   /**
@@ -187,7 +190,8 @@ export class Locker implements AsyncDisposable {
     options.signal?.throwIfAborted();
     return this.#ending.count(() => {
       if (this.#taking && !this.#ending.reason) return take(this.#taking);
-      return this.#start().then(() => take(this.#taking!));
+      // Made in this turn and not while the engine starts, or the second acquire of all would overtake the first.
+      return this.#start().then((engines) => take((this.#taking ??= this.#takingOf(engines))));
     });
   }
 
@@ -227,16 +231,12 @@ export class Locker implements AsyncDisposable {
     if (this.#ending.reason) throw this.#ending.reason;
     this.#processSignals.listen();
     this.#running = new Engines(database, this.#description, this.#options, this.#ending.drain, this.#surroundings);
-    const { clock } = this.#surroundings;
-    const deps = {
-      engines: this.#running,
-      clock,
-      options: this.#options,
-      ending: this.#ending,
-      context: this.#context,
-    };
-    this.#taking = new Taking(deps);
     return this.#running;
+  }
+
+  #takingOf(engines: Engines): Taking {
+    const { clock } = this.#surroundings;
+    return new Taking({ engines, clock, options: this.#options, ending: this.#ending, context: this.#context });
   }
 }
 

@@ -220,6 +220,7 @@ export function checkLockTtl(lockTtlMs: number, sessionTtlMs: number): void {
 
 /** A misspelt option would be one that silently does nothing. */
 export function checkNames(given: object, known: ReadonlySet<string>, within = ""): void {
+  check(isPlainObject(given), "options", given, "must be a plain object");
   for (const [name, value] of Object.entries(given)) check(known.has(name), within + name, value, "is not an option");
 }
 

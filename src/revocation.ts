@@ -2,8 +2,9 @@ import type { Clock } from "./clock.js";
 import { wait } from "./clock.js";
 import type { Identity, LeaseRecord, Replaced, RevokeAnswer } from "./databases/database.js";
 import type { Engine } from "./engine.js";
-import { LockModeError, OptionError, StoreError } from "./errors.js";
-import { checkDuration, checkNames } from "./options.js";
+import { LockModeError, StoreError } from "./errors.js";
+import { check, checkDuration, checkNames } from "./options.js";
+import { abortable, joinSignals, type JoinedSignal } from "./signals.js";
 
 export type RevokeOptions = {
   /** How long to wait until the key was given back, ms. Default 10 000: a job stops at its next heartbeat. */
@@ -14,107 +15,116 @@ export type RevokeOptions = {
    * still write.
    */
   force?: boolean;
+  /** Ends the call early, with its reason. What was asked for stays so; marks of leases fade within a minute or so. */
+  signal?: AbortSignal;
 };
 
 export type RevokeResult = {
   /**
-   * "free": nobody held it; "released": it was given back in time; "revoked": its holder was told, and still has it;
-   * "forced": its holder has lost it.
+   * "free": nobody held it; "released": all who held it gave it back in time; "revoked": they were told, and not all
+   * did; "forced": whoever did not has lost it.
    */
   status: "free" | "released" | "revoked" | "forced";
 };
 
-const KNOWN = new Set(["graceMs", "force"]);
+const KNOWN = new Set(["graceMs", "force", "signal"]);
 const GRACE_MS = 10_000;
 /** How often it is looked whether the key was given back, ms. */
 const LOOK_MS = 50;
 /** For how long a key that was revoked by force is asked for beyond its holders' time, ms: the marks live as long. */
 const TAKE_MS = 60_000;
 
+/** How many leases are asked for at the same time. */
+const AT_ONCE = 64;
+
 export function checkRevoke(options: RevokeOptions): void {
   checkNames(options, KNOWN);
-  const { graceMs, force } = options;
+  const { graceMs, force, signal } = options;
   if (graceMs !== undefined) checkDuration("graceMs", graceMs, 0);
-  if (force !== undefined && typeof force !== "boolean") throw new OptionError("force", force, "must be a boolean");
+  check(force === undefined || typeof force === "boolean", "force", force, "must be true or false");
+  check(signal === undefined || signal instanceof AbortSignal, "signal", signal, "must be an AbortSignal");
 }
 
-type RevocationDeps = { engine: Engine; clock: Clock; signal: AbortSignal; lockTtlMs: number };
+type Revoked = { lease: LeaseRecord; answer: RevokeAnswer; era: string };
+type RevocationDeps = {
+  engine: Engine;
+  clock: Clock;
+  ended: AbortSignal;
+  lockTtlMs: number;
+  acquireTimeoutMs: number;
+};
 
 /** Asks all who hold a key to stop, waits for them, and takes it from them if need be. Others are left alone. */
 export class Revocation {
   readonly #key: string;
-  readonly #engine: Engine;
-  readonly #clock: Clock;
-  readonly #signal: AbortSignal;
-  readonly #lockTtlMs: number;
+  readonly #deps: RevocationDeps;
+  readonly #stop: JoinedSignal;
 
-  constructor(key: string, { engine, clock, signal, lockTtlMs }: RevocationDeps) {
+  constructor(key: string, signal: AbortSignal | undefined, deps: RevocationDeps) {
     this.#key = key;
-    this.#engine = engine;
-    this.#clock = clock;
-    this.#signal = signal;
-    this.#lockTtlMs = lockTtlMs;
+    this.#deps = deps;
+    this.#stop = joinSignals(signal ? [deps.ended, signal] : [deps.ended]);
   }
 
   async run({ graceMs = GRACE_MS, force = false }: RevokeOptions): Promise<RevokeResult> {
-    const identity = await this.#identity();
-    await this.#engine.store.whenUp(this.#signal);
-    const asked = await this.#holders();
-    if (asked.length === 0) return { status: "free" };
-    for (const lease of asked) await this.#revoke(lease, identity, false);
-    const left = await this.#untilGone(asked, graceMs);
-    if (left.length === 0) return { status: "released" };
-    if (!force) return { status: "revoked" };
-    await this.#force(left);
-    return { status: "forced" };
-  }
-
-  async #identity(): Promise<Identity> {
-    return (await this.#engine.session.whenTrusted(this.#signal)).identity;
+    try {
+      const asked = await this.#holders();
+      if (asked.length === 0) return { status: "free" };
+      await this.#revokeAll(asked, false);
+      const left = await this.#untilGone(asked, graceMs);
+      if (left.length === 0) return { status: "released" };
+      if (!force) return { status: "revoked" };
+      await this.#force(left);
+      return { status: "forced" };
+    } finally {
+      this.#stop.dispose();
+    }
   }
 
   /** Without leases that are merely kept: no job of theirs could stop, and nobody may have the key before. */
   async #holders(): Promise<LeaseRecord[]> {
-    return (await this.#engine.store.readHolders(this.#key)).filter(({ isKept }) => !isKept);
+    const leases = await this.#ask(() => this.#deps.engine.store.readHolders(this.#key));
+    return leases.filter(({ isKept }) => !isKept);
   }
 
-  /** Who of them still holds it after that time. */
+  /** Who of them still holds it after that time. Who came later is not looked for. */
   async #untilGone(asked: readonly LeaseRecord[], ms: number): Promise<LeaseRecord[]> {
-    const untilMs = this.#clock.monoMs() + ms;
+    const { clock } = this.#deps;
+    const untilMs = clock.monoMs() + ms;
     for (;;) {
-      const held = await this.#holders();
-      const isLeft = (lease: LeaseRecord) => held.some((one) => isSame(one, lease));
-      const left = asked.filter(isLeft);
-      const leftMs = untilMs - this.#clock.monoMs();
+      const held = new Set((await this.#holders()).map(leaseIdOf));
+      const left = asked.filter((lease) => held.has(leaseIdOf(lease)));
+      const leftMs = untilMs - clock.monoMs();
       if (left.length === 0 || leftMs <= 0) return left;
-      await wait(this.#clock, Math.min(LOOK_MS, leftMs), this.#signal);
+      await wait(clock, Math.min(LOOK_MS, leftMs), this.#stop.signal);
     }
   }
 
   /** Marks their leases first: a holder believes for a while without asking, and may not be followed in that time. */
   async #force(left: readonly LeaseRecord[]): Promise<void> {
-    const identity = await this.#identity();
-    const marks: Replaced[] = [];
-    let readyMs = this.#clock.monoMs();
-    for (const lease of left) {
-      const answer = await this.#revoke(lease, identity, true);
-      if (answer.status !== "marked") continue;
+    const { clock } = this.#deps;
+    const leases: Replaced[] = [];
+    let [steadyMs, markedIn] = [0, ""];
+    for (const { lease, answer, era } of await this.#revokeAll(left, true)) {
+      if (answer.status !== "marked") continue; // it was given back meanwhile
       const { sessionId, fencingToken } = lease;
-      marks.push({ sessionId, fencingToken, markedAtMs: answer.markedAtMs });
-      readyMs = Math.max(readyMs, this.#clock.monoMs() + answer.steadyMs);
+      leases.push({ sessionId, fencingToken, markedAtMs: answer.markedAtMs });
+      steadyMs = Math.max(steadyMs, answer.steadyMs);
+      markedIn = era;
     }
-    while ((await this.#untilGone(left, readyMs - this.#clock.monoMs())).length > 0) {
-      if (this.#clock.monoMs() > readyMs + TAKE_MS) throw this.#failure("could not be taken from its holder");
-      await this.#take(left[0]!, { leases: marks, era: identity.era });
-      await wait(this.#clock, LOOK_MS, this.#signal);
+    const readyMs = clock.monoMs() + steadyMs;
+    while ((await this.#untilGone(left, readyMs - clock.monoMs())).length > 0) {
+      if (clock.monoMs() > readyMs + TAKE_MS) throw this.#failure("could not be taken from its holder");
+      await this.#take(left[0]!, { leases, era: markedIn });
+      await wait(clock, LOOK_MS, this.#stop.signal);
     }
   }
 
   /** In their place, if this session is steady enough by now; and given on at once to whoever waits for it. */
   async #take({ mode }: LeaseRecord, revoked: { leases: readonly Replaced[]; era: string }): Promise<void> {
-    const { acquisition, holdings } = this.#engine;
-    const base = { key: this.#key, lockTtlMs: this.#lockTtlMs, trace: "revoke", waitMs: 0, minHoldMs: 0 };
-    const wanted = { ...base, signals: [this.#signal] };
+    const { acquisition, holdings } = this.#deps.engine;
+    const base = { key: this.#key, lockTtlMs: this.#deps.lockTtlMs, trace: "revoke", waitMs: 0, minHoldMs: 0 };
+    const wanted = { ...base, signals: [this.#stop.signal] };
     try {
       const isShared = mode === "shared";
       const acquired = await acquisition.run({ ...wanted, mode: isShared ? "shared" : "exclusive", revoked });
@@ -125,16 +135,54 @@ export class Revocation {
     }
   }
 
-  async #revoke(lease: LeaseRecord, identity: Identity, force: boolean): Promise<RevokeAnswer> {
+  async #revokeAll(leases: readonly LeaseRecord[], force: boolean): Promise<Revoked[]> {
+    const revoked: Revoked[] = [];
+    for (let i = 0; i < leases.length; i += AT_ONCE) {
+      const some = leases.slice(i, i + AT_ONCE).map((lease) => this.#revoke(lease, force));
+      revoked.push(...(await Promise.all(some)));
+    }
+    return revoked;
+  }
+
+  async #revoke(lease: LeaseRecord, force: boolean): Promise<Revoked> {
     const { sessionId, leaseNumber, fencingToken } = lease;
     const request = { key: this.#key, sessionId, leaseNumber, fencingToken, force };
-    const answer = await this.#engine.store.revoke(identity, request);
-    if (answer.status === "error") throw answer.error;
-    const { status } = answer;
-    if (status === "condemned" || status === "era" || status === "generation") {
-      throw this.#failure("was not asked back: this session has just ended");
+    return this.#ask(async (identity) => {
+      const answer = await this.#deps.engine.store.revoke(identity, request);
+      const { status } = answer;
+      if (status === "error") throw answer.error;
+      if (status === "condemned" || status === "era" || status === "generation") {
+        throw this.#failure("was not asked back: this session has just ended");
+      }
+      return { lease, answer, era: identity.era };
+    });
+  }
+
+  /** Asks again until the store answers: once or twice is the same. Not for longer than an acquire waits for one. */
+  async #ask<T>(request: (identity: Identity) => Promise<T>): Promise<T> {
+    const { clock, acquireTimeoutMs, engine } = this.#deps;
+    const patience = joinSignals([this.#stop.signal]);
+    let last: StoreError | undefined;
+    const onLate = () =>
+      patience.abort(engine.session.noAnswer(`${JSON.stringify(this.#key)} was not revoked`, acquireTimeoutMs, last));
+    const timer = clock.timer(acquireTimeoutMs, () => clock.afterInput(onLate));
+    try {
+      for (;;) {
+        try {
+          const { identity } = await engine.session.whenTrusted(patience.signal);
+          await engine.store.whenUp(patience.signal);
+          return await abortable(request(identity), patience.signal);
+        } catch (error) {
+          patience.signal.throwIfAborted();
+          if (!(error instanceof StoreError) || error.code !== "unreachable") throw error;
+          last = error;
+        }
+        await wait(clock, LOOK_MS, patience.signal);
+      }
+    } finally {
+      timer.cancel();
+      patience.dispose();
     }
-    return answer;
   }
 
   #failure(what: string): StoreError {
@@ -142,11 +190,7 @@ export class Revocation {
   }
 }
 
-function isSame(one: LeaseRecord, other: LeaseRecord): boolean {
-  return one.leaseNumber === other.leaseNumber && lockerOf(one) === lockerOf(other);
-}
-
-/** The session under a lease may change. */
-function lockerOf({ sessionId }: LeaseRecord): string {
-  return sessionId.slice(0, sessionId.lastIndexOf("."));
+/** Named by its locker: the session under a lease may change. */
+function leaseIdOf({ sessionId, leaseNumber }: LeaseRecord): string {
+  return `${sessionId.slice(0, sessionId.lastIndexOf("."))}#${leaseNumber}`;
 }

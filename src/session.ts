@@ -91,6 +91,14 @@ export class Session {
     return this.#cells.readBrokenAgoMs(this.#clock.monoMs());
   }
 
+  /** What to tell who waited for the store in vain; `last`: the last failure of its own askings. */
+  noAnswer(what: string, withinMs: number, last?: StoreError): StoreError {
+    const cause = this.#failure ?? last;
+    const why = cause ? `: ${cause.message}` : this.#state?.recovering ? ": its recovery window is open" : "";
+    const message = `${what}, for the store gave no answer within ${withinMs} ms${why}`;
+    return new StoreError(cause?.code ?? "unreachable", message, cause);
+  }
+
   receive(message: FromWorker): void {
     if (message.type === "failure") {
       this.#failure = new StoreError(message.code, message.message);

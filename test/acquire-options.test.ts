@@ -1,23 +1,12 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { LockStatus, OptionError, type AcquireOptions, type Locker } from "../src/index.js";
-import { newKey, newPrefix, openLocker } from "./support/lockers.js";
-import { sharedRedis, type SharedRedis } from "./support/redis-server.js";
+import { test } from "node:test";
+import { LockStatus, type AcquireOptions } from "../src/index.js";
+import { lockersForFile } from "./support/file-lockers.js";
+import { newKey, take } from "./support/lockers.js";
+import { assertRefused } from "./support/refusals.js";
 
-const prefix = newPrefix();
-let redis: SharedRedis;
-let locker: Locker;
-
-before(async () => {
-  redis = await sharedRedis();
-  locker = openLocker(redis.url, prefix);
-  await locker.acquireAndRun(newKey(), () => undefined); // the namespace's first use writes records of its own
-});
-
-after(async () => {
-  await locker.close();
-  await redis[Symbol.asyncDispose]();
-});
+const store = await lockersForFile({}, {});
+const [locker, other] = store.lockers;
 
 type Broken = [options: Record<string, unknown>, message: RegExp];
 
@@ -57,28 +46,72 @@ const broken: Broken[] = [
   [{ hierarchical: true, permits: { limit: 3 } }, /^hierarchical \(true\) cannot go with permits$/],
   [{ hierarchical: true, minHoldMs: 5 }, /^hierarchical \(true\) cannot go with minHoldMs/],
   [{ hierarchical: true, reentrant: true }, /^hierarchical \(true\) cannot go with reentrant$/],
-  [{ waitMs: -1 }, /^waitMs \(-1\) must be a number of ms ≥ 0, or Infinity$/],
-  [{ waitMs: NaN }, /^waitMs \(NaN\) must be/],
+  ...[-1, -Infinity, NaN, "1", null].flatMap((waitMs): Broken[] => [
+    [{ waitMs }, /^waitMs \(.*\) must be a number of ms ≥ 0, or Infinity$/],
+  ]),
+  [{ waitMS: 5 }, /^waitMS \(5\) is not an option$/],
+  [{ lockTtlMs: 1_999 }, /^lockTtlMs \(1999\) must be at least sessionTtlMs \(2000\)$/],
+  [{ lockTtlMs: NaN }, /^lockTtlMs \(NaN\) must be a whole number of ms from 1 to 2147483647$/],
+  [{ trace: 5 }, /^trace \(5\) must be text of ≤ 1 KiB$/],
+  [{ trace: "é".repeat(513) }, /^trace \("é{60}… 513 characters"\) must be text of ≤ 1 KiB$/],
+  [{ signal: {} }, /^signal \(\{\}\) must be an AbortSignal$/],
 ];
 
-test("a bad mode, number of permits, hold or scope is refused by name, value and rule, nothing written", async () => {
+const fail = (): never => assert.fail("it ran");
+
+test("a bad option is refused by name, value and rule, by every way to acquire, nothing written", async () => {
   for (const [options, message] of broken) {
     const key = newKey();
     const asked = options as AcquireOptions;
-    const fail = (): never => assert.fail("it ran");
-    for (const acquire of [
+    await assertRefused(store, message, [
       () => locker.acquire(key, asked),
       () => locker.mutex(key, fail, asked),
       () => locker.acquireAndRun(key, fail, asked),
-    ]) {
-      await assert.rejects(acquire, (error) => {
-        assert.ok(error instanceof OptionError, String(error));
-        assert.match(error.message, message);
-        return true;
-      });
-    }
-    assert.equal(await redis.client().exists(`${prefix}l:${key}`), 0);
+    ]);
   }
+});
+
+test("options that are no object are refused", async () => {
+  for (const given of [null, 5, "waitMs"] as unknown as AcquireOptions[]) {
+    await assertRefused(store, /^options \(.*\) must be a plain object$/, [
+      () => locker.acquire("key", given),
+      () => locker.mutex("key", fail, given),
+      () => locker.acquireAll(["key"], given),
+      () => locker.revoke("key", given as object),
+    ]);
+  }
+});
+
+test("a key in use is refused to who says another limit or mode, waiting or not, nothing written", async () => {
+  const [pool, single, readers] = [newKey("pool"), newKey("single"), newKey("readers")];
+  await using _units = await take(locker, pool, { permits: { limit: 3 } });
+  await using _lease = await take(locker, single);
+  await using _share = await take(locker, readers, { mode: "shared" });
+  const limit = /^permits\.limit \(4\) of "pool-.*" must be that with which it is in use, 3; held by /;
+  const modeOf = (mode: string, known: string) =>
+    new RegExp(`^mode \\("${mode}"\\) of ".*" .* in which the key is in use \\(${known}\\); held by `);
+  const cases: [string, AcquireOptions, RegExp][] = [
+    [pool, { permits: { limit: 4 } }, limit],
+    [pool, {}, modeOf("exclusive", "permits")],
+    [pool, { mode: "shared" }, modeOf("shared", "permits")],
+    [single, { permits: { limit: 3 } }, modeOf("permits", "exclusive")],
+    [readers, { permits: { limit: 3 } }, modeOf("permits", "shared")],
+  ];
+  for (const [key, options, message] of cases) {
+    for (const who of [locker, other]) {
+      const waiting = { ...options, waitMs: 5_000 };
+      await assertRefused(store, message, [
+        () => who.acquire(key, options),
+        () => who.acquire(key, waiting),
+        () => who.acquireAndRun(key, fail, options),
+        () => who.mutex(key, fail, options),
+      ]);
+    }
+  }
+  await assertRefused(store, modeOf("shared", "permits"), [
+    () => other.acquireAll([newKey(), { key: pool, mode: "shared" }]),
+    () => other.acquireAll([newKey(), { key: pool, mode: "shared" }], { waitMs: 5_000 }),
+  ]);
 });
 
 test("a hierarchical key is names joined by single slashes", async () => {

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import type { LeaseRecord } from "../src/databases/database.js";
+import { LockModeError } from "../src/errors.js";
 import { AcquisitionStage, PING_INTERVAL } from "./support/acquisition-stage.js";
 
 const releases = (stage: AcquisitionStage) => stage.store.sent("release").flatMap(({ batch }) => batch);
@@ -110,4 +112,62 @@ test("a takeover that somebody else won starts over with the new holder, and rep
   const [, second, third] = stage.store.sent("acquire").map(({ batch }) => batch[0]?.replace);
   assert.deepEqual(second, [{ sessionId: "dead.1", fencingToken: 70 }]);
   assert.equal(third, undefined);
+});
+
+type Answer = "held" | "misfit";
+
+/** Two hold the key, or refuse it by their mode; one of them may be dead, and cannot be judged. */
+function heldByTwo(stage: AcquisitionStage, answer: Answer): void {
+  stage.heldBy("unsure.1");
+  const { holders } = stage.store.answers.acquire!({} as never) as { holders: readonly LeaseRecord[] };
+  const both = [...holders, { ...holders[0]!, sessionId: "living.1" }];
+  const error = new LockModeError("key", "mode", "exclusive", "does not go with permits");
+  stage.store.answers.acquire = () =>
+    answer === "held" ? { status: "held", holders: both } : { status: "error", error, holders: both };
+  stage.store.sessions["unsure.1"] = { silentMs: 60_000 };
+}
+
+test("one living holder is enough where all must be gone; who wants permits waits until each is judged", async () => {
+  for (const [mode, expected] of [
+    ["exclusive", "busy"],
+    ["shared", "busy"],
+    ["permits", "waits"],
+  ] as const) {
+    const stage = new AcquisitionStage();
+    heldByTwo(stage, "held");
+    const outcome = stage.acquire({ mode });
+    await stage.clock.settle();
+    assert.equal(outcome.is, expected, mode);
+    await stage.pass(10_000 + 2 * PING_INTERVAL + 60);
+    const { acquired } = outcome;
+    assert.equal(acquired && "holder" in acquired && acquired.holder.sessionId, "living.1", mode);
+  }
+});
+
+test("who is refused for its mode is told of one that lives, or of one that could not be judged in time", async () => {
+  const stage = new AcquisitionStage();
+  heldByTwo(stage, "misfit");
+  const refused = stage.acquire();
+  await stage.clock.settle();
+  assert.ok(refused.error instanceof LockModeError, refused.is);
+  assert.equal(refused.error.holder?.sessionId, "living.1");
+  stage.store.sessions["living.1"] = { silentMs: 60_000 };
+  const outcome = stage.acquire();
+  await stage.pass(10_000 + 2 * PING_INTERVAL - 1);
+  assert.equal(outcome.is, "waits");
+  await stage.pass(60);
+  assert.ok(outcome.error instanceof LockModeError, outcome.is);
+});
+
+test("who waits is not refused for its mode because of one without its connection, but once that is back", async () => {
+  const stage = new AcquisitionStage();
+  heldByTwo(stage, "misfit");
+  stage.store.sessions["unsure.1"] = {};
+  stage.store.session = { connectionGone: true };
+  const outcomes = [stage.acquire(), stage.acquire({ waitMs: Infinity })];
+  await stage.pass(1_000);
+  assert.deepEqual([outcomes[0]?.error?.name, outcomes[1]?.is], ["LockModeError", "waits"]);
+  stage.store.session = { connectionGone: false };
+  await stage.pass(100);
+  assert.equal(outcomes[1]?.error?.name, "LockModeError");
 });

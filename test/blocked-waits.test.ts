@@ -19,19 +19,21 @@ class Stage {
   /** While true no answer comes. */
   isDown = false;
   isQueued = true;
+  era = "era1";
+  looks = 0;
   #ticket = 1_000;
   #number = 0;
 
   locker(lockerId: string): BlockedWaits {
     const deps = { clock: systemClock, lockerId, store: this, describe: (r: LeaseRecord) => this.#describe(r) };
-    const made = this.lockers.get(lockerId) ?? new BlockedWaits({ ...deps, own: () => [] });
+    const made = this.lockers.get(lockerId) ?? new BlockedWaits({ ...deps, own: () => [], era: () => this.era });
     this.lockers.set(lockerId, made);
     return made;
   }
 
   hold(lockerId: string, key: string, mode: HeldKey["mode"] = "exclusive"): HeldKey {
     const leaseNumber = ++this.#number;
-    const facts = { fencingToken: 1, acquiredAtMs: 1, era: "era1", trace: "", units: 1, isKept: false };
+    const facts = { fencingToken: 1, acquiredAtMs: 1, era: this.era, trace: "", units: 1, isKept: false };
     const record = { ...facts, key, sessionId: `${lockerId}.1`, leaseNumber, mode };
     this.holders.set(key, [...(this.holders.get(key) ?? []), record]);
     return { key, mode, units: 1, leaseNumber, lease: {} as HeldKey["lease"], isOver: () => false };
@@ -65,6 +67,7 @@ class Stage {
   }
 
   readHolders(key: string): Promise<LeaseRecord[]> {
+    this.looks += 1;
     return Promise.resolve(this.holders.get(key) ?? []);
   }
 
@@ -117,6 +120,33 @@ test("who finds a circle that another closed later tells it, and goes on waiting
   assert.equal(stage.told.length, 1);
   late.stop();
   assert.match(String(await late.outcome), /stopped/);
+});
+
+test("a circle whose waits the store has forgotten is found again in its new era", async () => {
+  const stage = new Stage();
+  const [a, b] = [stage.hold("p", "a"), stage.hold("q", "b")];
+  const early = stage.wait("p", [a], "b");
+  await waitUntil(() => stage.marks.size, 1, DEADLINE);
+  stage.marks.clear();
+  stage.locker("p").onNewEra();
+  await waitUntil(() => stage.marks.get("p#1")?.key, "b", DEADLINE);
+  assert.equal((await dead(stage.wait("q", [b], "a").outcome)).key, "a");
+  early.stop();
+  assert.match(String(await early.outcome), /stopped/);
+});
+
+test("a lease of an older era, brought back with an old mark, closes no circle", async () => {
+  const stage = new Stage();
+  stage.era = "era0";
+  stage.hold("q", "b");
+  stage.era = "era1";
+  stage.marks.set("q#1", { key: "a", waiter: "q#9", ticket: 1 });
+  const wait = stage.wait("p", [stage.hold("p", "a")], "b");
+  await waitUntil(() => stage.looks >= 2, true, { deadlineMs: 2_000, what: "two looks" });
+  assert.deepEqual(stage.told, []);
+  stage.holders.get("b")![0]!.era = "era1"; // the same circle, of today: it is found
+  stage.locker("p").onNewEra();
+  assert.equal((await dead(wait.outcome)).key, "b");
 });
 
 test("of two circles through one wait both are found", async () => {

@@ -1,25 +1,13 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { DrainingSignal, type Locker } from "../src/index.js";
 import type { JobState } from "./support/fixtures/locker-process.js";
-import { newKey, newPrefix, openLocker, record, spawnLocker, take } from "./support/lockers.js";
-import { sharedRedis, type SharedRedis } from "./support/redis-server.js";
+import { lockersForFile } from "./support/file-lockers.js";
+import { newKey, openLocker, record, spawnLocker, take } from "./support/lockers.js";
 import { waitUntil, withDeadline } from "./support/wait.js";
 
-const prefix = newPrefix();
-let redis: SharedRedis;
-let bystander: Locker;
-
-before(async () => {
-  redis = await sharedRedis();
-  bystander = openLocker(redis.url, prefix);
-  await bystander.acquireAndRun(newKey(), () => undefined);
-});
-
-after(async () => {
-  await bystander.close();
-  await redis[Symbol.asyncDispose]();
-});
+const { redis, prefix, lockers } = await lockersForFile({});
+const [bystander] = lockers;
 
 const isDraining = (reason: string) => (error: unknown) => error instanceof DrainingSignal && error.reason === reason;
 

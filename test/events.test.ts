@@ -1,26 +1,13 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { spawnSync } from "node:child_process";
-import { LockStatus, type Locker } from "../src/index.js";
-import { condemnAndTake, newKey, newPrefix, openLocker, record, take } from "./support/lockers.js";
-import { sharedRedis, type SharedRedis } from "./support/redis-server.js";
+import { LockStatus } from "../src/index.js";
+import { lockersForFile } from "./support/file-lockers.js";
+import { condemnAndTake, newKey, openLocker, record, take } from "./support/lockers.js";
 import { waitUntil } from "./support/wait.js";
 
-const prefix = newPrefix();
-let redis: SharedRedis;
-let locker: Locker;
-let other: Locker;
-
-before(async () => {
-  redis = await sharedRedis();
-  locker = openLocker(redis.url, prefix);
-  other = openLocker(redis.url, prefix);
-});
-
-after(async () => {
-  await Promise.all([locker.close(), other.close()]);
-  await redis[Symbol.asyncDispose]();
-});
+const { redis, prefix, lockers } = await lockersForFile({}, {});
+const [locker, other] = lockers;
 
 test("a grant and a release are published with key and token", async () => {
   using granted = record("granted");

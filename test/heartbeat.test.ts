@@ -1,27 +1,14 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { runInNewContext } from "node:vm";
 import { DrainingSignal, LockError, LockUnsureError, type Lease, type Locker } from "../src/index.js";
-import { condemnAndTake, findBusy, newKey, newPrefix, openLocker, take } from "./support/lockers.js";
+import { lockersForFile } from "./support/file-lockers.js";
+import { condemnAndTake, findBusy, newKey, openLocker, take } from "./support/lockers.js";
 import { countCommands } from "./support/monitor.js";
-import { sharedRedis, type SharedRedis } from "./support/redis-server.js";
 import { waitUntil, withDeadline } from "./support/wait.js";
 
-const prefix = newPrefix();
-let redis: SharedRedis;
-let locker: Locker;
-let other: Locker;
-
-before(async () => {
-  redis = await sharedRedis();
-  locker = openLocker(redis.url, prefix);
-  other = openLocker(redis.url, prefix);
-});
-
-after(async () => {
-  await Promise.all([locker.close(), other.close()]);
-  await redis[Symbol.asyncDispose]();
-});
+const { redis, prefix, lockers } = await lockersForFile({}, {});
+const [locker, other] = lockers;
 
 async function lose(lease: Lease): Promise<void> {
   const thief = await take(other, newKey("thief"));

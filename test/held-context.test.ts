@@ -1,28 +1,14 @@
 import assert from "node:assert/strict";
 import { executionAsyncResource } from "node:async_hooks";
-import { after, before, test } from "node:test";
-import { LockModeError, LockStatus, ReentryError, type Lease, type Locker } from "../src/index.js";
+import { test } from "node:test";
+import { LockModeError, LockStatus, ReentryError, type Lease } from "../src/index.js";
 import { HeldContext, type HeldKey } from "../src/held-context.js";
-import { newKey, newPrefix, openLocker, take } from "./support/lockers.js";
-import { sharedRedis, type SharedRedis } from "./support/redis-server.js";
+import { lockersForFile } from "./support/file-lockers.js";
+import { newKey, take } from "./support/lockers.js";
 import { withDeadline } from "./support/wait.js";
 
-const prefix = newPrefix();
-let redis: SharedRedis;
-let locker: Locker;
-let other: Locker;
-
-before(async () => {
-  redis = await sharedRedis();
-  locker = openLocker(redis.url, prefix);
-  other = openLocker(redis.url, prefix);
-  await Promise.all([locker, other].map((each) => each.acquireAndRun(newKey(), () => undefined)));
-});
-
-after(async () => {
-  await Promise.all([locker.close(), other.close()]);
-  await redis[Symbol.asyncDispose]();
-});
+const { lockers } = await lockersForFile({}, {});
+const [locker, other] = lockers;
 
 const fail = (): never => assert.fail("it ran");
 

@@ -1,27 +1,13 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { LockModeError, LockStatus, type Locker } from "../src/index.js";
+import { test } from "node:test";
+import { LockModeError, LockStatus } from "../src/index.js";
 import { withAncestors } from "../src/hierarchy.js";
-import { newKey, newPrefix, openLocker, take, untilFree } from "./support/lockers.js";
-import { sharedRedis, type SharedRedis } from "./support/redis-server.js";
+import { lockersForFile } from "./support/file-lockers.js";
+import { newKey, take, untilFree } from "./support/lockers.js";
 
-const prefix = newPrefix();
+const { lockers } = await lockersForFile({}, {});
+const [locker, other] = lockers;
 const hierarchical = { hierarchical: true } as const;
-let redis: SharedRedis;
-let locker: Locker;
-let other: Locker;
-
-before(async () => {
-  redis = await sharedRedis();
-  locker = openLocker(redis.url, prefix);
-  other = openLocker(redis.url, prefix);
-  await Promise.all([locker, other].map((each) => each.acquireAndRun(newKey(), () => undefined)));
-});
-
-after(async () => {
-  await Promise.all([locker.close(), other.close()]);
-  await redis[Symbol.asyncDispose]();
-});
 
 test("a path is held with all that lies above it shared, from the top down", () => {
   assert.deepEqual(withAncestors("doc/12/para", "exclusive"), [

@@ -1,28 +1,15 @@
 // Whatever the key: what fast-check can think of goes through a real Redis.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import * as fc from "fast-check";
-import { LockStatus, OptionError, type Locker } from "../src/index.js";
-import { findBusy, newPrefix, openLocker, take } from "./support/lockers.js";
-import { sharedRedis, type SharedRedis } from "./support/redis-server.js";
+import { LockStatus, OptionError } from "../src/index.js";
+import { lockersForFile } from "./support/file-lockers.js";
+import { findBusy, take } from "./support/lockers.js";
 import { seed } from "./support/wait.js";
 
-const prefix = newPrefix();
-let redis: SharedRedis;
-let locker: Locker;
-let other: Locker;
-
-before(async () => {
-  redis = await sharedRedis();
-  locker = openLocker(redis.url, prefix);
-  other = openLocker(redis.url, prefix);
-});
-
-after(async () => {
-  await Promise.all([locker.close(), other.close()]);
-  await redis[Symbol.asyncDispose]();
-});
+const { redis, prefix, lockers } = await lockersForFile({}, {});
+const [locker, other] = lockers;
 
 /** "binary": every code point; fast-check leans towards the odd ones, and the lengths towards the limits. */
 const text = fc.string({ unit: "binary", minLength: 1, maxLength: 300 });

@@ -1,24 +1,11 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { OptionError, type Locker } from "../src/index.js";
-import { findBusy, newPrefix, openLocker, take } from "./support/lockers.js";
-import { sharedRedis, type SharedRedis } from "./support/redis-server.js";
+import { test } from "node:test";
+import { OptionError } from "../src/index.js";
+import { lockersForFile } from "./support/file-lockers.js";
+import { findBusy, take } from "./support/lockers.js";
 
-const prefix = newPrefix();
-let redis: SharedRedis;
-let locker: Locker;
-let other: Locker;
-
-before(async () => {
-  redis = await sharedRedis();
-  locker = openLocker(redis.url, prefix);
-  other = openLocker(redis.url, prefix);
-});
-
-after(async () => {
-  await Promise.all([locker.close(), other.close()]);
-  await redis[Symbol.asyncDispose]();
-});
+const { redis, prefix, lockers } = await lockersForFile({}, {});
+const [locker, other] = lockers;
 
 const odd: Record<string, string> = {
   "colons and braces": "a:b::{c}:{}{d}:",

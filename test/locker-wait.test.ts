@@ -1,27 +1,13 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { LockError, LockStatus, LockTimeoutError, type Locker } from "../src/index.js";
-import { findBusy, newKey, newPrefix, openLocker, record, take, untilFree } from "./support/lockers.js";
+import { test } from "node:test";
+import { LockError, LockStatus, LockTimeoutError } from "../src/index.js";
+import { lockersForFile } from "./support/file-lockers.js";
+import { findBusy, newKey, openLocker, record, take, untilFree } from "./support/lockers.js";
 import { countCommands } from "./support/monitor.js";
-import { sharedRedis, type SharedRedis } from "./support/redis-server.js";
 import { waitUntil, withDeadline } from "./support/wait.js";
 
-const prefix = newPrefix();
-let redis: SharedRedis;
-let locker: Locker;
-let other: Locker;
-
-before(async () => {
-  redis = await sharedRedis();
-  locker = openLocker(redis.url, prefix);
-  other = openLocker(redis.url, prefix);
-  await Promise.all([locker, other].map((each) => each.acquireAndRun(newKey(), () => undefined)));
-});
-
-after(async () => {
-  await Promise.all([locker.close(), other.close()]);
-  await redis[Symbol.asyncDispose]();
-});
+const { redis, prefix, lockers } = await lockersForFile({}, {});
+const [locker, other] = lockers;
 
 /** Resolves once somebody was told that the key is held: a waiter has begun to wait. */
 async function untilRefused(key: string): Promise<void> {
@@ -95,6 +81,34 @@ test("many mutex jobs on one key in two lockers run one after the other, all of 
   };
   await Promise.all(Array.from({ length: 12 }, (_unused, i) => [locker, other][i % 2]?.mutex(key, job)));
   assert.deepEqual(order, Array.from({ length: 12 }, () => ["in", "out"]).flat());
+});
+
+test("those who wait since a locker's first turn are served in the order in which they came", async () => {
+  const key = newKey();
+  await using fresh = openLocker(redis.url, prefix);
+  const lease = await take(locker, key);
+  const order: string[] = [];
+  const waiting = ["a", "b", "c"].map((name) => fresh.mutex(key, () => void order.push(name)));
+  await untilRefused(key);
+  await lease.release();
+  await withDeadline(Promise.all(waiting), 5_000, "all jobs");
+  assert.deepEqual(order, ["a", "b", "c"]);
+});
+
+test("while a process hands a key on among its waiters, its holder is shown as the first of them", async () => {
+  const key = newKey();
+  await using handing = openLocker(redis.url, prefix, { localHandOffs: { ms: 60_000 } });
+  const lease = await take(locker, key, { trace: "before" });
+  const look = async (token: number) => ({ token, holder: await other.readHolder(key) });
+  const waiting = ["first", "second"].map((trace) =>
+    handing.mutex(key, (_heartbeat, { fencingToken }) => look(fencingToken), { trace }),
+  );
+  await untilRefused(key);
+  await lease.release();
+  const [first, second] = await withDeadline(Promise.all(waiting), 5_000, "both jobs");
+  assert.deepEqual([first?.holder?.trace, second?.holder?.trace], ["first", "first"]);
+  assert.deepEqual([first?.holder?.fencingToken, second?.holder?.fencingToken], [first?.token, first?.token]);
+  assert.equal(second!.token, first!.token + 1);
 });
 
 test("aborting the signal ends a wait at once with its reason, and nothing is held", async () => {

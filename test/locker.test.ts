@@ -1,26 +1,13 @@
 import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { hostname } from "node:os";
-import { after, before, test } from "node:test";
-import { DrainingSignal, LockStatus, type Locker } from "../src/index.js";
-import { findBusy, newKey, newPrefix, openLocker, take, untilFree } from "./support/lockers.js";
-import { sharedRedis, type SharedRedis } from "./support/redis-server.js";
+import { test } from "node:test";
+import { DrainingSignal, LockStatus } from "../src/index.js";
+import { lockersForFile } from "./support/file-lockers.js";
+import { findBusy, newKey, openLocker, take, untilFree } from "./support/lockers.js";
 
-const prefix = newPrefix();
-let redis: SharedRedis;
-let locker: Locker;
-let other: Locker;
-
-before(async () => {
-  redis = await sharedRedis();
-  locker = openLocker(redis.url, prefix, { labels: { release: "7" } });
-  other = openLocker(redis.url, prefix);
-});
-
-after(async () => {
-  await Promise.all([locker.close(), other.close()]);
-  await redis[Symbol.asyncDispose]();
-});
+const { redis, prefix, lockers } = await lockersForFile({ labels: { release: "7" } }, {});
+const [locker, other] = lockers;
 
 test("a job on a free key runs, and its result comes back with SUCCESS", async () => {
   const outcome = await locker.acquireAndRun(newKey(), () => ({ rows: 3 }));

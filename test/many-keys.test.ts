@@ -1,30 +1,18 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import * as fc from "fast-check";
-import { LockStatus, OptionError, type KeyWanted, type LeaseGroup, type Locker } from "../src/index.js";
+import { LockStatus, type KeyWanted, type LeaseGroup, type Locker } from "../src/index.js";
 import { planKeys, takeAll, type KeyAndMode } from "../src/many-keys.js";
 import { FakeClock } from "./support/fake-clock.js";
-import { newKey, newPrefix, openLocker, take, untilFree } from "./support/lockers.js";
+import { lockersForFile } from "./support/file-lockers.js";
+import { newKey, take, untilFree } from "./support/lockers.js";
 import { countCommands } from "./support/monitor.js";
-import { sharedRedis, type SharedRedis } from "./support/redis-server.js";
+import { assertRefused } from "./support/refusals.js";
 import { seed, withDeadline } from "./support/wait.js";
 
-const prefix = newPrefix();
-let redis: SharedRedis;
-let locker: Locker;
-let other: Locker;
-
-before(async () => {
-  redis = await sharedRedis();
-  locker = openLocker(redis.url, prefix);
-  other = openLocker(redis.url, prefix);
-  await Promise.all([locker, other].map((each) => each.acquireAndRun(newKey(), () => undefined)));
-});
-
-after(async () => {
-  await Promise.all([locker.close(), other.close()]);
-  await redis[Symbol.asyncDispose]();
-});
+const store = await lockersForFile({}, {});
+const { redis, prefix } = store;
+const [locker, other] = store.lockers;
 
 async function takeGroup(from: Locker, keys: readonly KeyWanted[], waitMs = 0): Promise<LeaseGroup> {
   const acquired = await from.acquireAll(keys, { waitMs });
@@ -32,7 +20,7 @@ async function takeGroup(from: Locker, keys: readonly KeyWanted[], waitMs = 0): 
   return acquired.group;
 }
 
-test("no keys, no list and one key in two modes are refused, nothing written", async () => {
+test("no keys, no list, one key in two modes and bad options are refused, nothing written", async () => {
   const key = newKey();
   const cases: [unknown, RegExp][] = [
     [[], /^keys \(\[\]\) must be a list of keys, at least one$/],
@@ -41,22 +29,34 @@ test("no keys, no list and one key in two modes are refused, nothing written", a
     [[key, ""], /^key \(""\) must be a non-empty string$/],
     [[key, 5], /^key \(5\) must be/],
     [[key, null], /^key \(null\) must be/],
-    [[key, { key, mode: "shared" }], /must not be listed in two modes$/],
+    [[key, { key, mode: "shared" }], /^keys \("key-.*"\) must not be listed in two modes$/],
+    [
+      [
+        { key, mode: "shared" },
+        { key, mode: "exclusive" },
+      ],
+      /^keys \("key-.*"\) must not be listed in two modes$/,
+    ],
     [[{ key, mode: "write" }], /^mode \("write"\) must be "exclusive" or "shared"$/],
   ];
-  for (const [keys, message] of cases) {
-    const isRefusal = (error: unknown) => error instanceof OptionError && message.test(error.message);
-    await assert.rejects(locker.acquireAll(keys as string[]), isRefusal);
-    const fail = (): never => assert.fail("it ran");
-    await assert.rejects(locker.acquireAllAndRun(keys as string[], fail), isRefusal);
-  }
-  const options = { waitMs: -1 };
-  await assert.rejects(locker.acquireAll([key], options), /^OptionError: waitMs \(-1\) must be/);
-  await assert.rejects(
-    locker.acquireAll([key], { permits: 1 } as object),
-    /^OptionError: permits \(1\) is not an option/,
-  );
-  assert.equal(await redis.client().exists(`${prefix}l:${key}`), 0);
+  const fail = (): never => assert.fail("it ran");
+  const asking = (keys: unknown, options?: object) => [
+    () => locker.acquireAll(keys as string[], options),
+    () => locker.acquireAllAndRun(keys as string[], fail, options),
+  ];
+  for (const [keys, message] of cases) await assertRefused(store, message, asking(keys));
+  const options: [object, RegExp][] = [
+    ...[-1, NaN, "1", null].map((waitMs): [object, RegExp] => {
+      return [{ waitMs }, /^waitMs \(.*\) must be a number of ms ≥ 0, or Infinity$/];
+    }),
+    [{ lockTtlMs: 1_999 }, /^lockTtlMs \(1999\) must be at least sessionTtlMs \(2000\)$/],
+    [{ trace: 5 }, /^trace \(5\) must be text of ≤ 1 KiB$/],
+    [{ signal: {} }, /^signal \(\{\}\) must be an AbortSignal$/],
+    ...["mode", "permits", "minHoldMs", "hierarchical", "reentrant"].map((name): [object, RegExp] => {
+      return [{ [name]: 1 }, new RegExp(`^${name} \\(1\\) is not an option$`)];
+    }),
+  ];
+  for (const [one, message] of options) await assertRefused(store, message, asking([key], one));
 });
 
 test("keys are acquired sorted, each once, a path after what lies above it", () => {

@@ -1,35 +1,12 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:net";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import {
-  Locker,
-  OptionError,
-  RedisDatabase,
-  type AcquireOptions,
-  type LockerOptions,
-  type RedisDatabaseSettings,
-} from "../src/index.js";
+import { Locker, OptionError, RedisDatabase, type LockerOptions, type RedisDatabaseSettings } from "../src/index.js";
 import { resolveOptions } from "../src/options.js";
-import { newKey, newPrefix, openLocker } from "./support/lockers.js";
-import { closeServer, listen } from "./support/ports.js";
-import { freePort } from "./support/ports.js";
-import { sharedRedis, type SharedRedis } from "./support/redis-server.js";
+import { closeServer, freePort, listen } from "./support/ports.js";
 
 const url = "redis://127.0.0.1:6379"; // nothing here connects to it
-const prefix = newPrefix();
-let redis: SharedRedis;
-let locker: Locker;
-
-before(async () => {
-  redis = await sharedRedis();
-  locker = openLocker(redis.url, prefix);
-});
-
-after(async () => {
-  await locker.close();
-  await redis[Symbol.asyncDispose]();
-});
 
 type Broken = [options: Record<string, unknown>, option: string, value: string, rule: RegExp];
 
@@ -162,28 +139,6 @@ test("bad settings of a RedisDatabase are refused by name", () => {
   assert.throws(() => new RedisDatabase(url, { prefix: "" }), /prefix \(""\) must be a non-empty string/);
   assert.throws(() => new RedisDatabase(7 as unknown as string), /must be an ioredis client, its options, a URL/);
   assert.throws(() => new RedisDatabase({ sentinels: [{ host: "a" }] }), /name .* must name the master/);
-});
-
-test("a bad acquire option is refused by name, value and rule, and nothing is written", async () => {
-  const cases: [AcquireOptions, RegExp][] = [
-    [{ waitMS: 5 } as AcquireOptions, /^waitMS .*is not an option$/],
-    [{ lockTtlMs: 1_999 }, /^lockTtlMs \(1999\) must be at least sessionTtlMs \(2000\)$/],
-    [{ lockTtlMs: NaN }, /^lockTtlMs \(NaN\) must be a whole number of ms/],
-    [{ waitMs: -1 }, /^waitMs \(-1\) must be a number of ms ≥ 0, or Infinity$/],
-    [{ waitMs: NaN }, /^waitMs \(NaN\) must be/],
-    [{ waitMs: "1" as unknown as number }, /^waitMs \("1"\) must be/],
-    [{ trace: 5 as unknown as string }, /^trace \(5\) must be text of ≤ 1 KiB$/],
-    [{ trace: "é".repeat(513) }, /^trace \("é{60}… 513 characters"\) must be text/],
-    [{ signal: {} as unknown as AbortSignal }, /^signal \(\{\}\) must be an AbortSignal$/],
-  ];
-  await locker.acquireAndRun(newKey(), () => undefined);
-  for (const [options, message] of cases) {
-    const key = newKey();
-    for (const acquiring of [locker.acquire(key, options), locker.mutex(key, () => assert.fail("it ran"), options)]) {
-      await assert.rejects(acquiring, (error) => error instanceof OptionError && message.test(error.message));
-    }
-    assert.equal(await redis.client().exists(`${prefix}l:${key}`), 0);
-  }
 });
 
 test("constructing a locker opens no connection, and closing it unused does not either", async () => {

@@ -1,26 +1,13 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import type { Locker } from "../src/index.js";
+import { test } from "node:test";
 import type { Child } from "./support/child.js";
-import { newKey, newPrefix, openLocker, spawnLocker, take } from "./support/lockers.js";
+import { lockersForFile } from "./support/file-lockers.js";
+import { newKey, spawnLocker, take } from "./support/lockers.js";
 import { freePort } from "./support/ports.js";
-import { sharedRedis, type SharedRedis } from "./support/redis-server.js";
 import { withDeadline } from "./support/wait.js";
 
-const prefix = newPrefix();
-let redis: SharedRedis;
-let bystander: Locker;
-
-before(async () => {
-  redis = await sharedRedis();
-  bystander = openLocker(redis.url, prefix);
-  await bystander.acquireAndRun(newKey(), () => undefined);
-});
-
-after(async () => {
-  await bystander.close();
-  await redis[Symbol.asyncDispose]();
-});
+const { redis, prefix, lockers } = await lockersForFile({});
+const [bystander] = lockers;
 
 /** Lets go of the child, and asserts that it then ends by itself, in good order and within a second. */
 async function assertExits(child: Child, code = 0): Promise<void> {

@@ -1,32 +1,29 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import type { Locker } from "../src/index.js";
-import { newKey, newPrefix, openLocker, take, untilFree } from "./support/lockers.js";
-import { sharedRedis, type SharedRedis } from "./support/redis-server.js";
+import { once } from "node:events";
+import { test } from "node:test";
+import { StoreError, type Lease } from "../src/index.js";
+import { lockersForFile } from "./support/file-lockers.js";
+import { newKey, openLocker, take, untilFree } from "./support/lockers.js";
+import { startRedis } from "./support/redis-server.js";
+import { assertRefused } from "./support/refusals.js";
+import { withDeadline } from "./support/wait.js";
 
-const prefix = newPrefix();
-let redis: SharedRedis;
-let locker: Locker;
-let other: Locker;
+const store = await lockersForFile({}, {});
+const [locker, other] = store.lockers;
 
-before(async () => {
-  redis = await sharedRedis();
-  locker = openLocker(redis.url, prefix);
-  other = openLocker(redis.url, prefix);
-  await Promise.all([locker, other].map((each) => each.acquireAndRun(newKey(), () => undefined)));
-});
-
-after(async () => {
-  await Promise.all([locker.close(), other.close()]);
-  await redis[Symbol.asyncDispose]();
-});
-
-test("a grace that is negative or no whole number is refused, and so is an option that is none", async () => {
-  for (const graceMs of [-1, 0.5, NaN, Infinity]) {
-    await assert.rejects(locker.revoke("k", { graceMs }), /^OptionError: graceMs \(.*\) must be a whole number of ms/);
-  }
-  await assert.rejects(locker.revoke("k", { grace: 1 } as object), /^OptionError: grace \(1\) is not an option/);
-  await assert.rejects(locker.revoke(""), /^OptionError: key/);
+test("a grace that is negative or no whole number is refused, and other bad options, nothing written", async () => {
+  await using lease = await take(other, newKey());
+  const cases: [string, object, RegExp][] = [
+    ...[-1, 0.5, NaN, Infinity, "5", null].map((graceMs): [string, object, RegExp] => {
+      return [lease.key, { graceMs }, /^graceMs \(.*\) must be a whole number of ms from 0 to 2147483647$/];
+    }),
+    [lease.key, { force: "yes" }, /^force \("yes"\) must be true or false$/],
+    [lease.key, { grace: 1 }, /^grace \(1\) is not an option$/],
+    [lease.key, { signal: 1 }, /^signal \(1\) must be an AbortSignal$/],
+    ["", {}, /^key \(""\) must be a non-empty string$/],
+  ];
+  for (const [key, options, message] of cases) await assertRefused(store, message, [() => locker.revoke(key, options)]);
+  lease.assertHeld();
 });
 
 test("revoking a key that nobody holds says so", async () => {
@@ -79,4 +76,70 @@ test("a key that is merely kept after its job's end has nobody to be asked, by f
   const key = newKey();
   await other.acquireAndRun(key, () => undefined, { minHoldMs: 60_000 });
   for (const force of [false, true]) assert.deepEqual(await locker.revoke(key, { force }), { status: "free" });
+});
+
+const together = { readers: { mode: "shared" }, "users of permits": { permits: { limit: 30 } } } as const;
+for (const [who, options] of Object.entries(together)) {
+  test(`all of many ${who} are asked, and the key is released when all of those have given it back`, async () => {
+    const key = newKey();
+    const leases: Lease[] = [];
+    for (let i = 0; i < 12; i++) leases.push(await take(other, key, options));
+    leases.push(await take(locker, key, options));
+    const last = leases.pop()!;
+    const revoking = locker.revoke(key, { graceMs: 20_000 });
+    for (const { signal } of [...leases, last]) if (!signal.aborted) await once(signal, "abort");
+    for (const lease of leases) await lease.release();
+    let isOver = false;
+    void revoking.then(() => (isOver = true));
+    const late = "mode" in options ? await take(other, key, options) : undefined; // is none of its business
+    await locker.readHolder(key);
+    assert.equal(isOver, false, "one still holds it");
+    await last.release();
+    assert.deepEqual(await revoking, { status: "released" });
+    assert.ok(!late || late.state === "held");
+    await late?.release();
+  });
+
+  test(`by force all of many ${who} lose their leases`, async () => {
+    const key = newKey();
+    const leases: Lease[] = [];
+    for (let i = 0; i < 12; i++) leases.push(await take(other, key, options));
+    assert.deepEqual(await locker.revoke(key, { graceMs: 0, force: true }), { status: "forced" });
+    assert.equal(await locker.readHolder(key), undefined);
+    for (const lease of leases) await assert.rejects(lease.heartbeat(), { code: "revoked" });
+    for (const lease of leases) await lease.release();
+  });
+}
+
+test("a revocation that is aborted ends with the signal's reason, and leaves the key to its holder", async () => {
+  const key = newKey();
+  const lease = await take(other, key);
+  const stop = new AbortController();
+  const revoking = locker.revoke(key, { graceMs: 60_000, signal: stop.signal });
+  await once(lease.signal, "abort");
+  stop.abort(new Error("enough"));
+  await assert.rejects(revoking, /^Error: enough$/);
+  await assert.rejects(locker.revoke(key, { signal: stop.signal }), /^Error: enough$/);
+  assert.ok(await locker.readHolder(key));
+  await lease.release();
+});
+
+test("a revocation waits for a store that is away as long as an acquire does", async () => {
+  await using server = await startRedis();
+  await using one = openLocker(server.url, store.prefix);
+  await using two = openLocker(server.url, store.prefix, { acquireTimeoutMs: 3_000 });
+  const lease = await take(one, "key");
+  await take(two, "other");
+  const revoking = two.revoke("key", { graceMs: 60_000 });
+  await once(lease.signal, "abort");
+  await server.freeze();
+  const startedMs = performance.now();
+  await assert.rejects(withDeadline(revoking, 10_000, "the revocation"), (error: Error) => {
+    assert.match(error.message, /^"key" was not revoked, for the store gave no answer within 3000 ms/);
+    return error instanceof StoreError && error.code === "unreachable";
+  });
+  const tookMs = performance.now() - startedMs;
+  assert.ok(tookMs > 2_500 && tookMs < 6_000, `took ${tookMs} ms`);
+  await assert.rejects(two.revoke("key"), { name: "StoreError", code: "unreachable" }, "also at its begin");
+  server.thaw();
 });

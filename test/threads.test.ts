@@ -6,31 +6,18 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import * as pulselock from "../src/index.js";
-import type { Locker } from "../src/index.js";
 import type { ThreadData, ThreadRequest } from "./support/fixtures/locker-thread.js";
-import { findBusy, newKey, newPrefix, openLocker, take } from "./support/lockers.js";
+import { lockersForFile } from "./support/file-lockers.js";
+import { findBusy, newKey, openLocker, take } from "./support/lockers.js";
 import { guardProcess } from "./support/process-guard.js";
-import { sharedRedis, type SharedRedis } from "./support/redis-server.js";
 import { once, withDeadline } from "./support/wait.js";
 
-const prefix = newPrefix();
-let redis: SharedRedis;
-let bystander: Locker;
-
-before(async () => {
-  redis = await sharedRedis();
-  bystander = openLocker(redis.url, prefix);
-  await bystander.acquireAndRun(newKey(), () => undefined);
-});
-
-after(async () => {
-  await bystander.close();
-  await redis[Symbol.asyncDispose]();
-});
+const { redis, prefix, lockers } = await lockersForFile({});
+const [bystander] = lockers;
 
 function startThread(): Worker & AsyncDisposable {
   const workerData: ThreadData = { url: redis.url, prefix };

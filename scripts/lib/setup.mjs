@@ -35,9 +35,7 @@ export async function ensureRedis() {
 
 /** Makes sure that there are a PostgreSQL and a pooler to start. */
 export async function ensurePostgres() {
-  if (findPostgres()) return step("postgres: a server is installed");
-  if (process.env.POSTGRES_URL)
-    return step("postgres: the one at POSTGRES_URL; tests that break servers need their own");
+  if (findPostgres()) return step("postgres: a server and a pooler are installed");
   if (findProgram("apt-get")) await installWithApt("postgresql", "pgbouncer");
   else if (process.platform === "darwin" && findProgram("brew")) await installWithBrew("postgresql", "pgbouncer");
   else fail("postgres: install PostgreSQL (12 or newer) and pgbouncer");

@@ -21,9 +21,10 @@ export class AnswerWatch {
 
   async watch<T>(send: () => Promise<T>): Promise<T> {
     this.#unanswered.push(this.#clock.monoMs());
-    this.#watchOldest();
     try {
-      return await send();
+      const answer = send();
+      this.#watchOldest(); // after it, as somebody may wait for what is sent
+      return await answer;
     } finally {
       this.#unanswered.shift();
     }

@@ -48,7 +48,7 @@ export type Waiter = { leaseId: string; sessionId: string };
 export type AcquireAnswer =
   /** `lastToken`: the end of the block that begins with the token. */
   | { status: "granted"; fencingToken: number; lastToken: number; acquiredAtMs: number }
-  /** `holders`: at most 8, of different sessions; of more than that others each time. */
+  /** `holders`: all, one lease of each session; of more than 8 sessions 8, and others each time. */
   | { status: "held"; holders: readonly LeaseRecord[] }
   /**
    * `isFirst`: nobody before it can be granted the key just now; `unfit`: some of those who cannot. `ticket`: the
@@ -56,7 +56,11 @@ export type AcquireAnswer =
    */
   | { status: "queued"; holders: readonly LeaseRecord[]; isFirst: boolean; unfit: readonly Waiter[]; ticket: number }
   | { status: "recovering" }
-  | { status: "error"; error: Error };
+  /**
+   * `holders`: of a LockModeError, whoever holds the key in the other mode or under the other limit, told as with
+   * "held". It stands only if one of them lives: the dead are named in `replace`, and it is asked for again.
+   */
+  | { status: "error"; error: Error; holders?: readonly LeaseRecord[] };
 
 /** What a locker's main thread is told without having asked. A hint each: what it says can be found by asking. */
 export type StorePush =

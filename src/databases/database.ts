@@ -133,11 +133,15 @@ export type SessionRecord = {
 /** What proves, between processes of one host, that a process is no more. Empty strings where it could not be read. */
 export type HostProofs = { bootId: string; pidNamespace: string; timeNamespace: string; startTime: string };
 
-/** Who holds a key. */
+/**
+ * Who holds a key, as the store has it. While a process hands a key on among its own waiters the store is not asked, so
+ * token, times and trace stay those of the first of them.
+ */
 export type Holder = {
   key: string;
   sessionId: string;
   fencingToken: number;
+  /** When the store granted the key, by the store's clock, ms since the epoch. */
   acquiredAtMs: number;
   heldForMs: number;
   trace: string;
@@ -181,7 +185,7 @@ export interface LeaseStore {
   reown(identity: Identity, batch: readonly RenewRequest[]): Promise<BatchAnswer<LeaseAnswer>>;
   reassert(identity: Identity, batch: readonly ReassertRequest[]): Promise<BatchAnswer<LeaseAnswer>>;
   release(identity: Identity, batch: readonly ReleaseRequest[]): Promise<BatchAnswer<ReleaseAnswer>>;
-  /** Who holds the key: at most 8, of different sessions. */
+  /** All leases that hold the key, or are kept: however many, also several of one session. */
   readHolders(key: string): Promise<LeaseRecord[]>;
   /** Asks a holder to give the key back, or, by force, begins to take it away. */
   revoke(identity: Identity, request: RevokeRequest): Promise<RevokeAnswer>;

@@ -1,5 +1,6 @@
 import { DrainingSignal, LockerClosedError, LockError, StoreError } from "../index.js";
 import type { AcquireOptions, Holder, Job, Locker } from "../index.js";
+import { check, checkMs, checkNames } from "./checks.js";
 import { pause } from "./pause.js";
 import { stoppable } from "./stoppable.js";
 
@@ -17,6 +18,7 @@ export type LeadOptions = Pick<AcquireOptions, "trace" | "lockTtlMs"> & {
  */
 export async function lead(locker: Locker, role: string, fn: Job<unknown>, options: LeadOptions = {}): Promise<void> {
   const { againMs = 1_000, signal, ...wanted } = options;
+  checkMs("againMs", againMs, 0);
   while (!signal?.aborted) {
     let isLeader = false;
     const reign: Job<unknown> = async (_heartbeat, lease) => {
@@ -54,6 +56,9 @@ export function observe(
   options: ObserveOptions = {},
 ): AsyncIterableIterator<Holder | undefined> {
   const { signal, everyMs = 500 } = options;
+  checkNames(options, ["signal", "everyMs"]);
+  checkMs("everyMs", everyMs, 1);
+  check(signal === undefined || signal instanceof AbortSignal, "signal", signal, "must be an AbortSignal");
   const stop = new AbortController();
   const leaders = look(locker, role, everyMs, stop, signal);
   return {

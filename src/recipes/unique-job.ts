@@ -1,5 +1,14 @@
-import { LockStatus, OptionError } from "../index.js";
+import { LockStatus } from "../index.js";
 import type { AcquireOptions, Busy, Lease, Locker } from "../index.js";
+import { check, checkMs } from "./checks.js";
+
+const FORMS = [
+  "until-executing",
+  "until-executed",
+  "until-expired",
+  "until-and-while-executing",
+  "while-executing",
+] as const;
 
 /**
  * Between a job's submission and its execution lies a queue; the forms differ in when a twin is refused.
@@ -12,11 +21,13 @@ import type { AcquireOptions, Busy, Lease, Locker } from "../index.js";
  * | until-and-while-executing | submission | execution begins | is refused; later ones wait for the end |
  * | while-executing | execution begins | execution has ended | waits |
  */
-export type UniqueForm =
-  "until-executing" | "until-executed" | "until-expired" | "until-and-while-executing" | "while-executing";
+export type UniqueForm = (typeof FORMS)[number];
 
 export type UniqueOptions = Pick<AcquireOptions, "trace" | "lockTtlMs" | "signal"> & {
-  /** Of until-expired, ms. A job that fails can be submitted again at once. */
+  /**
+   * For how long after its submission a twin is refused, ms; of until-expired alone, and needed there. A job that fails
+   * can be submitted again at once.
+   */
   forMs?: number;
   /** What the job passes through before it is executed, e.g. `(run) => pQueue.add(run)`. Default: nothing. */
   queue?: <T>(run: () => Promise<T>) => Promise<T>;
@@ -44,12 +55,14 @@ export async function runUnique<T>(
   fn: UniqueJob<T>,
   options: UniqueOptions = {},
 ): Promise<UniqueResult<T>> {
-  const { queue = (run) => run(), forMs = 0, ...wanted } = options;
-  if (forMs > 0 !== (form === "until-expired")) throw new OptionError("forMs", forMs, "goes with until-expired alone");
+  const { queue = (run) => run(), forMs, ...wanted } = options;
+  check(FORMS.includes(form), "form", form, `must be one of ${FORMS.join(", ")}`);
+  if (form === "until-expired") checkMs("forMs", forMs, 1);
+  else check(forMs === undefined, "forMs", forMs, "goes with until-expired alone");
   switch (form) {
     case "until-executed":
     case "until-expired": {
-      const kept = { ...wanted, minHoldMs: forMs };
+      const kept = { ...wanted, minHoldMs: forMs ?? 0 };
       return locker.acquireAndRun(key, (_heartbeat, lease) => untilEnd(lease, queue, fn), kept);
     }
     case "until-executing":

@@ -1,4 +1,5 @@
 import type { AcquireOptions, Locker } from "../index.js";
+import { check, checkNames } from "./checks.js";
 
 /** A value, and what tells whether somebody has written since it was read. */
 export type Versioned<Value, Version> = { value: Value; version: Version };
@@ -40,6 +41,7 @@ export async function updateWithFallback<Value, Version>(
   update: Update<Value, Version>,
   options: UpdateOptions = {},
 ): Promise<Updated<Value>> {
+  checkOptions(options);
   const { conflictsMax = 3, ...wanted } = options;
   for (let conflicts = 0; conflicts < conflictsMax; conflicts++) {
     wanted.signal?.throwIfAborted();
@@ -67,4 +69,14 @@ async function tryOnce<Value, Version>(
   const { value, version } = await read();
   const changed = await change(value);
   return (await write(changed, version, fencingToken)) ? { value: changed } : undefined;
+}
+
+/** What the locker looks at only once there are conflicts. */
+function checkOptions(options: UpdateOptions): void {
+  checkNames(options, ["conflictsMax", "signal", "trace", "lockTtlMs", "waitMs"]);
+  const { conflictsMax = 3, waitMs = Infinity, signal } = options;
+  const isCount = Number.isSafeInteger(conflictsMax) && conflictsMax >= 0;
+  check(isCount, "conflictsMax", conflictsMax, "must be a whole number, at least 0");
+  check(typeof waitMs === "number" && waitMs >= 0, "waitMs", waitMs, "must be a number of ms ≥ 0, or Infinity");
+  check(signal === undefined || signal instanceof AbortSignal, "signal", signal, "must be an AbortSignal");
 }

@@ -13,7 +13,7 @@ const LATE_LOOK_MS = 50;
 /** What a line needs of the acquisition: see there. */
 export type Asker = {
   open(asked: Asked): Attempt;
-  queue(attempt: Attempt, onQueued: () => void): Promise<Grant>;
+  queue(attempt: Attempt, tell: { onQueued(): void; onGrant(grant: Grant): void }): Promise<void>;
   leave(attempt: Attempt, reason: Error): void;
 };
 
@@ -76,11 +76,11 @@ export class Line implements Asked {
     const attempt = this.#asker.open(this);
     this.#attempt = attempt;
     this.#asker
-      .queue(attempt, () => this.#onQueued(attempt))
-      .then(
-        (grant) => this.#onGrant(attempt, grant),
-        (error: unknown) => this.#onFailure(attempt, error as Error),
-      );
+      .queue(attempt, {
+        onQueued: () => this.#onQueued(attempt),
+        onGrant: (grant) => this.#onGrant(attempt, grant),
+      })
+      .catch((error: unknown) => this.#onFailure(attempt, error as Error));
   }
 
   #onQueued(attempt: Attempt): void {
@@ -100,7 +100,7 @@ export class Line implements Asked {
   }
 
   #onGrant(attempt: Attempt, grant: Grant): void {
-    if (this.#attempt !== attempt) return; // the last one left in that very instant, and it was given back
+    if (this.#attempt !== attempt) return; // known already; or the last one has just left, and it was given back
     this.#attempt = undefined;
     const waiter = this.#waiters.first!;
     this.#waiters.remove(waiter);
@@ -161,7 +161,7 @@ export class Line implements Asked {
     const { judge, clock, pingIntervalMs } = this.#deps;
     const { holders } = attempt;
     if (holders.length === 0) return undefined;
-    const contention = await judge.judgeAll(holders);
+    const contention = await judge.judgeKey(holders);
     if (attempt !== this.#attempt) return 1;
     if (contention.next === "take") {
       attempt.take(contention, holders[0]!.era);

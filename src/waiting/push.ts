@@ -1,7 +1,6 @@
 import type { Clock, Instant } from "../clock.js";
 import type { GrantPush, LeaseRecord } from "../databases/database.js";
 import type { Session, Stamp } from "../session.js";
-import type { Rested } from "./rest.js";
 
 /**
  * Whether a push is as good as an answer. Its lease was granted after the last answer, for the two came in that order,
@@ -10,7 +9,7 @@ import type { Rested } from "./rest.js";
  */
 export function isGoodAsAnswer(
   push: GrantPush,
-  { isBeside }: Rested,
+  isBeside: boolean,
   { holders, stamp, sent }: { holders: readonly LeaseRecord[]; stamp: Stamp; sent: Instant },
   lockTtlMs: number,
   { clock, session }: { clock: Clock; session: Session },

@@ -1,25 +1,31 @@
 import type { Clock } from "../clock.js";
 import type { GrantPush } from "../databases/database.js";
 
-/** What ended a pause. `isBeside`: the push came beside an answer, so that either may be the older one. */
-export type Rested = { push?: GrantPush | undefined; isBeside?: boolean; isEarly: boolean };
+/** What ended a pause. */
+export type Rested = { isEarly: boolean };
+/** `isBeside`: it came beside an answer, so that either may be the older one. Returns whether it is believed. */
+export type OnGrantPush = (push: GrantPush, isBeside: boolean) => boolean;
+
+type Missed = { push?: GrantPush; error?: Error | undefined };
+type Ended = Rested & Missed & { isBeside?: boolean };
 
 /** The pause of one who queues, between two askings. What comes while no pause is taken ends the next one at once. */
 export class Rest {
   readonly #clock: Clock;
-  #end: ((rested: Rested, error?: Error) => void) | undefined;
+  #end: ((how: Ended) => void) | undefined;
   #shorten: ((ms: number) => void) | undefined;
   /** The next pause is no longer than that, ms. */
   #atMostMs = Infinity;
-  #missed: { push?: GrantPush; error?: Error | undefined } | undefined;
+  #missed: Missed | undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  take(ms: number, signal: AbortSignal): Promise<Rested> {
+  /** A grant that is believed has been told before the pause ends. */
+  take(ms: number, signal: AbortSignal, onGrantPush: OnGrantPush): Promise<Rested> {
     return new Promise((resolve, reject) => {
-      const onAbort = () => this.#end?.({ isEarly: true }, signal.reason as Error);
+      const onAbort = () => this.#end?.({ isEarly: true, error: signal.reason as Error });
       const start = (pauseMs: number) => this.#clock.timer(pauseMs, () => this.#end?.({ isEarly: false }));
       const firstMs = Math.min(ms, this.#atMostMs);
       let dueMs = this.#clock.monoMs() + firstMs;
@@ -32,17 +38,18 @@ export class Rest {
         timer.cancel();
         timer = start(pauseMs);
       };
-      this.#end = (rested, error) => {
+      this.#end = ({ isEarly, error, push, isBeside = false }) => {
         this.#end = undefined;
         this.#shorten = undefined;
         this.#missed = undefined;
         timer.cancel();
         signal.removeEventListener("abort", onAbort);
         if (error) reject(error);
-        else resolve(rested);
+        else if (push && onGrantPush(push, isBeside)) this.#clock.afterInput(() => resolve({ isEarly }));
+        else resolve({ isEarly });
       };
       if (signal.aborted) onAbort();
-      else if (this.#missed) this.#end({ push: this.#missed.push, isBeside: true, isEarly: true }, this.#missed.error);
+      else if (this.#missed) this.#end({ ...this.#missed, isBeside: true, isEarly: true });
       else signal.addEventListener("abort", onAbort, { once: true });
     });
   }
@@ -54,7 +61,7 @@ export class Rest {
   }
 
   wake(error?: Error): void {
-    if (this.#end) this.#end({ isEarly: true }, error);
+    if (this.#end) this.#end({ isEarly: true, error });
     else this.#missed = { ...this.#missed, error };
   }
 

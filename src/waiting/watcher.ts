@@ -12,6 +12,9 @@ const LOOK_MS = 1_000;
 /** How often it asks the process table, which costs the store nothing, ms. */
 const PROOF_MS = 100;
 
+/** Made once: the reason that abort() makes by itself, with its stack, would delay the grant that ended the watch. */
+const STOPPED = new Error("nobody watches any more");
+
 export type WatcherDeps = { clock: Clock; judge: ContentionJudge; session: Session };
 
 /** What the first of a queue does for all: looks whether the holder lives, and those before it who are passed over. */
@@ -28,13 +31,14 @@ export class Watcher {
     this.#run(attempt, holders, unfit, stop.signal).catch((error: unknown) => {
       if (!stop.signal.aborted) attempt.wake(error as Error);
     });
-    return () => stop.abort();
+    return () => stop.abort(STOPPED);
   }
 
   async #run(attempt: Attempt, holders: readonly LeaseRecord[], unfit: readonly Waiter[], stop: AbortSignal) {
     const { clock, judge } = this.#deps;
     const { watch } = attempt;
-    const others = holders.filter((one) => !this.#isOurs(one.sessionId)); // this process lives
+    const all = await judge.all(holders);
+    const others = all.filter((one) => !this.#isOurs(one.sessionId)); // this process lives
     watch.begin(others);
     while (others.length > 0 || unfit.length > 0) {
       await this.#untilDue(attempt, stop);

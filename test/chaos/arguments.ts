@@ -21,7 +21,7 @@ export type Arguments = {
   readonly quiet: boolean;
 };
 
-export const usage = `npm run chaos -- [--seed S] [--duration 60s] [--backend redis] [--schedules N] [--processes N]
+export const usage = `npm run chaos -- [--seed S] [--duration 60s] [--backend B] [--schedules N] [--processes N]
   [--only kind,kind] [--schedule file.json] [--shrink] [--at-once 2] [--quiet]
 npm run soak -- [--hours H | --schedules N] [and the same]`;
 

@@ -15,7 +15,7 @@ export type StoreDeps = {
 
 export interface Backend {
   readonly name: string;
-  /** The kinds of fault on this store; those on processes and links every store has. */
+  /** The kinds of fault on this store and on the links to it; those on processes every store has. */
   readonly kinds: readonly FaultKind[];
   /** Faults of this backend that this machine cannot produce, and why. */
   notRun(shim: ClockShim | undefined): ReadonlyMap<FaultKind, string>;

@@ -2,7 +2,7 @@
 
 import { execFile } from "node:child_process";
 import { closeSync, existsSync, openSync, writeSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -31,6 +31,7 @@ export class ClockShim implements AsyncDisposable {
   static async open(): Promise<ClockShim | string> {
     if (process.platform !== "linux") return "LD_PRELOAD of a clock works on Linux only";
     const directory = await mkdtemp(join(tmpdir(), "pulselock-clock-"));
+    await chmod(directory, 0o755); // for servers that run as somebody else
     const shim = new ClockShim(directory);
     try {
       await promisify(execFile)("gcc", ["-O2", "-shared", "-fPIC", "-o", shim.#library, source]);

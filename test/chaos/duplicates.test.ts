@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Redis } from "ioredis";
+import { openClient, startPostgres } from "../support/postgres-server.js";
 import { startRedis } from "../support/redis-server.js";
 import { startProxy } from "../support/tcp-proxy.js";
 import { waitUntil } from "../support/wait.js";
@@ -33,6 +34,22 @@ test("a doubled call is executed twice, its client hears of the second time, and
     assert.equal(await client.eval(count, 1, "n"), 5, "nothing is doubled any more");
   } finally {
     client.disconnect();
+  }
+});
+
+test("a doubled statement of PostgreSQL is executed twice as well", async () => {
+  await using server = await startPostgres();
+  await using proxy = await startProxy(server.port);
+  const client = await openClient(`postgres://pulselock@127.0.0.1:${proxy.port}/postgres`);
+  try {
+    await client.query("CREATE SEQUENCE n");
+    const count = async () => Number((await client.query("SELECT nextval('n') + $1 AS n", [0])).rows[0].n);
+    const stop = duplicateCalls(proxy, () => true);
+    assert.equal(await count(), 2);
+    stop();
+    assert.equal(await count(), 3);
+  } finally {
+    await client.end();
   }
 });
 

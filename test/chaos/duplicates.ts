@@ -10,6 +10,23 @@ export function isScriptCall(chunk: Buffer): boolean {
   return names.length > 0 && names.every((name) => name === "evalsha" || name === "eval");
 }
 
+const sync = Buffer.from([0x53, 0, 0, 0, 4]);
+const readyForQuery = Buffer.from([0x5a, 0, 0, 0, 5, 0x49]);
+
+/** Whether the chunk is statements of PostgreSQL with their values, from "Parse" to "Sync", and nothing else. */
+export function isStatement(chunk: Buffer): boolean {
+  return chunk[0] === 0x50 && chunk.subarray(-sync.length).equals(sync);
+}
+
+/** What a client of PostgreSQL says first; the tests' servers trust everybody. */
+function startup(): Buffer {
+  const words = Buffer.from("user\0pulselock\0database\0postgres\0\0", "latin1");
+  const head = Buffer.alloc(8);
+  head.writeInt32BE(head.length + words.length, 0);
+  head.writeInt32BE(196_608, 4); // version 3.0
+  return Buffer.concat([head, words]);
+}
+
 /** The names of the commands in the chunk, in lower case; empty when it does not consist of whole commands. */
 export function commandNames(chunk: Buffer): string[] {
   const names: string[] = [];
@@ -39,7 +56,8 @@ export function duplicateCalls(proxy: TcpProxy, chosen: () => boolean): () => vo
   proxy.intercept((link, chunk) => {
     // The lane keeps what follows behind the copy: order within a connection is what TCP guarantees, at the end of this
     // fault as well.
-    if (isScriptCall(chunk) && chosen()) link.up.push(() => executeCopy(proxy.targetPort, chunk));
+    if ((isScriptCall(chunk) || isStatement(chunk)) && chosen())
+      link.up.push(() => executeCopy(proxy.targetPort, chunk));
     return false;
   });
   return () => proxy.intercept(undefined);
@@ -49,12 +67,21 @@ export function duplicateCalls(proxy: TcpProxy, chosen: () => boolean): () => vo
 function executeCopy(port: number, chunk: Buffer): Promise<void> {
   const socket = connect(port, "127.0.0.1");
   socket.on("error", () => undefined);
-  socket.write(chunk);
+  const isStatements = isStatement(chunk);
+  let greeting = Buffer.alloc(0);
+  let isSent = !isStatements;
+  socket.write(isStatements ? startup() : chunk);
   return new Promise((resolve) => {
     socket.once("close", () => resolve());
-    socket.once("data", () => {
-      resolve();
-      socket.destroy();
+    socket.on("data", (data: Buffer) => {
+      if (isSent) {
+        resolve();
+        return socket.destroy();
+      }
+      greeting = Buffer.concat([greeting, data]);
+      if (!greeting.includes(readyForQuery)) return;
+      isSent = true;
+      socket.write(chunk);
     });
   });
 }

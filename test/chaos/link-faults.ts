@@ -2,7 +2,7 @@
 
 import type { TcpProxy } from "../support/tcp-proxy.js";
 import type { FaultTools } from "./backend.js";
-import { duplicateCalls, isScriptCall } from "./duplicates.js";
+import { duplicateCalls, isScriptCall, isStatement } from "./duplicates.js";
 import { dropPackets } from "./kernel-faults.js";
 import type { FaultKind } from "./kinds.js";
 import type { Fault } from "./schedule.js";
@@ -61,7 +61,7 @@ export const linkFaults: Partial<Record<FaultKind, LinkFault>> = {
   },
   "lost-reply": async (proxy, { durationMs }, tools) => {
     tools.begun();
-    const lost = proxy.cutAfterRequest(isScriptCall);
+    const lost = proxy.cutAfterRequest((chunk) => isScriptCall(chunk) || isStatement(chunk));
     await Promise.race([lost, tools.wait(durationMs)]);
     proxy.disarm();
   },

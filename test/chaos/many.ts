@@ -11,13 +11,15 @@ import { ClockShim } from "./clock-shim.js";
 import { nowMs } from "./journal.js";
 import { canDropPackets, whyNoDrops, whyNoNetem } from "./kernel-faults.js";
 import { faultKinds, specOf, type FaultKind } from "./kinds.js";
+import { postgresBackend } from "./postgres-backend.js";
 import { redisBackend } from "./redis-backend.js";
 import { explain, showTotals, showViolations, summarize } from "./report.js";
 import { runSchedule, type Outcome } from "./run-schedule.js";
 import { shrinkFailing } from "./shrink-failing.js";
+import { sqliteBackend } from "./sqlite-backend.js";
 import { makeSchedule, parseSchedule, printSchedule, type Schedule } from "./schedule.js";
 
-const backends: readonly Backend[] = [redisBackend];
+const backends: readonly Backend[] = [redisBackend, sqliteBackend, postgresBackend];
 const failuresFolder = fileURLToPath(new URL("../../../.cache/chaos/", import.meta.url));
 
 export type Totals = {
@@ -110,7 +112,7 @@ function faultsNotRun(backend: Backend, shim: ClockShim | undefined, whyNoShim: 
  */
 function scheduleSource(args: Arguments, firstSeed: number, backend: Backend): () => Schedule | undefined {
   const { processes, only } = args;
-  const ofBackend = faultKinds.filter((kind) => specOf(kind).on !== "store" || backend.kinds.includes(kind));
+  const ofBackend = faultKinds.filter((kind) => specOf(kind).on === "process" || backend.kinds.includes(kind));
   const kinds = only ? ofBackend.filter((kind) => only.includes(kind)) : ofBackend;
   let given = 0;
   say(`first seed ${firstSeed}`);

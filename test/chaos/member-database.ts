@@ -2,7 +2,7 @@
 // for orders to fail, which is how a crash of exactly that thread is brought about without a change to the package.
 
 import { BroadcastChannel, isMainThread } from "node:worker_threads";
-import { RedisDatabase, type Database } from "../../src/index.js";
+import { PostgresDatabase, RedisDatabase, SqliteDatabase, type Database } from "../../src/index.js";
 import { nowMs } from "./journal.js";
 import {
   descriptionVariable,
@@ -29,9 +29,11 @@ if (!isMainThread) {
   orders.unref();
 }
 
-function open({ backend, url, settings }: DatabaseDescription): Database {
-  if (backend !== "redis") throw new TypeError(`${descriptionVariable}: no backend is called ${String(backend)}`);
-  return new RedisDatabase(url, settings);
+function open(given: DatabaseDescription): Database {
+  if (given.backend === "sqlite") return new SqliteDatabase(given.path, given.settings);
+  if (given.backend === "postgres") return new PostgresDatabase(given.url, given.settings);
+  if (given.backend === "redis") return new RedisDatabase(given.url, given.settings);
+  throw new TypeError(`${descriptionVariable}: no such backend`);
 }
 
 /** Of one machine the harness makes many: the session's record names another host, and none of the proofs fit. */

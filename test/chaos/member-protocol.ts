@@ -1,6 +1,6 @@
 // What the harness and its member processes say to each other. All of it crosses as JSON.
 
-import type { RedisDatabaseSettings } from "../../src/index.js";
+import type { PostgresDatabaseSettings, RedisDatabaseSettings, SqliteDatabaseSettings } from "../../src/index.js";
 import type { MemberLimits } from "./fleets.js";
 
 export type MemberSetup = {
@@ -16,10 +16,11 @@ export type MemberSetup = {
 };
 
 /** How to reach the store, in an environment variable, since both threads of a member read it when they import. */
-export type DatabaseDescription = {
-  backend: "redis";
-  url: string;
-  settings: RedisDatabaseSettings;
+export type DatabaseDescription = (
+  | { backend: "redis"; url: string; settings: RedisDatabaseSettings }
+  | { backend: "postgres"; url: string; settings: PostgresDatabaseSettings }
+  | { backend: "sqlite"; path: string; settings: SqliteDatabaseSettings }
+) & {
   /** Set: what the member says of its host, so that no peer can prove by a pid that it is dead. */
   host?: string;
 };

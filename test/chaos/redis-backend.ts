@@ -18,7 +18,7 @@ const failovers: readonly FaultKind[] = ["failover", "failover-lagging", "failov
 
 export const redisBackend: Backend = {
   name: "redis",
-  kinds: faultKinds.filter((kind) => specOf(kind).on === "store"),
+  kinds: faultKinds.filter((kind) => specOf(kind).on !== "process"),
   notRun: (shim) =>
     new Map(
       shim

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { AcquireAnswer, AcquireRequest } from "../../src/databases/database.js";
+import type { AcquireAnswer, AcquireRequest, LeaseRecord } from "../../src/databases/database.js";
 import { LockModeError } from "../../src/errors.js";
 import { waitUntil } from "../support/wait.js";
 import type { Actor, ContractCases } from "./contract-stage.js";
@@ -88,6 +88,41 @@ export const permitsCases: ContractCases = {
     isMisfit(await one.acquire("other", permits()), "mode");
     await two.take("third", { mode: "shared" });
     isMisfit(await one.queue("third", permits()), "mode");
+  },
+
+  "who wants it in another mode is told who holds the key, and has it in place of the dead": async (stage) => {
+    const [dead, living, other] = await actors(stage, 3);
+    const isOf = (answer: Answer, holder: Actor): void => {
+      isMisfit(answer, "mode");
+      const { holders = [] } = answer as { holders?: readonly LeaseRecord[] };
+      assert.deepEqual(holders.map(({ sessionId, mode }) => [sessionId, mode]).toSorted(), [
+        [holder.sessionId, "permits"],
+      ]);
+    };
+    await dead.take("key", permits(1));
+    isOf(await other.acquire("key"), dead);
+    isOf(await other.queue("key", { mode: "shared" }), dead);
+    await living.take("key", permits(2));
+    await dead.liveness.goodbye(dead.sessionId);
+    const replace = [{ sessionId: dead.sessionId, fencingToken: 0 }];
+    isOf(await other.acquire("key", { replace }), living);
+    assert.deepEqual(await holdersOf(other), sessionsOf(living));
+    await living.liveness.goodbye(living.sessionId);
+    const next = [{ sessionId: living.sessionId, fencingToken: 0 }];
+    assert.equal((await other.acquire("key", { replace: next })).status, "granted");
+  },
+
+  "who wants permits of a key that the dead hold in another mode, or by another limit, has them": async (stage) => {
+    for (const how of [{}, { mode: "shared" }, permits(1, 7)] as const) {
+      const [dead, other] = await actors(stage, 2);
+      const fencingToken = await dead.take("one", how);
+      const answer = await other.acquire("one", permits());
+      assert.equal("holders" in answer && answer.holders?.[0]?.sessionId, dead.sessionId);
+      await dead.liveness.goodbye(dead.sessionId);
+      const replace = [{ sessionId: dead.sessionId, fencingToken }];
+      assert.equal((await other.queue("one", { ...permits(), replace })).status, "granted");
+      await release(other, "one");
+    }
   },
 
   "the limit of those who wait counts as well, as long as one of them can be granted permits": async (stage) => {

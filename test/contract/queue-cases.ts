@@ -50,6 +50,20 @@ export const queueCases: ContractCases = {
     assert.deepEqual(second!.told, [{ kind: "first", leaseNumber: 1 }]);
   },
 
+  "who becomes the first is told so before the grant that makes it the first is told": async (stage) => {
+    const holder = await stage.begun();
+    await holder.take("key");
+    const waiter = await stage.begun();
+    await waiter.queue("key");
+    await waiter.queue("key", { leaseNumber: 2 });
+    await release(holder, "key");
+    await told(waiter, 2); // both on one connection, which keeps the order
+    assert.deepEqual(
+      waiter.told.map(({ kind }) => kind),
+      ["first", "granted"],
+    );
+  },
+
   "waiters are served in the order in which they came": async (stage) => {
     const [holder, ...waiters] = await line(stage, 4);
     await release(holder, "key");

@@ -54,6 +54,20 @@ export const revokeCases: ContractCases = {
     assert.equal((await holder.ping()).lostCounter, 0);
   },
 
+  "a share that was revoked by force is not granted again under its mark, nor counted twice": async (stage) => {
+    const [reader, actor] = await actors(stage, 2);
+    const shared = { mode: "shared" } as const;
+    const token = await reader.take("key", shared);
+    await mark(actor, reader);
+    assert.equal((await reader.acquire("key", shared)).status, "held");
+    assert.equal((await reader.queue("key", shared)).status, "queued");
+    assert.equal((await actor.acquire("key", { ...shared, leaseNumber: 2 })).status, "held");
+    await release(reader, "key");
+    await release(actor, "key");
+    assert.deepEqual(await holdersOf(actor), []);
+    assert.ok((await actor.take("key", { ...shared, leaseNumber: 3 })) > token);
+  },
+
   "by force the holder has lost the key at once, and its next ping says so; nobody is granted it yet": async (
     stage,
   ) => {

@@ -388,6 +388,9 @@ inline stop(c, how) {
 #else
 #define STRAYPROV wprov[c]
 #endif
+/* Who is asked to enter again without trust does so provisionally, or is refused (z) when it was away for long. Chosen
+   before the step, as a d_step would always take the same way. */
+#define REFUSABLE(c) (stage[c] == BEGUN && !MAYTRUST && (changed || recov))
 inline hear(c) {                     /* Pinger.#handle */
   if                                 /* the newest answer counts: one that is older will not */
   :: newer[c] == i % 2 -> j = i; i = i ^ 1; outrun(); i = j; j = 0
@@ -403,8 +406,8 @@ inline hear(c) {                     /* Pinger.#handle */
         if
         :: MAYTRUST -> raise(c); stage[c] = REENTER; wprov[c] = 0; wrec[c] = 1
 #ifndef M_LAPSED
-        :: !MAYTRUST -> raise(c); stage[c] = REENTER; wprov[c] = 1; wrec[c] = 1
-        :: !MAYTRUST -> succeed(c, 1)
+        :: !MAYTRUST && !z -> raise(c); stage[c] = REENTER; wprov[c] = 1; wrec[c] = 1
+        :: !MAYTRUST && z -> succeed(c, 1)
 #endif
         fi
      :: pa[i] == REENTERS && stage[c] == NEW -> skip
@@ -717,6 +720,7 @@ end:
 #endif
   /* ---- worker ---- */
   :: d_step { m[c] < FIN && ph[2 * c] == FREE && USEFUL(c) -> i = 2 * c; sendPing(c) }
+  :: d_step { m[c] < FIN && ph[2 * c] == FREE && USEFUL(c) && REFUSABLE(c) -> z = 1; i = 2 * c; sendPing(c); z = 0 }
 #ifdef LATEBEGIN
   :: d_step { c == 0 && m[0] < FIN && stage[0] != BEGUN && ph[1] == FREE ->   /* also on its way on a dead connection */
        i = 1; pk[1] = BEGIN(0); ps[1] = SID(0); ph[1] = ZOMBIE; i = 0 }

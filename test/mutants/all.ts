@@ -1,8 +1,11 @@
 import { acquiringMutants } from "./acquiring-mutants.js";
 import { edgeMutants } from "./edge-mutants.js";
 import { grantingScriptMutants } from "./granting-mutants.js";
+import { holdersMutants } from "./holders-mutants.js";
 import { leaseMutants } from "./lease-mutants.js";
 import { judgingScriptMutants } from "./judging-mutants.js";
+import { manyKeysMutants } from "./many-keys-mutants.js";
+import { oneHostMutants } from "./one-host-mutants.js";
 import type { Mutant } from "./mutant.js";
 import { waitingMutants } from "./waiting-mutants.js";
 import { workerMutants } from "./worker-mutants.js";
@@ -17,4 +20,7 @@ export const mutants: readonly Mutant[] = [
   ...acquiringMutants,
   ...edgeMutants,
   ...waitingMutants,
+  ...holdersMutants,
+  ...manyKeysMutants,
+  ...oneHostMutants,
 ];

@@ -71,7 +71,7 @@ const queue: readonly Mutant[] = [
     name: "leave-keeps-the-place",
     rule: "Q6, ADR 0008",
     file: "src/databases/redis/release.lua",
-    find: "  if n then\n    dropEntry(queue, n, id)\n  end\n",
+    find: "  if queue and n then\n    dropEntry(queue, n, id)\n  end\n",
     replace: "",
     caughtBy: contract,
     protocol: true,
@@ -84,17 +84,6 @@ const queue: readonly Mutant[] = [
     replace: "return ns",
     caughtBy: contract,
     protocol: true,
-  },
-];
-
-const revoking: readonly Mutant[] = [
-  {
-    name: "force-release-without-waiting",
-    rule: "S1, ADR 0008",
-    file: "src/databases/redis/acquire.lua",
-    find: "return math.min(steadyMs, nowMs - tonumber(mark)) >= tonumber(lease.steadyMs)",
-    replace: "return true",
-    caughtBy: contract,
   },
 ];
 
@@ -178,8 +167,8 @@ const clients: readonly Mutant[] = [
     name: "pushed-grant-is-believed-from-its-receipt",
     rule: "S1, ADR 0008 decision 1",
     file: "src/acquisition.ts",
-    find: "return { grant: attempt.grant(push, answered) };",
-    replace: "return { grant: attempt.grant(push, { ...answered, sent: readInstant(this.#deps.clock) }) };",
+    find: "grant = attempt.grant(push, answered);",
+    replace: "grant = attempt.grant(push, { ...answered, sent: readInstant(this.#deps.clock) });",
     caughtBy: ["waiting/queueing"],
     protocol: true,
   },
@@ -196,7 +185,7 @@ const clients: readonly Mutant[] = [
     name: "waiter-asks-once",
     rule: "Q3, ADR 0008 decision 2",
     file: "src/acquisition.ts",
-    find: "attempt.rest(Math.min(this.#draw(WAITER_POLL_MS), attempt.asked.lockTtlMs / 5))",
+    find: "attempt.rest(Math.min(draw(this.#deps.clock, WAITER_POLL_MS), lockTtlMs / 5))",
     replace: "attempt.rest(1_000_000)",
     caughtBy: ["waiting/queueing"],
     protocol: true,
@@ -221,4 +210,4 @@ const clients: readonly Mutant[] = [
   },
 ];
 
-export const waitingMutants: readonly Mutant[] = [...queue, ...revoking, ...tokens, ...clients];
+export const waitingMutants: readonly Mutant[] = [...queue, ...tokens, ...clients];

@@ -1,28 +1,15 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { LockError, type Holder, type Lease, type Locker } from "../../src/index.js";
 import { lead } from "../../src/recipes/index.js";
-import { condemnAndTake, newKey, newPrefix, openLocker, take, untilFree } from "../support/lockers.js";
-import { sharedRedis, startRedis, type SharedRedis } from "../support/redis-server.js";
+import { lockersForFile } from "../support/file-lockers.js";
+import { condemnAndTake, newKey, openLocker, take, untilFree } from "../support/lockers.js";
+import { startRedis } from "../support/redis-server.js";
 import { waitUntil, withDeadline } from "../support/wait.js";
 import { spawnCandidate } from "./fixtures/candidates.js";
 
-const prefix = newPrefix();
-let redis: SharedRedis;
-let locker: Locker;
-let other: Locker;
-
-before(async () => {
-  redis = await sharedRedis();
-  locker = openLocker(redis.url, prefix);
-  other = openLocker(redis.url, prefix);
-  await Promise.all([locker, other].map((each) => each.acquireAndRun(newKey(), () => undefined)));
-});
-
-after(async () => {
-  await Promise.all([locker.close(), other.close()]);
-  await redis[Symbol.asyncDispose]();
-});
+const { redis, prefix, lockers } = await lockersForFile({}, {});
+const [locker, other] = lockers;
 
 /** Leads until it is stopped, and notes each lease. */
 function campaign(candidate: Locker, role: string) {

@@ -1,27 +1,14 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import type { Holder, Locker } from "../../src/index.js";
+import { test } from "node:test";
+import type { Holder } from "../../src/index.js";
 import { observe } from "../../src/recipes/index.js";
-import { newKey, newPrefix, openLocker, take } from "../support/lockers.js";
-import { sharedRedis, startRedis, type SharedRedis } from "../support/redis-server.js";
+import { lockersForFile } from "../support/file-lockers.js";
+import { newKey, openLocker, take } from "../support/lockers.js";
+import { startRedis } from "../support/redis-server.js";
 import { waitUntil, withDeadline } from "../support/wait.js";
 
-const prefix = newPrefix();
-let redis: SharedRedis;
-let locker: Locker;
-let other: Locker;
-
-before(async () => {
-  redis = await sharedRedis();
-  locker = openLocker(redis.url, prefix);
-  other = openLocker(redis.url, prefix);
-  await Promise.all([locker, other].map((each) => each.acquireAndRun(newKey(), () => undefined)));
-});
-
-after(async () => {
-  await Promise.all([locker.close(), other.close()]);
-  await redis[Symbol.asyncDispose]();
-});
+const { redis, prefix, lockers } = await lockersForFile({}, {});
+const [locker, other] = lockers;
 
 const soon = <T>(promise: Promise<T>, what: string): Promise<T> => withDeadline(promise, 5_000, what);
 

@@ -1,25 +1,12 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { LockStatus, type Locker } from "../../src/index.js";
 import { oncePerInterval } from "../../src/recipes/index.js";
-import { newKey, newPrefix, openLocker, untilFree } from "../support/lockers.js";
-import { sharedRedis, type SharedRedis } from "../support/redis-server.js";
+import { lockersForFile } from "../support/file-lockers.js";
+import { newKey, openLocker, untilFree } from "../support/lockers.js";
 import { mulberry32, seed, waitUntil, withDeadline } from "../support/wait.js";
 
-const prefix = newPrefix();
-let redis: SharedRedis;
-let lockers: Locker[];
-
-before(async () => {
-  redis = await sharedRedis();
-  lockers = [1, 2, 3, 4].map(() => openLocker(redis.url, prefix));
-  await Promise.all(lockers.map((each) => each.acquireAndRun(newKey(), () => undefined)));
-});
-
-after(async () => {
-  await Promise.all(lockers.map((each) => each.close()));
-  await redis[Symbol.asyncDispose]();
-});
+const { redis, prefix, lockers } = await lockersForFile({}, {}, {}, {});
 
 const untilRuns = (locker: Locker, key: string, intervalMs: number): Promise<string> => {
   const read = async (): Promise<string> => (await oncePerInterval(locker, key, intervalMs, () => undefined)).status;
@@ -66,9 +53,4 @@ test("a job that fails is tried again by whoever comes next", async () => {
   );
   await untilFree(other!, key);
   assert.equal((await oncePerInterval(other!, key, 60_000, () => undefined)).status, LockStatus.SUCCESS);
-});
-
-test("more than half the interval is refused: it would swallow the next one", async () => {
-  const refused = oncePerInterval(lockers[0]!, newKey(), 1_000, () => undefined, { skewMs: 501 });
-  await assert.rejects(refused, { name: "OptionError", option: "skewMs" });
 });

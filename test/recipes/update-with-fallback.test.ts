@@ -1,28 +1,14 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import type { Redis } from "ioredis";
 import type { Locker } from "../../src/index.js";
 import { updateWithFallback, type Update } from "../../src/recipes/index.js";
-import { findBusy, newKey, newPrefix, openLocker, take } from "../support/lockers.js";
-import { sharedRedis, type SharedRedis } from "../support/redis-server.js";
+import { lockersForFile } from "../support/file-lockers.js";
+import { findBusy, newKey, openLocker, take } from "../support/lockers.js";
 import { withDeadline } from "../support/wait.js";
 
-const prefix = newPrefix();
-let redis: SharedRedis;
-let locker: Locker;
-let other: Locker;
-
-before(async () => {
-  redis = await sharedRedis();
-  locker = openLocker(redis.url, prefix);
-  other = openLocker(redis.url, prefix);
-  await Promise.all([locker, other].map((each) => each.acquireAndRun(newKey(), () => undefined)));
-});
-
-after(async () => {
-  await Promise.all([locker.close(), other.close()]);
-  await redis[Symbol.asyncDispose]();
-});
+const { redis, prefix, lockers } = await lockersForFile({}, {});
+const [locker, other] = lockers;
 
 /** A counter in memory; before each write that is named, somebody else writes. */
 function counter(conflictsAt: readonly number[] = []) {

@@ -98,7 +98,8 @@ export function makeScenario(seed: number): Scenario {
     if (LOSES_MEMORY.has(kind)) lossAllowed = false;
     faults.push(fault);
   }
-  return { processes, keys: random() < 0.75 ? 1 : 2, durationMs, faults, seed };
+  const keys = random() < 0.6 ? 1 : 2 + Math.floor(random() * 1.4);
+  return { processes, keys, durationMs, faults, seed };
 }
 
 /** A few kinds that go together find more than all of them mixed. */

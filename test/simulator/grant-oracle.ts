@@ -17,6 +17,7 @@ export type GrantSeen = {
 /** A lease in a job's hands, wherever. */
 export type HeldSomewhere = {
   readonly who: string;
+  readonly leaseId: string;
   readonly lease: { readonly key: string; readonly fencingToken: number; readonly state: string };
   readonly mode?: ModeSeen;
   readonly units?: number;
@@ -47,7 +48,7 @@ export class GrantOracle {
     return holdersIn(after.lease).filter((holder) => {
       const earlier = known.get(holder.leaseId);
       if (earlier?.token === holder.token && earlier.mode === holder.mode) return false;
-      if (earlier?.era === era && holder.mode === earlier.mode)
+      if (earlier?.era === era && holder.mode === earlier.mode && !earlier.isRevoked)
         this.#report("S3", `${holder.leaseId} had token ${earlier.token}, and has ${holder.token}`, key);
       return true;
     });

@@ -44,8 +44,13 @@ export function isCompatible(wish: Pick<EntrySeen, "mode" | "units">, holders: r
   return wish.mode === "shared" || used + wish.units <= holders[0]!.limit;
 }
 
-/** The first that waits and could be granted something at this very moment, if it is compatible. */
+/**
+ * The first that waits and could be granted something at this very moment, if it is compatible. Not one that stands
+ * behind its own lease, which was revoked by force before it heard of it.
+ */
 export function grantable({ lease, queue }: Change["after"], look: Look): EntrySeen | undefined {
   const first = entriesIn(queue).find((entry) => isFit(entry, look));
-  return first && isCompatible(first, standing(lease, look)) ? first : undefined;
+  const holders = standing(lease, look);
+  if (!first || holders.some(({ leaseId }) => leaseId === first.leaseId)) return undefined;
+  return isCompatible(first, holders) ? first : undefined;
 }

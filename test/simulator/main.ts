@@ -29,7 +29,7 @@ type Totals = { seeds: number; failed: number[]; virtualMs: number } & Outcome["
 
 const totals: Totals = {
   ...{ seeds: 0, failed: [], virtualMs: 0 },
-  ...{ scripts: 0, grants: 0, handOffs: 0, checks: 0, yes: 0, condemned: 0, losses: 0 },
+  ...{ scripts: 0, grants: 0, handOffs: 0, checks: 0, yes: 0, condemned: 0, losses: 0, revoked: 0, deadlocks: 0 },
 };
 
 /** Processes that ended without their figures: what they met is no clean run. */
@@ -118,14 +118,14 @@ function finish(): void {
     return process.disconnect();
   }
   const seconds = (performance.now() - startedMs) / 1_000;
-  const { seeds, grants, handOffs, yes, losses, condemned, scripts } = totals;
+  const { seeds, grants, handOffs, yes, losses, condemned, revoked, deadlocks, scripts } = totals;
   const hours = (totals.virtualMs / 3_600_000).toFixed(1);
   const rate = (seeds / seconds).toFixed(1);
   console.log(
     `${seeds} worlds from seed ${from} in ${seconds.toFixed(0)} s (${rate} a second, ${hours} hours of their time):`,
   );
   console.log(`${grants} grants (${handOffs} handed on by others), ${yes} times yes, ${losses} leases lost,`);
-  console.log(`${condemned} sessions condemned, ${scripts} scripts`);
+  console.log(`${condemned} sessions condemned, ${revoked} keys revoked, ${deadlocks} deadlocks, ${scripts} scripts`);
   for (const what of broken) console.log(what);
   const failed = totals.failed.toSorted((a, b) => a - b);
   if (broken.length === 0 || failed.length > 0)

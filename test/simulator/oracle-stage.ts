@@ -13,6 +13,7 @@ type Done = {
   readonly fence?: number;
   readonly era?: string;
   readonly isRecovering?: boolean;
+  readonly refused?: "generation";
 };
 
 /** A queue of these, in that order. */
@@ -56,10 +57,10 @@ export class Stage {
   change(
     script: string,
     locker: string,
-    { lease = [], queue = [], listeners = 1, told = [], last = 0, fence = Infinity, ...look }: Done,
+    { lease = [], queue = [], listeners = 1, told = [], last = 0, fence = Infinity, refused, ...look }: Done,
   ): void {
     const token = lease[1] ? Number(lease[1].split(" ")[4]) : 0;
-    const reply = ["ok", "era", ["granted", `${token}`, "5", `${last}`]];
+    const reply = refused ? [refused] : ["ok", "era", ["granted", `${token}`, "5", `${last}`]];
     const before = { lease: lease[0], queue: hash(queue[0]) };
     const change = { key: "key", before, after: { lease: lease[1], queue: hash(queue[1]) } };
     const seen = { nowMs: this.world.nowMs, era: "era", isRecovering: false, ...look };

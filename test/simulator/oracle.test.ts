@@ -23,7 +23,7 @@ test("a yes after the next grant is false, and so is one for what was never gran
 test("in the instant of a grant nobody else may believe, whether it says so or not", () => {
   const stage = new Stage();
   const lease = { key: "key", fencingToken: 10, state: "held" as "held" | "unsure" };
-  stage.held.push({ who: "p0", lease });
+  stage.held.push({ who: "p0", leaseId: "a#1", lease });
   stage.grant("a", 1, 10);
   assert.deepEqual(stage.rules, []);
   lease.state = "unsure";
@@ -48,6 +48,7 @@ test("a lease that is asked for again while it stands gets the token that it has
   const stage = new Stage();
   stage.grant("a", 1, 10);
   stage.grant("a", 1, 20, "1 x a.1 1 10 5 era0 trace of another era");
+  stage.grant("a", 1, 25, "2 r a.1 1 20 5 era 1000 500 taken by force, and given to who waits");
   assert.deepEqual(stage.rules, []);
   stage.grant("a", 1, 30, "1 x a.2 1 20 5 era ");
   assert.deepEqual(stage.rules, ["S3"]);
@@ -105,9 +106,10 @@ test("where only the store has trouble no living session is condemned and no lea
   stage.begin();
   stage.pass(5_000);
   stage.condemn("silent");
-  stage.oracle.lost("p0", "key", "taken-over", true);
-  stage.oracle.lost("p0", "key", "unreachable", true);
-  stage.oracle.lost("p0", "key", "store-lost-data", false); // a lease that was about to end
+  const lease = { wasBelieved: true, leaseId: "a#1" };
+  stage.oracle.lost("p0", "key", "taken-over", lease);
+  stage.oracle.lost("p0", "key", "unreachable", lease);
+  stage.oracle.lost("p0", "key", "store-lost-data", { ...lease, wasBelieved: false }); // it was about to end
   assert.deepEqual(stage.rules, ["S4", "L4"]);
 });
 

@@ -6,6 +6,8 @@ import { PREFIX } from "./prefix.js";
 import { GrantOracle, type HeldSomewhere } from "./grant-oracle.js";
 import type { Look } from "./look.js";
 import { QueueOracle } from "./queue-oracle.js";
+import { RevokeOracle } from "./revoke-oracle.js";
+import { WaitGraph } from "./wait-graph.js";
 import { lockerOf, type ModeSeen } from "./records-seen.js";
 import type { World } from "./world.js";
 
@@ -38,14 +40,28 @@ export interface Facts {
 }
 
 type Texts = readonly string[];
+type LostLease = { readonly wasBelieved: boolean; readonly leaseId: string };
 
 export class Oracle {
   readonly violations: Violation[] = [];
-  readonly counts = { scripts: 0, grants: 0, handOffs: 0, checks: 0, yes: 0, condemned: 0, losses: 0 };
+  readonly counts = {
+    scripts: 0,
+    grants: 0,
+    handOffs: 0,
+    checks: 0,
+    yes: 0,
+    condemned: 0,
+    losses: 0,
+    revoked: 0,
+    deadlocks: 0,
+  };
+  /** Who waits for what while it holds what. */
+  readonly waits: WaitGraph;
   readonly #world: World;
   readonly #facts: Facts;
   readonly #grants: GrantOracle;
   readonly #queues: QueueOracle;
+  readonly #revoked: RevokeOracle;
   readonly #sessions = new Map<string, SessionSeen>();
   #second = { atMs: 0, scripts: new Map<string, number>() };
 
@@ -58,6 +74,8 @@ export class Oracle {
     const report = (rule: string, what: string, key?: string) => this.report(rule, what, key);
     this.#grants = new GrantOracle(report, { nowMs: () => world.nowMs, held: () => facts.held() });
     this.#queues = new QueueOracle(report);
+    this.#revoked = new RevokeOracle(report, () => world.nowMs);
+    this.waits = new WaitGraph(report, () => world.nowMs);
   }
 
   trace(text: string): void {
@@ -79,6 +97,7 @@ export class Oracle {
     if (name === "begin") this.#onBegin(keys[1]!, args, answer);
     else if (name === "ping") this.#onPing(keys[1]!, answer);
     else if (name === "goodbye") this.#onGoodbye(keys[0]!);
+    else if (name === "revoke") this.#revoked.onScript(lockerOfKey(keys[1]!), keys, args, reply);
     else if (name === "condemn" && answer[0] === "condemned") this.#onCondemned(keys[1]!, answer[1]!);
   }
 
@@ -88,23 +107,34 @@ export class Oracle {
   }
 
   /** The locker says that the lease is held, now. */
-  yes(who: string, key: string, token: number, mode: ModeSeen = "exclusive"): void {
+  yes(who: string, key: string, token: number, mode: ModeSeen = "exclusive", leaseId?: string): void {
     this.counts.yes += 1;
     this.#grants.yes(who, key, token, mode);
+    if (leaseId !== undefined) this.#revoked.yes(who, leaseId);
+  }
+
+  /** What `revoke()` answered, which was called then. */
+  onRevoked(pid: number, key: string, status: string, calledAtMs: number): void {
+    if (status !== "free") this.counts.revoked += 1;
+    this.trace(`revoke of ${key}: ${status}`);
+    this.#revoked.onAnswer(this.lockerOf(pid) ?? "", key, status, calledAtMs);
   }
 
   /** `wasBelieved`: it was not within the margin of its end, up to which it had last been renewed. */
-  lost(who: string, key: string, code: string, wasBelieved: boolean): void {
+  lost(who: string, key: string, code: string, { wasBelieved, leaseId }: LostLease): void {
     this.counts.losses += 1;
     this.trace(`${who} lost ${key}: ${code}`);
+    if (code === "revoked") this.#revoked.lost(who, key, leaseId);
     // After lockTtlMs without an answer, or without a beat, the store has forgotten the lease: that end is the promise.
-    if (this.#facts.isGentle && wasBelieved && !["unreachable", "expired"].includes(code))
+    else if (this.#facts.isGentle && wasBelieved && !["unreachable", "expired"].includes(code))
       this.report("L4", `${who} lost ${key} (${code}), though only the store had trouble`, key);
   }
 
-  /** Looks at the keys in the calm, again and again. */
-  watch(look: Look): void {
+  /** Looks at the keys in the calm, which began then, again and again. */
+  watch(look: Look, calmSinceMs: number): void {
     for (const change of look.changes) this.#queues.watch(change, look, this.#world.nowMs);
+    this.#revoked.watch(this.#facts.held(), calmSinceMs);
+    this.waits.watch();
   }
 
   /** Nobody waits any more. */
@@ -115,13 +145,14 @@ export class Oracle {
   /** The locker whose sessions began in that process. */
   lockerOf(pid: number): string | undefined {
     const [session] = [...this.#sessions].find(([, seen]) => seen.pid === pid) ?? [];
-    return session && lockerOf(session.slice(`${PREFIX}s:`.length));
+    return session && lockerOfKey(session);
   }
 
   /** Grants are learnt from what is written down, whichever script did it. */
   #onLeases(script: string, sessionKey: string, reply: unknown, look: Look): void {
-    const caller = { script, lockerId: lockerOf(sessionKey.slice(`${PREFIX}s:`.length)) };
+    const caller = { script, lockerId: lockerOfKey(sessionKey) };
     const lasts = toldBlocks(reply, look.told);
+    const isRefused = (reply as unknown[])[0] === "generation";
     for (const message of look.told) this.trace(`  told ${message}`);
     for (const change of look.changes) {
       this.#queues.before(change);
@@ -130,12 +161,13 @@ export class Oracle {
         const isNew = this.#grants.onGrant(holder, change, look, lasts);
         granted.add(holder.leaseId);
         if (!isNew || script === "reassert") continue;
+        this.#revoked.onGrant(holder.leaseId);
         this.counts.grants += 1;
         if (lockerOf(holder.leaseId) !== caller.lockerId) this.counts.handOffs += 1;
         this.#queues.onGrant(holder, change, look, caller);
       }
       this.#grants.afterScript(change, look);
-      this.#queues.after(change, look, { caller, granted, isDead: (sessionId) => this.#isDead(sessionId) });
+      this.#queues.after(change, look, { caller, granted, isDead: (sessionId) => this.#isDead(sessionId) }, isRefused);
     }
   }
 
@@ -183,6 +215,7 @@ export class Oracle {
   onMemoryLoss(): void {
     for (const seen of this.#sessions.values()) seen.condemned = false;
     this.#queues.onMemoryLoss();
+    this.#revoked.onMemoryLoss();
   }
 
   #countRate(who: string): void {
@@ -192,6 +225,11 @@ export class Oracle {
     scripts.set(who, count);
     if (count === SCRIPTS_A_SECOND_MAX) this.report("L5", `${who}: ${count} scripts within a second`);
   }
+}
+
+/** Of a session's record. */
+function lockerOfKey(sessionKey: string): string {
+  return lockerOf(sessionKey.slice(`${PREFIX}s:`.length));
 }
 
 /** The blocks of tokens that were given out, by their begins: in the answer, and to waiters. */

@@ -55,16 +55,44 @@ test("Q3: a release that leaves the key to nobody while a fit one waits is found
   const left = { lease: [record("a", 10), undefined], queue: [[entry("b")], [entry("b")]] } as const;
   stage.change("release", "a", { ...left, listeners: 0 });
   stage.change("release", "a", { ...left, isRecovering: true });
+  stage.change("release", "a", { lease: [], queue: left.queue, refused: "generation" }); // it was kept until now
   assert.deepEqual(stage.rules, []);
   stage.change("release", "a", left);
   assert.deepEqual(stage.rules, ["Q3"]);
+});
+
+test("Q3: who stands behind its own lease, which was revoked by force, is not to be granted another", () => {
+  const permits = (number: number): Map<string, string> =>
+    new Map([
+      ...([
+        ["v", "2"],
+        ["mode", "p"],
+        ["era", "era"],
+        ["token", "0"],
+        ["limit", "2"],
+      ] as [string, string][]),
+      [`b#${number}`, `r b.1 ${2_000_000} 5 1 1000 500 `],
+    ]);
+  for (const [own, rules] of [
+    [1, []],
+    [2, ["Q3"]],
+  ] as const) {
+    const stage = new Stage();
+    const waits = hash([entry("b").replace("1 x", "1 p")]);
+    const after = { lease: permits(own), queue: waits };
+    const look = { nowMs: stage.world.nowMs, era: "era", isRecovering: false, fence: 0, listeners: () => 1, told: [] };
+    stage.oracle.watch({ ...look, changes: [{ key: "key", before: after, after }] }, 0);
+    stage.pass(1_201);
+    stage.oracle.watch({ ...look, changes: [{ key: "key", before: after, after }] }, 0);
+    assert.deepEqual(stage.rules, rules);
+  }
 });
 
 test("Q3: a key that could be granted for more than 1.2 s in the calm is found", () => {
   const stage = new Stage();
   const after = { lease: undefined, queue: hash([entry("a", 10_000)]) };
   const look = { nowMs: stage.world.nowMs, era: "era", isRecovering: false, fence: 0, listeners: () => 1, told: [] };
-  const watch = () => stage.oracle.watch({ ...look, changes: [{ key: "key", before: after, after }] });
+  const watch = () => stage.oracle.watch({ ...look, changes: [{ key: "key", before: after, after }] }, 0);
   watch();
   stage.pass(1_200);
   watch();

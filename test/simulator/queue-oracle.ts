@@ -54,6 +54,7 @@ export class QueueOracle {
     change: Change,
     look: Look,
     { caller, granted, isDead }: { caller: Caller; granted: ReadonlySet<string>; isDead(sessionId: string): boolean },
+    isRefused = false,
   ): void {
     const { key, before, after } = change;
     const left = entriesIn(after.queue);
@@ -64,7 +65,7 @@ export class QueueOracle {
         this.#report("Q6", `${caller.lockerId}'s ${caller.script} took ${leaseId} out of the queue, and it lives`, key);
     }
     this.#arrive(key, left);
-    if (caller.script !== "release" || look.isRecovering) return;
+    if (caller.script !== "release" || isRefused || look.isRecovering) return;
     const waits = grantable(after, look);
     if (waits) this.#report("Q3", `a release left ${key} to nobody, and ${waits.leaseId} waits for it`, key);
   }

@@ -19,6 +19,8 @@ export type HolderSeen = {
   readonly untilMs: number;
   /** Its job has ended, and the key is to stay taken for a while. */
   readonly isKept: boolean;
+  /** It was revoked by force, and waits to be taken. */
+  readonly isRevoked: boolean;
 };
 
 export type EntrySeen = {
@@ -44,15 +46,23 @@ export function holdersIn(record: Stored): HolderSeen[] {
   if (record === undefined) return [];
   if (typeof record === "string") {
     const [, form, sessionId = "", number = "", token = "", , era = ""] = record.split(" ");
-    const one = { mode: "exclusive", units: 1, limit: 1, untilMs: Infinity, isKept: form === "k" } as const;
-    return [{ ...one, leaseId: `${lockerOf(sessionId)}#${number}`, sessionId, token: Number(token), era }];
+    const one = { mode: "exclusive", units: 1, limit: 1, untilMs: Infinity } as const;
+    const state = { isKept: form === "k", isRevoked: form === "r" };
+    return [{ ...one, ...state, leaseId: `${lockerOf(sessionId)}#${number}`, sessionId, token: Number(token), era }];
   }
   const mode = MODES[record.get("mode") ?? ""] ?? "shared";
   const [era, token, limit] = [record.get("era") ?? "", Number(record.get("token") ?? 0), record.get("limit") ?? "1"];
   return [...record].flatMap(([leaseId, text]) => {
     if (!leaseId.includes("#")) return [];
     const [form, sessionId = "", until, , units] = text.split(" ");
-    const own = { leaseId, isKept: form === "k", sessionId, units: Number(units), untilMs: Number(until) };
+    const own = {
+      leaseId,
+      isKept: form === "k",
+      isRevoked: form === "r",
+      sessionId,
+      units: Number(units),
+      untilMs: Number(until),
+    };
     return [{ ...own, mode, era, token: mode === "permits" ? 0 : token, limit: Number(limit) }];
   });
 }

@@ -14,4 +14,15 @@ export const regressions: readonly { readonly bug: string; readonly scenario: Sc
       ],
     },
   },
+  {
+    bug: "a circle of waits stood for long after the store had forgotten who waits",
+    scenario: {
+      ...{ processes: 3, keys: 2, durationMs: 1_889, seed: 5_100_148 },
+      faults: [
+        { atMs: 724, kind: "duplicates", target: "store", durationMs: 2_124, value: 0.008545867865905166 },
+        { atMs: 821, kind: "restart-old", target: "store", durationMs: 1_247, value: 0.012403986183926463 },
+        { atMs: 1_508, kind: "cut", target: "p1", durationMs: 24, value: 0.33253952488303185 },
+      ],
+    },
+  },
 ];

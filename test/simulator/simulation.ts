@@ -3,13 +3,14 @@
 import type { Violation } from "../history/history.js";
 import type { Fault, Scenario } from "../history/scenario.js";
 import { begin, HOLDER, isGentle, mayBlock, type Stage } from "./faults.js";
+import { Holding, leaseIdOf } from "./holding.js";
 import { Jobs } from "./jobs.js";
 import { Oracle, type HeldSomewhere } from "./oracle.js";
 import { LIMITS, OTHER_LIMITS } from "./limits.js";
 import { SimProcess } from "./process.js";
 import { findForgotten, findGhosts, findLeaks, type Remains } from "./remains.js";
 import { SimServer } from "./server.js";
-import { alone } from "./wishes.js";
+import { alone, chooseRates, type Rates } from "./wishes.js";
 import { World } from "./world.js";
 
 /** In the calm every key must be had again within that time of somebody asking, ms: the longest job, and a takeover. */
@@ -40,8 +41,7 @@ export class Simulation {
   readonly #share: number;
   /** Many jobs that hold keys for a moment: most of them wait. */
   readonly #isCrowded: boolean;
-  /** How likely a job only wants to read. */
-  readonly #readers: number;
+  readonly #rates: Rates;
   #healedMs = Infinity;
 
   /** `trace` is given a line for whatever happens. */
@@ -51,14 +51,17 @@ export class Simulation {
     this.#startMs = this.#world.nowMs;
     this.#share = this.#world.pick([0, 0, 0.5, 1]);
     this.#isCrowded = this.#world.chance(0.4);
-    this.#readers = this.#world.pick([0, 0.5, 0.8]);
+    const readers = this.#world.pick([0, 0.5, 0.8]);
     const isAlive = (pid: number) => this.#processes.some((process) => process.pid === pid && !process.isDead);
     this.#oracle = new Oracle(this.#world, { isAlive, isGentle: isGentle(scenario), held: () => this.#held() }, trace);
     this.#server = new SimServer(this.#world, this.#oracle);
     // Most worlds begin in the middle of things, some with the window of a namespace's first use.
     if (this.#world.chance(0.8)) this.#server.openNamespace(OTHER_LIMITS.recoveryMs);
     const poolFrom = this.#world.chance(0.2) ? scenario.keys - 1 : Infinity;
-    this.#keys = Array.from({ length: scenario.keys }, (_, i) => (i < poolFrom ? `key ${i}` : `pool ${i}`));
+    this.#rates = chooseRates(scenario.seed ?? 0, readers);
+    const pathAt = this.#rates.hasPath ? 1 : Infinity;
+    const nameOf = (i: number) => (i >= poolFrom ? `pool ${i}` : i === pathAt ? `key 0/${i}` : `key ${i}`);
+    this.#keys = Array.from({ length: scenario.keys }, (_, i) => nameOf(i));
   }
 
   async run(): Promise<Outcome> {
@@ -120,7 +123,7 @@ export class Simulation {
   *#held(): Generator<HeldSomewhere> {
     for (const [i, { held }] of this.#jobs.entries()) {
       const { isDead, name } = this.#processes[i]!;
-      if (!isDead) for (const [lease, wish] of held) yield { who: name, lease, ...wish };
+      if (!isDead) for (const [lease, wish] of held) yield { who: name, leaseId: leaseIdOf(lease), lease, ...wish };
     }
   }
 
@@ -133,21 +136,14 @@ export class Simulation {
     });
     this.#processes.push(process);
     const jobCount = this.#world.pick(this.#isCrowded ? [1, 3, 6] : [1, 1, 2]);
-    const rules = {
-      ...{
-        keys: this.#keys,
-        jobs: jobCount,
-        blockMsMax: mayBlock(this.#scenario) ? 300 : 0,
-        isBrisk: this.#isCrowded,
-        readers: this.#readers,
-      },
-    };
-    const jobs = new Jobs(process, this.#oracle, rules, {
+    const hold = { blockMsMax: mayBlock(this.#scenario) ? 300 : 0, isBrisk: this.#isCrowded };
+    const holding = new Holding(process, this.#oracle, hold, {
       acquired: (key) => {
         this.#acquired.set(key, this.#world.nowMs);
         this.#served.set(process, this.#world.nowMs);
       },
     });
+    const jobs = new Jobs(process, this.#oracle, { keys: this.#keys, jobs: jobCount, ...this.#rates }, holding);
     this.#jobs.push(jobs);
     if (this.#healedMs === Infinity) jobs.start();
     return process;
@@ -182,7 +178,7 @@ export class Simulation {
   /** A key that could be granted, and is not: whoever waits for it has been forgotten. */
   #watchQueues(): void {
     if (!this.#isSound) return;
-    this.#oracle.watch(this.#server.look(this.#keys));
+    this.#oracle.watch(this.#server.look(this.#keys), this.#healedMs + STRAGGLERS_MS);
     this.#world.after(WATCH_MS, () => this.#watchQueues());
   }
 

@@ -2,9 +2,8 @@
 
 import { Acquisition } from "../../src/acquisition.js";
 import type { Acquired, Wanted } from "../../src/attempt.js";
-import { ContentionJudge } from "../../src/contention.js";
+import { ContentionJudge, type ContentionDeps } from "../../src/contention.js";
 import type { LeaseRecord } from "../../src/databases/database.js";
-import type { ProcessProof } from "../../src/takeover.js";
 import { HoldingsStage, LOCK_TTL } from "./holdings-stage.js";
 import { exclusive } from "./lease-facts.js";
 
@@ -23,7 +22,7 @@ export class AcquisitionStage extends HoldingsStage {
   readonly acquisition: Acquisition;
   hurries = 0;
 
-  constructor(prove: () => ProcessProof = () => "unknown") {
+  constructor(prove: ContentionDeps["prove"] = () => "unknown") {
     super();
     const { clock, store, session, giveBack, holdings } = this;
     const knows = (leaseNumber: number): boolean => holdings.has(leaseNumber);

@@ -3,7 +3,6 @@
 import { randomUUID } from "node:crypto";
 import type { Client } from "pg";
 import { PostgresDatabase, type PostgresDatabaseSettings } from "../../src/databases/postgres/postgres-database.js";
-import { schemaNames } from "../../src/databases/postgres/schema.js";
 import type { ContractStore } from "../contract/contract-stage.js";
 import { openClient, sharedPostgresUrl } from "./postgres-server.js";
 
@@ -16,6 +15,17 @@ export interface ContractPostgres extends ContractStore {
 
 const TABLES = ["namespace", "sessions", "keys", "shares", "waiters", "blocked"];
 
+/** Emptied, a schema is as good as new; to make one takes longer than most cases do. */
+const idle: string[] = [];
+
+async function emptySchema(client: Client): Promise<string> {
+  const known = idle.pop();
+  if (known) return known;
+  const schema = `contract_${randomUUID().replaceAll("-", "")}`;
+  await client.query(new PostgresDatabase(await sharedPostgresUrl(), { schema }).migration());
+  return schema;
+}
+
 export async function openContractPostgres(
   settings: PostgresDatabaseSettings = {},
   source?: string,
@@ -23,23 +33,17 @@ export async function openContractPostgres(
 ): Promise<ContractPostgres> {
   const url = await sharedPostgresUrl();
   const client = await openClient(url);
-  const schema = `contract_${randomUUID().replaceAll("-", "")}`;
-  const names = schemaNames(schema);
+  const schema = await emptySchema(client);
   const change = async (text: string, ...values: unknown[]): Promise<number> =>
     (await client.query(text.replaceAll("$s", `"${schema}"`), values)).rowCount ?? 0;
-  const database = new PostgresDatabase(source ?? url, { schema, ...settings });
-  try {
-    await client.query(database.migration());
-  } catch (error) {
-    await client.end();
-    throw error;
-  }
+  const erase = async (): Promise<void> => {
+    await client.query(TABLES.map((name) => `DELETE FROM "${schema}".${name}`).join(";"));
+  };
   return {
-    database,
+    database: new PostgresDatabase(source ?? url, { schema, ...settings }),
     seesConnections,
     ...{ schema, client, url },
-    loseMemory: async () =>
-      void (await client.query(TABLES.map((name) => `DELETE FROM "${schema}".${name}`).join(";"))),
+    loseMemory: erase,
     interrupt: async () => void (await change("UPDATE $s.namespace SET run = 'another'")),
     age: async (id, { silentMs = 0, steadyMs = 0 }) => {
       const text = "UPDATE $s.sessions SET last_ms = last_ms - $2, steady_ms = steady_ms - $3 WHERE id = $1";
@@ -54,8 +58,9 @@ export async function openContractPostgres(
       return Number(marked.marked_ms);
     },
     [Symbol.asyncDispose]: async () => {
-      await client.query(`DROP SCHEMA "${names.functions}", "${schema}" CASCADE`);
+      await erase();
       await client.end();
+      idle.push(schema);
     },
   };
 }

@@ -42,7 +42,8 @@ export class LockerStage {
     const options = resolveOptions({ database: this.database });
     const drain = { reason: undefined, signal: new AbortController().signal };
     let lastNumber = 0;
-    const crew = { lockerId: "locker", nextNumber: () => ++lastNumber, onDeadlock: () => undefined, shard: 0 };
+    const quiet = { onDeadlock: () => undefined, onNewEra: () => undefined };
+    const crew = { lockerId: "locker", nextNumber: () => ++lastNumber, ...quiet, shard: 0 };
     return new Engine(this.database, description, options, drain, this.surroundings, crew);
   }
 

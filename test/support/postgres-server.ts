@@ -198,9 +198,9 @@ export async function openClient(connectionString: string): Promise<Client> {
 
 let sharedServer: Promise<PostgresServer> | undefined;
 
-/** The server at POSTGRES_URL when set, else one that is started on first use and ends with this process. */
+/** A server that is started on first use and ends with this process. */
 export async function sharedPostgresUrl(): Promise<string> {
-  return process.env["POSTGRES_URL"] || (await (sharedServer ??= startUnreferenced())).url;
+  return (await (sharedServer ??= startUnreferenced())).url;
 }
 
 async function startUnreferenced(): Promise<PostgresServer> {

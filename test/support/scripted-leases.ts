@@ -63,6 +63,8 @@ export class ScriptedLeases implements LeaseStore {
   readonly revoked: RevokeRequest[] = [];
   readonly blocked: BlockedRequest[] = [];
   readonly toldDeadlock: string[] = [];
+  /** What readHolders answers. */
+  holders: LeaseRecord[] = [];
   /** What the task waits for that holds the lease of that id. */
   readonly waiting = new Map<string, WaitingTask>();
   onRevoke: (request: RevokeRequest) => unknown = () => ({ status: "absent" });
@@ -121,7 +123,7 @@ export class ScriptedLeases implements LeaseStore {
   }
 
   readHolders(): Promise<LeaseRecord[]> {
-    return Promise.resolve([]);
+    return Promise.resolve(this.holders);
   }
 
   async revoke(_identity: Identity, request: RevokeRequest): Promise<RevokeAnswer> {

@@ -1,33 +1,18 @@
 // Readers, permits and kept keys through the client, on a real server.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import type { Redis } from "ioredis";
-import type { AcquireOptions, Lease, Locker } from "../../src/index.js";
+import { test } from "node:test";
+import type { AcquireOptions, Lease, LockModeError, Locker } from "../../src/index.js";
 import type { Child } from "../support/child.js";
-import { findBusy, newKey, newPrefix, openLocker, queueLength, spawnLocker, take } from "../support/lockers.js";
-import { sharedRedis, type SharedRedis } from "../support/redis-server.js";
+import { lockersForFile } from "../support/file-lockers.js";
+import { findBusy, newKey, openLocker, queueLength, spawnLocker, take } from "../support/lockers.js";
 import { waitUntil, withDeadline } from "../support/wait.js";
 
-const prefix = newPrefix();
+const { redis: server, prefix, lockers } = await lockersForFile({}, {});
+const [locker, other] = lockers;
+const redis = server.client();
 const deadlineMs = 10_000;
 const shared = { mode: "shared" } as const;
-let server: SharedRedis;
-let redis: Redis;
-let locker: Locker;
-let other: Locker;
-
-before(async () => {
-  server = await sharedRedis();
-  redis = server.client();
-  locker = openLocker(server.url, prefix);
-  other = openLocker(server.url, prefix);
-  for (const each of [locker, other]) await (await take(each, newKey())).release();
-});
-after(async () => {
-  await Promise.all([locker.close(), other.close()]);
-  await server[Symbol.asyncDispose]();
-});
 
 /** So many stand in the key's queue. */
 const untilQueued = (key: string, count: number): Promise<unknown> =>
@@ -118,6 +103,26 @@ test("the permits of a killed process come back, and its waiters hold up nobody"
   await lease.release();
 });
 
+test("who wants a key in another mode is told who uses it, and has it when that one is killed", async () => {
+  const permits = { limit: 3 };
+  for (const options of [{}, shared, { permits: { limit: 4 } }] as const) {
+    const key = newKey();
+    const child = await spawnLocker(server.url, prefix);
+    await child.request("acquire", key, { permits });
+    for (const waitMs of [0, 60_000]) {
+      await assert.rejects(locker.acquire(key, { ...options, waitMs }), (error: LockModeError) => {
+        assert.deepEqual([error.name, error.holder?.pid, error.holder?.key], ["LockModeError", child.pid, key]);
+        assert.match(error.message, new RegExp(`; held by .*${child.pid}`));
+        return true;
+      });
+    }
+    await child.kill("SIGKILL");
+    const killedMs = performance.now();
+    await (await take(locker, key, { ...options, waitMs: 60_000 })).release();
+    assert.ok(performance.now() - killedMs < 2_000, `took ${performance.now() - killedMs} ms`);
+  }
+});
+
 test("a key that is kept after its job is busy until its time is over, and then goes to who waits", async () => {
   const key = newKey();
   const startedMs = performance.now();
@@ -130,4 +135,25 @@ test("a key that is kept after its job is busy until its time is over, and then 
     /no/,
   );
   await (await take(other, key)).release();
+});
+
+test("a release by hand counts as a success, whatever comes of the job; an end without it does not", async () => {
+  const minHoldMs = 60_000;
+  const [released, thrown, closed] = [newKey(), newKey(), newKey()];
+  await (await take(locker, released, { minHoldMs })).release();
+  await findBusy(other, released);
+  const releasing = locker.acquireAndRun(
+    thrown,
+    async (_heartbeat, lease) => {
+      await lease.release();
+      throw new Error("no");
+    },
+    { minHoldMs },
+  );
+  await assert.rejects(releasing, /no/);
+  await findBusy(other, thrown);
+  const brief = openLocker(server.url, prefix);
+  await take(brief, closed, { minHoldMs });
+  await brief.close();
+  await (await take(other, closed, { waitMs: 5_000 })).release();
 });

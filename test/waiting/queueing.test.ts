@@ -168,16 +168,6 @@ test("an abort ends the wait, and gives the place back with whatever was granted
   assert.equal(stage.clock.pending, 0);
 });
 
-test("an abort and a push in the same instant give the lease back", async () => {
-  const abort = new AbortController();
-  const { stage, outcome } = waiting({ signals: [abort.signal] });
-  await stage.pass(2_000);
-  stage.push();
-  abort.abort(new Error("enough"));
-  await stage.clock.settle();
-  assert.deepEqual([outcome.is, stage.released], ["enough", [1]]);
-});
-
 test("whose time is up is told who holds the key, and leaves the queue", async () => {
   const { stage, outcome } = waiting({ waitMs: 1_700 });
   await stage.pass(1_699);

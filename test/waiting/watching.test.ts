@@ -106,6 +106,31 @@ test("of a group each is judged by itself, and all that are dead are replaced in
   );
 });
 
+test("of many holders all are looked at, and one of this host that dies is found within 100 ms", async () => {
+  let dead = "";
+  const stage = new WaitingStage(({ sessionId }) => (sessionId === dead ? "dead" : "alive"));
+  const holders = Array.from({ length: 40 }, (_unused, i) =>
+    stage.holder({ sessionId: `of-${i % 20}.1`, leaseNumber: i }),
+  );
+  stage.store.holders = holders;
+  stage.store.session = { connectionGone: true };
+  stage.store.answers.acquire = () => ({
+    status: "queued",
+    holders: holders.slice(0, 8),
+    isFirst: true,
+    unfit: [],
+    ticket: 1,
+  });
+  stage.store.onCondemn = () => ({ status: "condemned", reason: "proof" });
+  stage.wait();
+  await stage.pass(100);
+  assert.equal(stage.store.read.length, 20, "each session once");
+  dead = "of-19.1";
+  await stage.pass(110);
+  const replaced = stage.store.sent("acquire").at(-1)?.batch[0]?.replace;
+  assert.deepEqual(replaced, [{ sessionId: dead, fencingToken: 70 }]);
+});
+
 test("a lease that is kept after its job's end is nobody's to judge", async () => {
   const stage = new WaitingStage();
   stage.queuedBehind("other.1", { isFirst: true });

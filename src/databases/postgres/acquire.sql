@@ -7,8 +7,8 @@
 -- it does not wait), dead waiters as "lease id session ...", trace.
 -- Returns [status, store's ms, element, ...]; status "ok" | "condemned" | "era" | "generation"; an element is
 -- ["granted", token, granted at ms, last token] | ["held", [record, ...]] | ["queued", ticket, whether it is the first,
--- [record, ...], [[lease id, session] of unfit waiters before it, ...]] | ["recovering"] | ["misfit", mode, limit] |
--- ["error", message].
+-- [record, ...], [[lease id, session] of unfit waiters before it, ...]] | ["recovering"] | ["misfit", mode, limit,
+-- [record, ...]] | ["error", message].
 -- Atomic: the session must not be condemned, nor the era end, between the look at a key and its grant; and nobody may
 -- pass one that waits.
 
@@ -19,10 +19,9 @@ CREATE OR REPLACE FUNCTION is_replaced(p_replaced text[], p_token bigint, lease 
 BEGIN
   FOR i IN 1..cardinality(p_replaced) BY 3 LOOP
     IF lease.session = p_replaced[i] AND p_token = p_replaced[i + 1]::bigint AND lease.state <> 'k' THEN
-      IF p_replaced[i + 2] = '0' THEN
+      IF p_replaced[i + 2] = '0' OR (lease.state = 'r' AND lease.marked_ms = p_replaced[i + 2]::bigint
+        AND least(p_steady_ms, p_now_ms - lease.marked_ms) >= lease.steady_ms) THEN
         RETURN true;
-      ELSIF lease.state = 'r' AND lease.marked_ms = p_replaced[i + 2]::bigint THEN
-        RETURN least(p_steady_ms, p_now_ms - lease.marked_ms) >= lease.steady_ms;
       END IF;
     END IF;
   END LOOP;
@@ -44,10 +43,12 @@ BEGIN
   RETURN counted(read_key(w.key, p_now_ms), p_ns.era);
 END $$;
 
--- Permits are given out by one limit, and go with no other mode.
-CREATE OR REPLACE FUNCTION misfit(w wish, p_mode "char", p_limit bigint) RETURNS json LANGUAGE sql IMMUTABLE AS $$
+-- Permits are given out by one limit, and go with no other mode. Whoever holds the key so is told: if they are dead, it
+-- is asked again in their place.
+CREATE OR REPLACE FUNCTION misfit(w wish, p_mode "char", p_limit bigint, p_holders json) RETURNS json
+LANGUAGE sql IMMUTABLE AS $$
   SELECT CASE WHEN (w.mode = 'p') <> (p_mode = 'p') OR w.permits <> p_limit OR w.units > greatest(1, w.permits)
-    THEN json_build_array('misfit', p_mode, p_limit) END
+    THEN json_build_array('misfit', p_mode, p_limit, p_holders) END
 $$;
 
 -- Returns its ticket.
@@ -68,9 +69,9 @@ BEGIN
 END $$;
 
 -- The queue, when there is one: those who wait are granted what they can be first. Returns what holds the key then, the
--- entry before which it ended, or why the wish does not go with it.
+-- entry before which it ended, what is to be told, or why the wish does not go with it.
 CREATE OR REPLACE FUNCTION let_others_first(p_ns namespace, INOUT k keys, w wish, p_now_ms bigint, OUT e waiters,
-  OUT problem json) LANGUAGE plpgsql AS $$
+  OUT told text[], OUT problem json) LANGUAGE plpgsql AS $$
 DECLARE
   queue_limit bigint;
   ended record;
@@ -80,7 +81,7 @@ BEGIN
   IF queue_limit <> w.permits THEN
     e := first_fit(w.key, p_ns.era, w.locker, NULL, p_now_ms);
     IF e.key IS NOT NULL THEN
-      problem := misfit(w, CASE WHEN queue_limit > 0 THEN 'p'::"char" ELSE 'x'::"char" END, queue_limit);
+      problem := misfit(w, CASE WHEN queue_limit > 0 THEN 'p'::"char" ELSE 'x'::"char" END, queue_limit, '[]');
     ELSE
       DELETE FROM waiters WHERE key = w.key; -- nobody in it can be granted anything, and its limit is no longer in use
     END IF;
@@ -93,12 +94,15 @@ BEGIN
     ended := grant_next(p_ns, k, w.locker, w.number, p_now_ms);
     k := ended.k;
     e := ended.e;
+    told := ended.told;
   ELSE
     e := first_fit(w.key, p_ns.era, w.locker, w.number, p_now_ms);
   END IF;
 END $$;
 
-CREATE OR REPLACE FUNCTION acquire_one(p_ns namespace, w wish, p_steady_ms bigint) RETURNS json LANGUAGE plpgsql AS $$
+-- Returns the element's answer, and what is to be told to others.
+CREATE OR REPLACE FUNCTION acquire_one(p_ns namespace, w wish, p_steady_ms bigint, OUT answer json, OUT told text[])
+LANGUAGE plpgsql AS $$
 DECLARE
   now_us bigint := clock_us();
   now_ms bigint := now_us / 1000;
@@ -108,58 +112,66 @@ DECLARE
   first waiters;
   is_free boolean;
   is_first boolean;
-  answer json := problem_of(k);
   step record;
 BEGIN
+  answer := problem_of(k);
   IF answer IS NOT NULL THEN
-    RETURN answer;
+    RETURN;
   ELSIF own.state = 'x' THEN
     -- Asked again: its lease lives from now on, and is this session's, also if that followed a condemned one.
     own.session := w.session;
     own.until_ms := now_ms + w.ttl_ms;
     PERFORM write_lease(k, own);
-    RETURN json_build_array('granted', k.token, own.at_ms, k.token);
+    answer := json_build_array('granted', k.token, own.at_ms, k.token);
+    RETURN;
   ELSIF k.mode = 'x' AND cardinality(w.replaced) > 0
     AND is_replaced(w.replaced, k.token, find_lease(k, k.locker, k.number, now_ms), p_steady_ms, now_ms) THEN
     k.mode := NULL;
   END IF;
   IF w.mode = 'p' OR k.mode = 'p' THEN
-    answer := misfit(w, coalesce(k.mode, w.mode), CASE WHEN k.mode <> 'x' THEN k.permits ELSE w.permits END);
+    answer := misfit(w, coalesce(k.mode, w.mode), CASE WHEN k.mode <> 'x' THEN k.permits ELSE w.permits END,
+      describe(k, now_ms));
     IF answer IS NOT NULL THEN
-      RETURN answer;
+      RETURN;
     END IF;
   END IF;
-  is_free := is_compatible(k, w.mode, w.units, now_ms);
+  is_free := is_compatible(k, w, now_ms);
   IF NOT is_free AND w.fit_for_ms = 0 THEN
-    RETURN json_build_array('held', describe(k, now_ms));
+    answer := json_build_array('held', describe(k, now_ms));
+    RETURN;
   ELSIF is_free AND NOT p_ns.is_open THEN
-    RETURN json_build_array('recovering');
+    answer := json_build_array('recovering');
+    RETURN;
   END IF;
   has_queue := EXISTS (SELECT FROM waiters WHERE key = w.key);
   IF has_queue THEN
     step := let_others_first(p_ns, k, w, now_ms);
     IF step.problem IS NOT NULL THEN
-      RETURN step.problem;
+      answer := step.problem;
+      RETURN;
     END IF;
     k := step.k;
     first := step.e;
+    told := step.told;
   END IF;
   is_first := first.key IS NULL OR (first.locker = w.locker AND first.number = w.number);
-  IF is_first AND is_compatible(k, w.mode, w.units, now_ms) THEN
+  IF is_first AND is_compatible(k, w, now_ms) THEN
     step := grant_key(p_ns, k, w, now_ms);
+    answer := json_build_array('granted', step.first_token, now_ms, step.last_token);
     IF has_queue THEN
       DELETE FROM waiters WHERE key = w.key AND locker = w.locker AND number = w.number;
       IF w.mode <> 'x' THEN
-        PERFORM grant_next(p_ns, step.k, w.locker, NULL, now_ms); -- those behind it that may hold the key with it
+        step := grant_next(p_ns, step.k, w.locker, NULL, now_ms); -- those behind it that may hold the key with it
+        told := told || step.told;
       END IF;
       PERFORM tell_first(p_ns, w.key, w.locker, now_ms);
     END IF;
-    RETURN json_build_array('granted', step.first_token, now_ms, step.last_token);
   ELSIF w.fit_for_ms = 0 THEN
-    RETURN json_build_array('held', describe(k, now_ms));
+    answer := json_build_array('held', describe(k, now_ms));
+  ELSE
+    answer := json_build_array('queued', enqueue(p_ns, w, now_us), is_first, describe(k, now_ms),
+      unfit_before(w.key, p_ns.era, w.locker, w.number, CASE WHEN NOT is_first THEN first.n END, now_ms));
   END IF;
-  RETURN json_build_array('queued', enqueue(p_ns, w, now_us), is_first, describe(k, now_ms),
-    unfit_before(w.key, p_ns.era, w.locker, w.number, CASE WHEN NOT is_first THEN first.n END, now_ms));
 END $$;
 
 CREATE OR REPLACE FUNCTION acquire(p_fresh_era text, p_recovery_ms bigint, p_generation bigint, p_era text,
@@ -173,6 +185,8 @@ DECLARE
   refused text := refusal(s, ns, p_era, p_generation);
   steady_ms bigint;
   answers json[];
+  told text[];
+  one record;
 BEGIN
   IF refused IS NOT NULL THEN
     RETURN json_build_array(refused, clock_us() / 1000);
@@ -180,9 +194,12 @@ BEGIN
   PERFORM lock_keys(p_keys);
   steady_ms := steady_for(s, clock_us() / 1000, p_mono_ms);
   FOR i IN 1..cardinality(p_keys) LOOP
-    answers := answers || acquire_one(ns, ROW(p_keys[i], p_locker, p_numbers[i], p_session, p_ttls_ms[i], p_modes[i],
+    one := acquire_one(ns, ROW(p_keys[i], p_locker, p_numbers[i], p_session, p_ttls_ms[i], p_modes[i],
       p_units[i], p_limits[i], p_tokens[i], string_to_array(p_replaced[i], ' '), p_fit_for_ms[i],
       string_to_array(p_dead[i], ' '), p_traces[i], p_is_heard, p_mono_ms)::wish, steady_ms);
+    answers := answers || one.answer;
+    told := told || one.told;
   END LOOP;
+  PERFORM tell_grants(told);
   RETURN json_build_array('ok', clock_us() / 1000, array_to_json(answers));
 END $$;

@@ -49,16 +49,20 @@ BEGIN
   RETURN (SELECT coalesce(sum(units), 0) FROM shares WHERE key = p_key AND until_ms > p_now_ms);
 END $$;
 
--- Whether a wish can be granted beside what holds the key.
-CREATE OR REPLACE FUNCTION is_compatible(k keys, p_mode "char", p_units bigint, p_now_ms bigint) RETURNS boolean
+-- Whether a wish can be granted beside what holds the key. Not while its own lease is there: it was revoked by force
+-- before its waiter heard of it, and would be counted twice.
+CREATE OR REPLACE FUNCTION is_compatible(k keys, w wish, p_now_ms bigint) RETURNS boolean
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
   IF k.mode IS NULL THEN
     RETURN true;
-  ELSIF p_mode = 'x' OR p_mode <> k.mode THEN
+  ELSIF w.mode = 'x' OR w.mode <> k.mode THEN
+    RETURN false;
+  ELSIF EXISTS (SELECT FROM shares WHERE key = k.key AND locker = w.locker AND number = w.number
+    AND until_ms > p_now_ms) THEN
     RETURN false;
   END IF;
-  RETURN p_mode = 's' OR units_of(k.key, p_now_ms) + p_units <= k.permits;
+  RETURN w.mode = 's' OR units_of(k.key, p_now_ms) + w.units <= k.permits;
 END $$;
 
 -- The lease of that id, whatever the key is held as, as a row of `shares`; all of it null when there is none.
@@ -149,13 +153,18 @@ CREATE OR REPLACE FUNCTION taken_by(k keys) RETURNS json LANGUAGE sql VOLATILE A
     tell_lease(k, find_lease(k, k.locker, k.number, 0)) END
 $$;
 
--- The leases that hold the key, for the answer: at most 8, each of another session, and of more not always the same.
-CREATE OR REPLACE FUNCTION describe(k keys, p_now_ms bigint) RETURNS json LANGUAGE plpgsql VOLATILE AS $$
+-- The leases that hold the key, for the answer: all of them; or at most 8, each of another session, and of more not
+-- always the same.
+CREATE OR REPLACE FUNCTION describe(k keys, p_now_ms bigint, p_for_all boolean DEFAULT false) RETURNS json
+LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
   IF k.mode IS NULL THEN
     RETURN '[]';
   ELSIF k.mode = 'x' THEN
     RETURN json_build_array(tell_lease(k, find_lease(k, k.locker, k.number, 0)));
+  ELSIF p_for_all THEN
+    RETURN (SELECT coalesce(json_agg(tell_lease(k, s) ORDER BY s.locker, s.number), '[]') FROM shares AS s
+      WHERE s.key = k.key AND s.until_ms > p_now_ms);
   END IF;
   RETURN (SELECT coalesce(json_agg(tell_lease(k, found.lease)), '[]') FROM (
     SELECT each.lease FROM (

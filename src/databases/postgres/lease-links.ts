@@ -47,7 +47,7 @@ export class LeaseLinks {
   }
 
   /** Whether this locker hears what it is told, from now on; a caller that hears nothing does not ask. */
-  listen(lockerId: string): boolean {
+  listen(lockerId: string): boolean | Promise<boolean> {
     return this.#context.onPush !== undefined && this.#ears.listen(this.use(), lockerId);
   }
 
@@ -113,7 +113,8 @@ class Ears {
   readonly #clock: Clock;
   /** The connection that listens, or has been asked to. */
   #connection: PostgresConnection | undefined;
-  #isOwn = false;
+  /** Of a connection of its own: how its first try ended, and whether it hears now. */
+  #first: Promise<boolean> | undefined;
   #hears = false;
   #closed = false;
   #retry: { cancel(): void } | undefined;
@@ -124,50 +125,49 @@ class Ears {
     this.onMessage = onMessage;
   }
 
-  /** Whether what `main` is asked next may say that this locker listens. */
-  listen(main: PostgresConnection, lockerId: string): boolean {
+  /** Whether what `main` is asked next may say that this locker listens. Only the first connection is waited for. */
+  listen(main: PostgresConnection, lockerId: string): boolean | Promise<boolean> {
     if (!main.isPooled) {
       if (this.#connection === main) return true;
       this.#connection = main;
-      this.#ask(main, lockerId); // its statements are executed in the order in which they are sent
+      // Not waited for: statements are executed in the order in which they are sent
+      this.#ask(main, lockerId).catch((cause: unknown) => main.close(cause)); // else it would be told, and never hear
       return true;
     }
-    if (this.#openDirect && !this.#isOwn && !this.#retry) this.#open(lockerId);
-    return this.#isOwn && this.#hears;
+    if (!this.#openDirect) return false;
+    if (this.#hears) return true;
+    const isFirst = !this.#first;
+    this.#first ??= this.#open(lockerId);
+    return isFirst ? this.#first : false;
   }
 
   close(): void {
     this.#closed = true;
     this.#retry?.cancel();
-    if (this.#isOwn) this.#connection?.close();
+    if (this.#first) this.#connection?.close();
   }
 
-  #open(lockerId: string): void {
-    if (this.#closed) return;
-    this.#isOwn = true;
-    this.#hears = false;
+  async #open(lockerId: string): Promise<boolean> {
     const connection = this.#openDirect!(this.#clock, {
       onMessage: this.onMessage,
       onClose: () => {
-        this.#hears = this.#isOwn = false;
-        this.#retry = this.#clock.timer(this.#clock.random() * RECONNECT_MS_MAX, () => {
-          this.#retry = undefined;
-          this.#open(lockerId);
-        });
-        if (this.#closed) this.#retry.cancel();
+        this.#hears = false;
+        if (this.#closed) return;
+        this.#retry = this.#clock.timer(this.#clock.random() * RECONNECT_MS_MAX, () => void this.#open(lockerId));
       },
     });
     this.#connection = connection;
-    connection.ready.then(
-      () => (connection.isPooled ? undefined : this.#ask(connection, lockerId)),
-      () => {}, // it is tried again
-    );
+    try {
+      await connection.ready;
+      if (!connection.isPooled) await this.#ask(connection, lockerId);
+      this.#hears = !connection.isPooled;
+    } catch (cause) {
+      connection.close(cause); // and is opened again
+    }
+    return this.#hears;
   }
 
-  #ask(connection: PostgresConnection, lockerId: string): void {
-    connection.call("listen", ["g", lockerId, ""]).then(
-      () => (this.#hears = true),
-      (cause: unknown) => connection.close(cause), // else it would be told, and never hear it
-    );
+  async #ask(connection: PostgresConnection, lockerId: string): Promise<void> {
+    await connection.call("listen", ["g", lockerId, ""]);
   }
 }

@@ -8,6 +8,7 @@ import type {
 } from "../database.js";
 import { OptionError } from "../../errors.js";
 import { checkDuration, checkNames } from "../../options.js";
+import { checkRecoveryMs, DEFAULT_RECOVERY_MS } from "../recovery-ms.js";
 import { PostgresConnection, type PostgresOptions } from "./connection.js";
 import type { OpenConnection } from "./lease-links.js";
 import { PostgresLeases } from "./postgres-leases.js";
@@ -32,7 +33,8 @@ export type PostgresDatabaseSettings = {
 };
 
 /** A URL, options of `pg`, or a `pg.Pool` of which the options are taken: pulselock opens connections of its own. */
-export type PostgresSource = string | PostgresOptions | { readonly options: PostgresOptions };
+export type PostgresSource = string | PostgresOptions | PoolLike;
+type PoolLike = { readonly options: object; readonly totalCount: number };
 
 /** PostgreSQL ≥ 12, with the package `pg`. */
 export class PostgresDatabase implements Database {
@@ -47,7 +49,7 @@ export class PostgresDatabase implements Database {
     this.#source = source;
     this.#settings = settings;
     checkSettings(settings);
-    this.recoveryMs = settings.recoveryMs ?? 2_500;
+    this.recoveryMs = settings.recoveryMs ?? DEFAULT_RECOVERY_MS;
     this.#names = schemaNames(settings.schema ?? "pulselock");
     const timeoutMs = settings.commandTimeoutMs ?? 2_000;
     const opener =
@@ -104,29 +106,25 @@ function optionsOf(source: PostgresSource): PostgresOptions {
   }
   // A pool's options carry what it was made with; `pg` hides the password from whoever lists them.
   if (!isPool(source)) return source;
-  const { password } = source.options;
-  return { ...source.options, ...(password === undefined ? {} : { password }) };
+  const options = source.options as PostgresOptions;
+  return { ...options, ...(options.password === undefined ? {} : { password: options.password }) };
 }
 
 /** By shape, not by class: the application may bring another copy of pg. */
-function isPool(source: object): source is { readonly options: PostgresOptions } {
+function isPool(source: object): source is PoolLike {
   const pool = source as { options?: unknown; connect?: unknown };
   return typeof pool.connect === "function" && typeof pool.options === "object" && pool.options !== null;
 }
 
 const KNOWN_SETTINGS = new Set(["schema", "recoveryMs", "commandTimeoutMs", "directUrl"]);
-/** Every locker that meets it keeps it: one far too long would stop all grants after each restart. */
-const RECOVERY_MS_MAX = 3_600_000;
 /** A name of PostgreSQL has 63 bytes, and the functions' schema 9 more. */
 const SCHEMA_NAME = /^[a-zA-Z_][a-zA-Z0-9_]{0,53}$/;
 
 function checkSettings(settings: PostgresDatabaseSettings): void {
   checkNames(settings, KNOWN_SETTINGS);
-  const { schema = "pulselock", recoveryMs = 2_500, commandTimeoutMs = 2_000 } = settings;
-  checkDuration("recoveryMs", recoveryMs, 1);
+  const { schema = "pulselock", recoveryMs = DEFAULT_RECOVERY_MS, commandTimeoutMs = 2_000 } = settings;
+  checkRecoveryMs(recoveryMs);
   checkDuration("commandTimeoutMs", commandTimeoutMs, 1);
-  if (recoveryMs > RECOVERY_MS_MAX)
-    throw new OptionError("recoveryMs", recoveryMs, `must be at most ${RECOVERY_MS_MAX}`);
   if (!SCHEMA_NAME.test(schema) || schema.startsWith("pg_")) {
     throw new OptionError("schema", schema, "must be a name of letters, digits and _, of at most 54");
   }

@@ -43,7 +43,8 @@ export class PostgresLeases implements LeaseStore {
   }
 
   async acquire(identity: Identity, batch: readonly AcquireRequest[]): Promise<BatchAnswer<AcquireAnswer>> {
-    const isHeard = this.#links.listen(identity.lockerId); // who holds a key may be asked to give it back
+    const listens = this.#links.listen(identity.lockerId); // who holds a key may be asked to give it back
+    const isHeard = typeof listens === "boolean" ? listens : await listens;
     const values = [...this.#who(identity), isHeard, this.#monoMs(), ...acquireValues(batch)];
     const [status, nowMs, elements] = await this.#batch("acquire", values);
     if (status !== "ok") return { status };

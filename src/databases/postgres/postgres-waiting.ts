@@ -50,7 +50,8 @@ export function acquireAnswer(r: AcquireRequest, [status, a, b, c, d]: Element):
     case "misfit": {
       const [[mode], [take], [limit]] = modeValues([r]) as [[ModeLetter], [number], [number]];
       const known = { mode: a as ModeLetter, limit: b as number };
-      return { status: "error", error: modeError(r.key, { mode, take, limit }, known) };
+      const error = modeError(r.key, { mode, take, limit }, known);
+      return { status: "error", error, holders: toLeases(r.key, c) };
     }
     default:
       return { status: "error", error: refusal(r.key, a) };

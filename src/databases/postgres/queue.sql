@@ -80,14 +80,24 @@ BEGIN
   END IF;
 END $$;
 
+-- What a waiter of an entry is told: its locker and the words. It is told at the end of the verb, after whoever became
+-- the first by it.
+CREATE OR REPLACE FUNCTION tell_grants(p_told text[]) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  FOR i IN 1..coalesce(cardinality(p_told), 0) BY 2 LOOP
+    PERFORM tell_locker(p_told[i], p_told[i + 1]);
+  END LOOP;
+END $$;
+
 -- Grants the key to those who wait, in their order, until it comes to the asker, to one who must wait on, or to nobody.
 -- Who comes after that one is not looked at: so nobody is passed, and neither a writer nor a wish for many permits
--- starves. Returns what holds the key now and the entry where it ended. Not while recovering. At most 64 in a call;
--- the polls of those who are left bring the next.
+-- starves. Returns what holds the key now, the entry where it ended and what is to be told. Not while recovering. At
+-- most 64 in a call; the polls of those who are left bring the next.
 CREATE OR REPLACE FUNCTION grant_next(p_ns namespace, INOUT k keys, p_me text, p_number bigint, p_now_ms bigint,
-  OUT e waiters) LANGUAGE plpgsql AS $$
+  OUT e waiters, OUT told text[]) LANGUAGE plpgsql AS $$
 DECLARE
   granted record;
+  w wish;
 BEGIN
   FOR i IN 1..64 LOOP
     e := NULL;
@@ -95,17 +105,17 @@ BEGIN
       RETURN;
     END IF;
     e := first_fit(k.key, p_ns.era, p_me, p_number, p_now_ms);
-    IF e.key IS NULL OR (e.locker = p_me AND e.number = p_number)
-      OR NOT is_compatible(k, e.mode, e.units, p_now_ms) THEN
+    w := ROW(e.key, e.locker, e.number, e.session, e.ttl_ms, e.mode, e.units, e.permits, e.tokens, NULL, 0, NULL,
+      e.trace, e.is_heard, 0)::wish;
+    IF e.key IS NULL OR (e.locker = p_me AND e.number = p_number) OR NOT is_compatible(k, w, p_now_ms) THEN
       RETURN;
     END IF;
-    granted := grant_key(p_ns, k, ROW(e.key, e.locker, e.number, e.session, e.ttl_ms, e.mode, e.units, e.permits,
-      e.tokens, NULL, 0, NULL, e.trace, e.is_heard, 0)::wish, p_now_ms);
+    granted := grant_key(p_ns, k, w, p_now_ms);
     k := granted.k;
     DELETE FROM waiters WHERE key = e.key AND n = e.n;
     IF e.is_heard THEN
-      PERFORM tell_locker(e.locker, concat_ws(' ', 'granted', e.number, granted.first_token, granted.last_token,
-        p_now_ms, p_ns.era, e.session));
+      told := told || ARRAY[e.locker, concat_ws(' ', 'granted', e.number, granted.first_token, granted.last_token,
+        p_now_ms, p_ns.era, e.session)];
     END IF;
   END LOOP;
 END $$;

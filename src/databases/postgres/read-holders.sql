@@ -1,4 +1,4 @@
--- Who holds a key; and, for a lease, what its task waits for and who holds that. Of any era. They write nothing.
+-- All who hold a key; and, for a lease, what its task waits for and who holds that. Of any era. They write nothing.
 -- Arguments: key, or lease id.
 -- Returns ["held", [record, ...]] | ["error", message]; and for a lease null, or [key, lease id of the wait, ticket,
 -- whether it stands in the key's queue under that ticket, and the same of that key].
@@ -9,7 +9,7 @@ DECLARE
   now_ms bigint := clock_us() / 1000;
   k keys := read_key(p_key, now_ms);
 BEGIN
-  RETURN coalesce(problem_of(k), json_build_array('held', describe(k, now_ms)));
+  RETURN coalesce(problem_of(k), json_build_array('held', describe(k, now_ms, true)));
 END $$;
 
 CREATE OR REPLACE FUNCTION read_waiting(p_lease text) RETURNS json

@@ -29,7 +29,7 @@ BEGIN
   END IF;
   -- Those who held it together may all come back; more permits than there are cannot have been given out.
   can_join := is_current AND k.mode = w.mode AND k.token = p_token AND k.permits = w.permits
-    AND is_compatible(k, w.mode, w.units, now_ms);
+    AND is_compatible(k, w, now_ms);
   -- What is of an older era holds nothing any more, but a larger token in it shows that somebody had the key since.
   IF p_ns.is_open OR NOT (coalesce(k.token, -1) < p_token OR (k.token = p_token AND NOT is_current)
     OR (can_join AND lease.key IS NULL)) THEN

@@ -9,26 +9,30 @@
 -- connection speaks now, so that an acquire which a dead connection still delivers is refused. A mere release need not
 -- be on disk: what a crash forgets, its era forgets as well.
 
--- Also when a waiter merely leaves: behind a writer that gives up stand readers.
-CREATE OR REPLACE FUNCTION hand_on(p_ns namespace, k keys, p_me text, p_now_ms bigint) RETURNS void
+-- Also when a waiter merely leaves: behind a writer that gives up stand readers. Returns what is to be told.
+CREATE OR REPLACE FUNCTION hand_on(p_ns namespace, k keys, p_me text, p_now_ms bigint) RETURNS text[]
 LANGUAGE plpgsql AS $$
+DECLARE
+  step record;
 BEGIN
   PERFORM drop_stale(k.key, p_ns.era, p_me, NULL);
-  PERFORM grant_next(p_ns, counted(k, p_ns.era), p_me, NULL, p_now_ms);
+  step := grant_next(p_ns, counted(k, p_ns.era), p_me, NULL, p_now_ms);
   PERFORM tell_first(p_ns, k.key, p_me, p_now_ms);
+  RETURN step.told;
 END $$;
 
-CREATE OR REPLACE FUNCTION release_one(p_ns namespace, p_key text, p_locker text, p_number bigint, p_keep_ms bigint)
-RETURNS json LANGUAGE plpgsql AS $$
+-- Returns the element's answer, and what is to be told to others.
+CREATE OR REPLACE FUNCTION release_one(p_ns namespace, p_key text, p_locker text, p_number bigint, p_keep_ms bigint,
+  OUT answer json, OUT told text[]) LANGUAGE plpgsql AS $$
 DECLARE
   now_ms bigint := clock_us() / 1000;
   k keys := read_key(p_key, now_ms);
   lease shares := find_lease(k, p_locker, p_number, now_ms);
-  answer json := problem_of(k);
 BEGIN
+  answer := problem_of(k);
   DELETE FROM waiters WHERE key = p_key AND locker = p_locker AND number = p_number;
   IF answer IS NOT NULL THEN
-    RETURN answer;
+    RETURN;
   ELSIF lease.key IS NULL AND k.mode = 'x' THEN
     answer := json_build_array('other', tell_lease(k, find_lease(k, k.locker, k.number, 0)));
   ELSE
@@ -45,9 +49,8 @@ BEGIN
     k := remove_lease(k, lease, now_ms);
   END IF;
   IF p_ns.is_open AND EXISTS (SELECT FROM waiters WHERE key = p_key) THEN
-    PERFORM hand_on(p_ns, k, p_locker, now_ms);
+    told := hand_on(p_ns, k, p_locker, now_ms);
   END IF;
-  RETURN answer;
 END $$;
 
 CREATE OR REPLACE FUNCTION release(p_fresh_era text, p_recovery_ms bigint, p_generation bigint, p_session text,
@@ -57,6 +60,8 @@ DECLARE
   ns namespace := open_namespace(p_fresh_era, p_recovery_ms);
   s sessions := open_session(p_session, p_generation);
   answers json[];
+  told text[];
+  one record;
 BEGIN
   IF p_generation < s.generation THEN
     RETURN json_build_array('generation', clock_us() / 1000);
@@ -64,7 +69,10 @@ BEGIN
   PERFORM lock_keys(p_keys);
   PERFORM need_not_be_durable();
   FOR i IN 1..cardinality(p_keys) LOOP
-    answers := answers || release_one(ns, p_keys[i], p_locker, p_numbers[i], p_keep_ms[i]);
+    one := release_one(ns, p_keys[i], p_locker, p_numbers[i], p_keep_ms[i]);
+    answers := answers || one.answer;
+    told := told || one.told;
   END LOOP;
+  PERFORM tell_grants(told);
   RETURN json_build_array('ok', clock_us() / 1000, array_to_json(answers));
 END $$;

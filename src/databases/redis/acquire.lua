@@ -10,7 +10,8 @@
 -- and session id of dead waiters, trace
 -- Returns {status, era, element, ...}; status "ok" | "condemned" | "era" | "generation"; an element is
 -- {"granted", token, granted at ms, last token} | {"held", count, record, ...} | {"queued", ticket, "first" or "",
--- count, record, ..., lease id and session id of unfit waiters before it, ...} | {"recovering"} | {"error", message}.
+-- count, record, ..., lease id and session id of unfit waiters before it, ...} | {"recovering"} |
+-- {"error", message, record of a holder that it is about, ...}.
 -- Atomic: the session must not be condemned, nor the era end, between the look at a key and its grant; and nobody may
 -- pass one that waits. The first write is one that a full memory refuses, and with it the whole batch.
 local era, sessionId, lockerId, channel = ARGV[4], ARGV[5], ARGV[6], ARGV[7]
@@ -37,21 +38,30 @@ local function dropDead(queue, dead)
   end
 end
 
+-- A lease that is to be replaced: its mark is 0 when its session is dead.
+local function replacedName(ofSession, token, mark)
+  return ofSession .. " " .. token .. " " .. mark
+end
+
+local function readReplaced(words)
+  local replaced = {}
+  for ofSession, token, mark in string.gmatch(words, "(%S+) (%d+) (%d+)") do
+    replaced[replacedName(ofSession, token, mark)] = true
+  end
+  return replaced
+end
+
 -- Whether a lease may be taken: its session was found dead, or it bears the mark of a revocation by force and this
 -- session has been steady for as long as its holder might still have believed in it.
-local function isReplaced(lease, replace)
-  for deadSession, token, mark in string.gmatch(replace, "(%S+) (%d+) (%d+)") do
-    if lease.sessionId == deadSession and lease.token == token and lease.state ~= "k" then
-      if mark == "0" then
-        return true
-      end
-      steadyMs = steadyMs or steadyForMs(KEYS[2], nowMs, ARGV[8])
-      if lease.state == "r" and lease.markedMs == mark then
-        return math.min(steadyMs, nowMs - tonumber(mark)) >= tonumber(lease.steadyMs)
-      end
-    end
+local function isReplaced(lease, replaced)
+  if lease.state ~= "k" and replaced[replacedName(lease.sessionId, lease.token, "0")] then
+    return true
   end
-  return false
+  if lease.state ~= "r" or not replaced[replacedName(lease.sessionId, lease.token, lease.markedMs)] then
+    return false
+  end
+  steadyMs = steadyMs or steadyForMs(KEYS[2], nowMs, ARGV[8])
+  return math.min(steadyMs, nowMs - tonumber(lease.markedMs)) >= tonumber(lease.steadyMs)
 end
 
 -- Returns its ticket.
@@ -99,19 +109,21 @@ local function look(key, want)
     return false
   end
   if held.mode ~= "x" then
-    local isOver = want.replace ~= "" and not ns.recovering and function(id, lease)
+    local isOver = next(want.replaced) and not ns.recovering and function(id, lease)
       lease.token = held.token
-      return id ~= want.id and isReplaced(lease, want.replace)
+      return id ~= want.id and isReplaced(lease, want.replaced)
     end
     return prune(held, nowMs, isOver or nil)
   end
   return held
 end
 
--- Permits are given out by one limit, and go with no other mode.
-local function misfit(want, mode, limit)
+-- Permits are given out by one limit, and go with no other mode. Whoever holds the key so is told: if they are dead, it
+-- is asked again in their place.
+local function misfit(want, mode, limit, held)
   if (want.mode == "p") ~= (mode == "p") or want.limit ~= limit or want.units > math.max(1, want.limit) then
-    return { "error", "PULSELOCK_MODE " .. want.modeWord .. ", " .. mode .. " " .. whole(limit) }
+    return { "error", "PULSELOCK_MODE " .. want.modeWord .. ", " .. mode .. " " .. whole(limit),
+      unpack(describe(held, nowUs)) }
   end
 end
 
@@ -132,7 +144,7 @@ local function letOthersFirst(key, held, queue, want, unfit)
   if queue.limit ~= want.limit then
     local first = firstFit(queue, ns.era, nowMs)
     if first then
-      return nil, misfit(want, queue.limit > 0 and "p" or "x", queue.limit)
+      return nil, misfit(want, queue.limit > 0 and "p" or "x", queue.limit, false)
     end
     redis.call("DEL", queue.key) -- nobody in it can be granted anything, and its limit is no longer in use
     queue.head, queue.tail, queue.exists, queue.stale = 1, 0, nil, {}
@@ -154,12 +166,12 @@ local function element(key, queueKey, want)
   if own and own.state == "x" then
     return grantAgain(key, held, own, want)
   end
-  if held and held.mode == "x" and isReplaced(held, want.replace) then
+  if held and held.mode == "x" and isReplaced(held, want.replaced) then
     held = false
   end
   if want.mode == "p" or (held and held.mode == "p") then
     local limit = held and held.mode ~= "x" and held.limit or want.limit
-    local mistake = misfit(want, held and held.mode or want.mode, limit)
+    local mistake = misfit(want, held and held.mode or want.mode, limit, held)
     if mistake then
       return mistake
     end
@@ -172,7 +184,7 @@ local function element(key, queueKey, want)
     return { "recovering" }
   end
   local queue, first, unfit = nil, nil, {}
-  queue, problem = openQueue(queueKey)
+  queue, problem = openQueue(queueKey, want.id)
   if not queue then
     return { "error", problem }
   end
@@ -210,8 +222,9 @@ for i = 3, #KEYS, 2 do
   local a = 9 + (i - 3) * 4
   local mode, units, limit = readMode(ARGV[a + 2])
   out[#out + 1] = element(KEYS[i], KEYS[i + 1], { id = lockerId .. "#" .. ARGV[a], number = ARGV[a],
-    ttlMs = ARGV[a + 1], mode = mode, units = units, limit = limit, modeWord = ARGV[a + 2], replace = ARGV[a + 3],
-    tokens = tonumber(ARGV[a + 4]), fitForMs = tonumber(ARGV[a + 5]), dead = ARGV[a + 6], trace = ARGV[a + 7] })
+    ttlMs = ARGV[a + 1], mode = mode, units = units, limit = limit, modeWord = ARGV[a + 2],
+    replaced = readReplaced(ARGV[a + 3]), tokens = tonumber(ARGV[a + 4]), fitForMs = tonumber(ARGV[a + 5]),
+    dead = ARGV[a + 6], trace = ARGV[a + 7] })
 end
 if ns.fence > fence then
   redis.call("HSET", KEYS[1], "fence", whole(ns.fence))
@@ -219,4 +232,5 @@ end
 for _, act in ipairs(later) do
   act()
 end
+tellGrants()
 return out

@@ -93,6 +93,25 @@ local function takenBy(held)
   return held and held.mode == "x" and held.state ~= "r" and held.raw or ""
 end
 
+-- A lease of this locker that is still held, and what holds the key; else nil, nil and what the locker is told.
+-- `ofSession`: under which session, nil for any.
+local function findOurs(key, ns, nowMs, lockerId, number, token, ofSession)
+  local held, problem = readHeld(key, "x")
+  if held == nil then
+    return nil, nil, { "error", problem }
+  end
+  if held and held.era ~= ns.era then
+    held = false
+  end
+  local lease = findLease(held, lockerId, number)
+  local isOurs = lease and lease.state == "x" and lease.token == token
+    and lease.sessionId == (ofSession or lease.sessionId)
+  if isOurs and (lease.untilMs or nowMs + 1) > nowMs then
+    return lease, held
+  end
+  return nil, nil, { "lost", takenBy(held) }
+end
+
 -- When a lease of a hash ends that is granted or renewed now. A time to live that is none fails here, as SET and
 -- PEXPIRE do.
 local function endOf(nowMs, ttlMs)
@@ -162,7 +181,8 @@ local function prune(held, nowMs, isOver)
   return held
 end
 
--- Whether a wish can be granted beside what holds the key.
+-- Whether a wish can be granted beside what holds the key. Not while its own lease is there: it was revoked by force
+-- before its waiter heard of it, and would be counted twice.
 local function isCompatible(held, want)
   if not held then
     return true
@@ -170,12 +190,14 @@ local function isCompatible(held, want)
   if want.mode == "x" or want.mode ~= held.mode then
     return false
   end
-  return want.mode == "s" or held.used + want.units <= held.limit
+  local isRoom = want.mode == "s" or held.used + want.units <= held.limit
+  return isRoom and not redis.call("HMGET", held.key, want.id)[1]
 end
 
--- The leases that hold the key, for the answer: at most so many, each of another session, and not always the same.
--- A lease of a hash is told as "2", its mode, session id, lease number, token, granted at, era, units, state, trace.
-local function describe(held, nowUs)
+-- The leases that hold the key, for the answer: all of them; or only some, each of another session, and not always the
+-- same. A lease of a hash is told as "2", its mode, session id, lease number, token, granted at, era, units, state,
+-- trace.
+local function describe(held, nowUs, isForAll)
   if not held then
     return {}
   end
@@ -192,10 +214,11 @@ local function describe(held, nowUs)
     table.sort(ids) -- a hash keeps no order of its own
   end
   local told, seen, from = {}, {}, math.floor(nowUs / 1000)
-  for i = 1, math.min(#ids, HOLDERS_LOOKED_AT) do
+  for i = 1, isForAll and #ids or math.min(#ids, HOLDERS_LOOKED_AT) do
     local id = ids[(from + i) % #ids + 1]
     local lease = readHolder(raws[id])
-    if lease and lease.untilMs * 1000 > nowUs and #told < HOLDERS_TOLD and not seen[lease.sessionId] then
+    local isTold = isForAll or (lease and #told < HOLDERS_TOLD and not seen[lease.sessionId])
+    if isTold and lease and lease.untilMs * 1000 > nowUs then
       seen[lease.sessionId] = true
       told[#told + 1] = table.concat({ HOLDERS_FORMAT, held.mode, lease.sessionId, string.match(id, "#(%d+)$"),
         held.token, lease.atMs, held.era, whole(lease.units), lease.state, lease.trace }, " ")

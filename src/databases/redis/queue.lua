@@ -25,9 +25,10 @@ local function readEntry(raw)
     trace = string.sub(texts, length + 1) }
 end
 
--- Returns the queue, empty when there is none, or nil and the error of a value that is not ours.
-local function openQueue(key)
-  local v = redis.pcall("HMGET", key, "head", "tail", "limit")
+-- Returns the queue, empty when there is none, and the n of a waiter's entry, if it has one; or nil and the error of a
+-- value that is not ours.
+local function openQueue(key, id)
+  local v = redis.pcall("HMGET", key, "head", "tail", "limit", id)
   if v.err then
     return nil, v.err .. " (HMGET, queue)"
   end
@@ -39,7 +40,7 @@ local function openQueue(key)
   if not queue.head or not queue.tail or not queue.limit then
     return nil, "PULSELOCK_FOREIGN the value is not a queue"
   end
-  return queue
+  return queue, tonumber(v[4] or "")
 end
 
 -- Whether its main thread asked a moment ago and still listens. Where listening is not permitted only the time tells.
@@ -150,10 +151,20 @@ local function grant(ns, key, held, want, lease, nowUs, nowMs)
   return beginHolders(ns, key, want.mode, want.limit, token, want.id, holder, nowMs), token, token
 end
 
--- What the waiter of an entry is told, by its channel. A hint: its next asking finds the lease as well.
+-- What the waiters of entries are told, by their channels. A hint: their next asking finds the lease as well.
+local grantsToTell = {}
+
 local function tellGranted(entry, number, first, last, lease)
   local words = { "granted", number, first, last, lease.atMs, lease.era, lease.sessionId }
-  redis.pcall("PUBLISH", entry.channel, table.concat(words, " "))
+  grantsToTell[#grantsToTell + 1] = { entry.channel, table.concat(words, " ") }
+end
+
+-- At the end of the script: the server writes to its connections in the reverse order, and who holds a key now is to
+-- hear of it before the others do.
+local function tellGrants()
+  for i = #grantsToTell, 1, -1 do
+    redis.pcall("PUBLISH", unpack(grantsToTell[i]))
+  end
 end
 
 -- Tells the first that can be granted the key that nobody is before it any more: it is to watch whoever holds the key.

@@ -1,4 +1,4 @@
--- Who holds a key, and whether somebody stands in its queue.
+-- All who hold a key, and whether somebody stands in its queue.
 -- Uses: holders
 -- KEYS[1] lease   KEYS[2] queue
 -- ARGV[1] lease id of the one that may stand there, or ""   ARGV[2] its ticket
@@ -14,4 +14,6 @@ if ARGV[1] ~= "" then
   local id, ticket = string.match(raw or "", "^1 %a (%S+) %S+ %d+ %S+ %d+ (%d+) ")
   isQueued = id == ARGV[1] and ticket == ARGV[2] and "1" or "0"
 end
-return { isQueued, unpack(describe(held, (readClock()))) }
+local out = describe(held, (readClock()), true)
+table.insert(out, 1, isQueued) -- not by unpack(), whose results must fit on Lua's stack
+return out

@@ -39,12 +39,11 @@ local function write(key, held, isCurrent, want)
   end
   local lease = { state = "x", sessionId = ARGV[5], untilMs = endOf(nowMs, want.ttlMs), atMs = want.atMs,
     units = want.units, markedMs = "0", steadyMs = "0", trace = want.trace }
-  local id = ARGV[6] .. "#" .. want.number
   if isCurrent and canJoin(held, want) then
     held.used = held.used + want.units
-    writeHolder(held, id, lease, nowMs)
+    writeHolder(held, want.id, lease, nowMs)
   else
-    beginHolders(ns, key, want.mode, want.limit, want.token, id, lease, nowMs)
+    beginHolders(ns, key, want.mode, want.limit, want.token, want.id, lease, nowMs)
   end
 end
 
@@ -64,7 +63,7 @@ local function element(key, want)
     end
     return { "held" }
   end
-  local canClaim = isLatest(held, tonumber(want.token), isCurrent) or (isCurrent and not lease and canJoin(held, want))
+  local canClaim = isLatest(held, tonumber(want.token), isCurrent) or (isCurrent and canJoin(held, want))
   if not ns.recovering or not canClaim then
     return { "lost", isCurrent and takenBy(held) or "" }
   end
@@ -77,8 +76,9 @@ local fence = ns.fence
 for i = 3, #KEYS do
   local a = 7 + (i - 3) * 7
   local mode, units, limit = readMode(ARGV[a + 4])
-  out[i] = element(KEYS[i], { number = ARGV[a], token = ARGV[a + 1], ttlMs = ARGV[a + 2], atMs = ARGV[a + 3],
-    mode = mode, units = units, limit = limit, last = tonumber(ARGV[a + 5]), trace = ARGV[a + 6] })
+  out[i] = element(KEYS[i], { id = ARGV[6] .. "#" .. ARGV[a], number = ARGV[a], token = ARGV[a + 1],
+    ttlMs = ARGV[a + 2], atMs = ARGV[a + 3], mode = mode, units = units, limit = limit, last = tonumber(ARGV[a + 5]),
+    trace = ARGV[a + 6] })
 end
 if ns.fence > fence then
   redis.call("HSET", KEYS[1], "fence", whole(ns.fence))

@@ -34,7 +34,9 @@ export function acquireAnswer(key: string, element: readonly string[]): AcquireA
     return { status, holders, isFirst: b === "first", unfit, ticket: Number(a) };
   }
   if (status === "recovering") return { status };
-  return { status: "error", error: misfit(key, a!) ?? toStoreError(new Error(a), JSON.stringify(key)) };
+  const error = misfit(key, a!);
+  if (!error) return { status: "error", error: toStoreError(new Error(a), JSON.stringify(key)) };
+  return { status: "error", error, holders: element.slice(2).map((raw) => parseLease(key, raw)) };
 }
 
 function misfit(key: string, words: string): LockModeError | undefined {

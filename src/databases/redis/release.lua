@@ -10,9 +10,8 @@
 -- who is granted the key here has it before anybody else can ask. It also tells the session's record which connection
 -- speaks now, so that an acquire which a dead connection still delivers is refused.
 local session, lockerId = KEYS[2], ARGV[4]
-local exists = keepSession(session, 3600000) -- also when memory is full
-if exists == 1 then
-  local known = tonumber(redis.call("HMGET", session, "generation")[1] or "0")
+local known = tonumber(redis.call("HMGET", session, "generation")[1] or "0")
+if redis.call("PEXPIRE", session, 3600000) == 1 then -- the first write, allowed also when memory is full
   if tonumber(ARGV[3]) < known then
     return { "generation" }
   end
@@ -76,10 +75,9 @@ local function giveBack(key, held, lease, keepMs)
 end
 
 local function element(key, queueKey, number, keepMs)
-  local queue = openQueue(queueKey) -- nil: not ours. A key can be given back nevertheless
   local id = lockerId .. "#" .. number
-  local n = queue and findEntry(queue, id)
-  if n then
+  local queue, n = openQueue(queueKey, id) -- nil: not ours. A key can be given back nevertheless
+  if queue and n then
     dropEntry(queue, n, id)
   end
   local held, problem = readHeld(key, "x")
@@ -103,4 +101,5 @@ local out = {}
 for i = 3, #KEYS, 2 do
   out[#out + 1] = element(KEYS[i], KEYS[i + 1], ARGV[2 + i], tonumber(ARGV[3 + i]))
 end
+tellGrants()
 return out

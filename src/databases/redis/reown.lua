@@ -29,21 +29,10 @@ end
 
 for i = 3, #KEYS do
   local a = 7 + (i - 3) * 3
-  local held, problem = readHeld(KEYS[i], "x")
-  if held == nil then
-    out[i] = { "error", problem }
-  else
-    if held and held.era ~= ns.era then
-      held = false
-    end
-    local lease = findLease(held, ARGV[6], ARGV[a])
-    local isHeld = lease and lease.state == "x" and lease.token == ARGV[a + 1]
-    if isHeld and (lease.untilMs or nowMs + 1) > nowMs then
-      own(KEYS[i], held, lease, ARGV[a + 2])
-      out[i] = { "held" }
-    else
-      out[i] = { "lost", takenBy(held) }
-    end
+  local lease, held, problem = findOurs(KEYS[i], ns, nowMs, ARGV[6], ARGV[a], ARGV[a + 1])
+  if lease then
+    own(KEYS[i], held, lease, ARGV[a + 2])
   end
+  out[i] = problem or { "held" }
 end
 return out

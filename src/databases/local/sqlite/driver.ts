@@ -14,7 +14,7 @@ export interface SqliteStatement {
 }
 type DriverClass = new (path: string) => SqliteDriver;
 
-/** Node's own (from 22.13 on), else the optional peer dependency. See docs/adr/0009. */
+/** Node's own (from 22.13 on), else the optional peer dependency. See docs/adr/0011. */
 export function loadDriver(): DriverClass {
   const own = process.getBuiltinModule?.("node:sqlite" as "node:fs") as { DatabaseSync?: DriverClass } | undefined;
   if (own?.DatabaseSync) return own.DatabaseSync;

@@ -17,7 +17,9 @@ const MEANINGS: Readonly<Record<number, readonly [StoreErrorCode, string]>> = {
 
 /** The primary result code, of whichever driver; 0 when there is none. */
 export function codeOf(error: unknown): number {
-  const { errcode, rawCode, code } = error as { errcode?: number; rawCode?: number; code?: unknown };
+  const { errcode, rawCode, code, message } = error as Error & { errcode?: number; rawCode?: number; code?: unknown };
+  const failedOpen = /^ConnectionFailed.*: (\d+)"/.exec(message)?.[1]; // libsql has no code for it
+  if (failedOpen) return Number(failedOpen);
   const number = errcode ?? rawCode ?? (typeof code === "string" ? NAMES.indexOf(code.split("_")[1] ?? "") : 0);
   return number & 0xff;
 }

@@ -59,8 +59,8 @@ function refused(path: string, cause: unknown): StoreError {
 }
 
 /** Two hosts would each take the other's start for its own, and SQLite's log is shared memory of one host. */
-export function refuseNetworkFile(path: string): void {
-  const kind = NETWORKED[Number(statfsSync(path).type)];
+export function refuseNetworkFile(path: string, statfs: (path: string) => { type: number } = statfsSync): void {
+  const kind = NETWORKED[statfs(path).type];
   if (kind === undefined) return;
   throw new StoreError(
     "unsupported",

@@ -1,0 +1,70 @@
+// What members have left in a PostgreSQL, and what can be done to it by statements.
+
+import type { Client } from "pg";
+import { openClient } from "../support/postgres-server.js";
+import type { FaultTools, StoredHolder } from "./backend.js";
+
+const TABLES = ["namespace", "sessions", "keys", "shares", "waiters", "blocked"];
+
+type Row = { key: string; token: string; session: string; pid: string; locker: string; mode: string };
+
+/** Every lease that has not run out, those that are only kept left out; without a pid when its session is over. */
+const LEASES = `
+  SELECT k.key, k.token, l.session, l.locker, k.mode, s.pid FROM pulselock.keys AS k
+  JOIN (
+    SELECT key, session, locker, state, until_ms FROM pulselock.shares
+    UNION ALL SELECT key, session, locker, state, until_ms FROM pulselock.keys WHERE mode = 'x'
+  ) AS l ON l.key = k.key
+  LEFT JOIN pulselock.sessions AS s ON s.id = l.session AND s.dead_ms IS NULL
+  WHERE k.mode IS NOT NULL AND l.state <> 'k' AND l.until_ms > extract(epoch FROM clock_timestamp()) * 1000`;
+
+export async function readHolders(client: Client): Promise<StoredHolder[]> {
+  const { rows } = await client.query<Row>(`${LEASES} AND s.pid IS NOT NULL`);
+  return rows.map(({ key, token, session, pid }) => ({ key, token: Number(token), session, pid: Number(pid) }));
+}
+
+/**
+ * When every locker has closed: no lease but permits of the killed, who have left their sessions behind, no place in a
+ * queue and no wait but theirs.
+ */
+export async function readLeftovers(client: Client): Promise<string[]> {
+  const sessions = await client.query<{ locker: string }>(
+    "SELECT regexp_replace(id, '\\.[^.]*$', '') AS locker FROM pulselock.sessions",
+  );
+  const killed = new Set(sessions.rows.map(({ locker }) => locker));
+  const leases = (await client.query<Row>(LEASES)).rows.filter((row) => row.mode !== "p" || !killed.has(row.locker));
+  const waiting = (await client.query<{ key: string; locker: string }>("SELECT key, locker FROM pulselock.waiters"))
+    .rows;
+  const blocked = (await client.query<{ id: string }>("SELECT lease_id AS id FROM pulselock.blocked")).rows;
+  return [
+    ...leases.map((row) => `${row.key} = ${JSON.stringify(row)}`),
+    ...waiting.filter(({ locker }) => !killed.has(locker)).map(({ key, locker }) => `${key}: a place of ${locker}`),
+    ...blocked.filter(({ id }) => !killed.has(id.slice(0, id.lastIndexOf("#")))).map(({ id }) => `${id} waits`),
+  ];
+}
+
+export async function eraseAll(client: Client): Promise<void> {
+  await client.query(TABLES.map((name) => `DELETE FROM pulselock.${name}`).join(";"));
+}
+
+/** Ends the connections of which the condition holds, but for our own. */
+export async function terminate(client: Client, condition: string): Promise<void> {
+  await client.query(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity " +
+      `WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() AND ${condition}`,
+  );
+}
+
+/** Somebody's transaction holds every table for a while. */
+export async function lockTables(url: string, durationMs: number, tools: FaultTools): Promise<void> {
+  const client = await openClient(url);
+  try {
+    await client.query("BEGIN");
+    await client.query("LOCK TABLE pulselock.sessions, pulselock.keys IN ACCESS EXCLUSIVE MODE");
+    tools.begun();
+    await tools.wait(durationMs);
+    await client.query("ROLLBACK");
+  } finally {
+    await client.end();
+  }
+}

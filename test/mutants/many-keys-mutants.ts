@@ -1,0 +1,59 @@
+// Mutants of revoking, of circles of waits and of hierarchies.
+
+import type { Mutant } from "./mutant.js";
+
+const contract = ["databases/redis/redis-database"];
+
+export const manyKeysMutants: readonly Mutant[] = [
+  {
+    name: "revoked-share-is-counted-twice",
+    rule: "Q4, ADR 0008",
+    file: "src/databases/redis/holders.lua",
+    find: 'return isRoom and not redis.call("HMGET", held.key, want.id)[1]',
+    replace: "return isRoom",
+    caughtBy: contract,
+    protocol: true,
+  },
+  {
+    name: "force-tells-no-ping",
+    rule: "S1, DESIGN.md 4.7",
+    file: "src/databases/redis/revoke.lua",
+    find: '  redis.call("HSET", KEYS[4], "lost", whole(tonumber(v[4] or "0") + 1))\n',
+    replace: "",
+    caughtBy: contract,
+    protocol: true,
+  },
+  {
+    name: "first-of-a-circle-is-the-victim",
+    rule: "Q7, ADR 0008",
+    file: "src/deadlock.ts",
+    find: "a.ticket > b.ticket ? a : b;",
+    replace: "a.ticket < b.ticket ? a : b;",
+    caughtBy: ["deadlock", "blocked-waits"],
+  },
+  {
+    name: "wait-is-said-once-for-all-eras",
+    rule: "Q7, ADR 0008",
+    file: "src/blocked-waits.ts",
+    find: "for (const wait of this.#waits) wait.markAgain();",
+    replace: "",
+    caughtBy: ["blocked-waits"],
+    protocol: true,
+  },
+  {
+    name: "circle-is-read-once",
+    rule: "Q7, ADR 0008",
+    file: "src/blocked-waits.ts",
+    find: "return isOwn && cycle.every((step, i) => isStill(step, later[i]!));",
+    replace: "return isOwn && later.length === cycle.length;",
+    caughtBy: ["deadlock", "blocked-waits"],
+  },
+  {
+    name: "what-lies-just-above-is-not-held",
+    rule: "ADR 0008",
+    file: "src/hierarchy.ts",
+    find: "names.slice(1).map((_name, i)",
+    replace: "names.slice(2).map((_name, i)",
+    caughtBy: ["hierarchy"],
+  },
+];
