@@ -106,7 +106,13 @@ export function grant(
 function tellGranted(step: Step, { channel, leaseId, sessionId }: QueueEntry, granted: Granted): void {
   const { token, lastToken, atMs } = granted;
   const lease = { leaseNumber: numberOf(leaseId), fencingToken: token, lastToken, acquiredAtMs: atMs };
-  publish(step, channel, { kind: "granted", ...lease, era: step.ns.era, sessionId });
+  const push = { kind: "granted", ...lease, era: step.ns.era, sessionId } as const;
+  step.grantsToTell.push(() => publish(step, channel, push));
+}
+
+/** At the end of a step. */
+export function tellGrants(step: Step): void {
+  for (const tell of step.grantsToTell) tell();
 }
 
 /** Tells the first that can be granted the key that nobody is before it any more: it is to watch whoever holds it. */
