@@ -21,7 +21,8 @@ export function noLossWithoutCause(index: HistoryIndex, faults: Disturbances, ru
     const { lostMs, lostCode, process, key, token } = grant;
     if (lostMs === Infinity || lostCode === "closed" || grant.releaseCalledMs <= lostMs) return [];
     const { yes, grants } = index.keys.get(key)!;
-    const lastYes = yes.findLast((check) => check.process === process && check.token === token);
+    // Not one of a later lease of that process: all permits are under one token
+    const lastYes = yes.findLast((one) => one.process === process && one.token === token && one.atMs <= lostMs);
     const heldMs = lastYes?.atMs ?? grant.acquiredMs;
     const takenMs = grants.filter((other) => other.token > token).map((other) => other.acquiredMs);
     const goneMs = Math.max(heldMs, Math.min(lostMs, ...takenMs));

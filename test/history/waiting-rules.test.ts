@@ -41,6 +41,14 @@ const good: Record<string, [Lines[], CheckerRules?]> = {
       ...[got(10, "c", 0, some(2)), yes(11, "c", 0), yes(20, "c", 0), yes(21, "b", 0)],
     ],
   ],
+  "permits that are lost by a fault, and had again later": [
+    [
+      ...[got(1, "a", 0, some(1)), yes(2, "a", 0), fault(5, 20, "a")],
+      ...[[{ kind: "aborted", atMs: 21, token: 0, code: "session-condemned", ...of("a") }] as Lines],
+      ...[got(500, "a", 0, some(1), 2), yes(900, "a", 0)],
+    ],
+    { judgesLosses: true, aftermathMs: 10 },
+  ],
   "a reader that dies beside one that goes on": [
     [
       ...[got(1, "a", 10, shared), got(1, "b", 10, shared), [{ kind: "killed", atMs: 5, process: "a" }] as Lines],
