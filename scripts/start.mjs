@@ -1,4 +1,5 @@
-// `npm start`: the rolling deploy, from a fresh clone on. `npm start cron`: another example, by its name.
+// `npm start`: the rolling deploy, from a fresh clone on; on SQLite, or on the Redis that REDIS_URL names.
+// `npm start cron`: another example, by its name, on Redis.
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -7,9 +8,9 @@ import { fail, main, root, run, step } from "./lib/steps.mjs";
 
 main(async (args) => {
   await ensureDependencies();
-  await ensureRedis();
-  await ensureBuild();
   const folder = args.length === 0 ? "rolling-deploy" : "pods";
+  if (folder === "pods") await ensureRedis();
+  await ensureBuild();
   const example = join("dist", "examples", folder, "main.js");
   if (!existsSync(join(root, example))) fail(`start: ${example} was not built`);
   step(["start:", `examples/${folder}`, ...args].join(" "));

@@ -1,11 +1,10 @@
-// The rolling deploy, on real processes: see README.md of this repository, "npm start". It starts a Redis (or uses
-// REDIS_URL), runs the scenario, lets the observer judge it, and leaves no process and no server behind.
+// The rolling deploy, on real processes: see README.md of this repository, "npm start". It makes a SQLite file
+// (or uses the Redis of REDIS_URL), runs the scenario, lets the observer judge it, and leaves nothing behind.
 import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
-import { startRedis } from "../../test/support/redis-server.js";
 import { Fleet } from "./fleet.js";
 import { LIMITS } from "./limits.js";
 import { judge } from "./observer.js";
@@ -24,10 +23,10 @@ async function openStore(prefix: string): Promise<Store> {
     print("Using the Redis that REDIS_URL names");
     return { url: given, close: () => removeKeys(given, prefix) };
   }
-  print("Starting a Redis of its own");
-  const server = await startRedis();
-  print(`Redis listens on port ${server.port}`);
-  return { url: server.url, close: () => server[Symbol.asyncDispose]() };
+  const folder = mkdtempSync(join(tmpdir(), "rolling-deploy-locks-"));
+  const path = join(folder, "locks.db");
+  print(`Using a SQLite file, ${path}; REDIS_URL would name a Redis`);
+  return { url: `sqlite:${path}`, close: async () => rmSync(folder, { recursive: true }) };
 }
 
 /** Somebody else's Redis is left as it was found. */
@@ -47,7 +46,7 @@ async function removeKeys(url: string, prefix: string): Promise<void> {
 
 async function runDemonstration(url: string, prefix: string, interrupted: AbortSignal): Promise<boolean> {
   const recordsDir = mkdtempSync(join(tmpdir(), "rolling-deploy-"));
-  const fleet = new Fleet({ jobs: JOBS, recordsDir, env: { DEPLOY_REDIS_URL: url, DEPLOY_PREFIX: prefix } });
+  const fleet = new Fleet({ jobs: JOBS, recordsDir, env: { DEPLOY_URL: url, DEPLOY_PREFIX: prefix } });
   const timeline = new Timeline(fleet);
   const stage = { fleet, timeline, signal: interrupted };
   // The last net, for an end that nobody planned: no process may outlive this one.

@@ -3,6 +3,7 @@
 
 import { existsSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { hostClockUs } from "../../src/clock.js";
 import type { Entry, LeaseRow, Records, WaiterRow } from "../../src/databases/local/records.js";
 import { lockerOf } from "../../src/databases/local/records.js";
 import { isBusy } from "../../src/databases/local/sqlite/sqlite-errors.js";
@@ -53,8 +54,7 @@ class SqliteStore implements Store {
   async holders(): Promise<StoredHolder[]> {
     return changeFile(this.#path, (records) => {
       const { era } = records.get("namespace", "") ?? {};
-      return records
-        .scanAll("lease")
+      return living(records)
         .filter(({ row }) => row.era === era && row.state !== "kept")
         .flatMap(({ key, row }) => holder(records, key, row));
     });
@@ -68,7 +68,7 @@ class SqliteStore implements Store {
     return changeFile(this.#path, (records) => {
       const killed = new Set(records.scanAll("session").map(({ key }) => lockerOf(key)));
       const isOthers = ({ sub }: Entry<LeaseRow | WaiterRow>): boolean => !killed.has(lockerOf(sub));
-      const leases = records.scanAll("lease").filter((lease) => lease.row.mode !== "permits" || isOthers(lease));
+      const leases = living(records).filter((lease) => lease.row.mode !== "permits" || isOthers(lease));
       const waiters = records.scanAll("waiter").filter(isOthers);
       return [
         ...leases.map(({ key, row }) => `a lease of ${key}: ${JSON.stringify(row)}`),
@@ -116,6 +116,12 @@ class SqliteStore implements Store {
     for (const suffix of ["", "-wal", "-shm"]) rmSync(`${this.#path}${suffix}`, { force: true });
     if (existsSync(copy)) renameSync(copy, this.#path);
   }
+}
+
+/** Leases that have not run out: the others are cleared away when they are met. */
+function living(records: Records): readonly Entry<LeaseRow>[] {
+  const nowMs = (hostClockUs() + (records.get("namespace", "")?.clockOffsetUs ?? 0)) / 1_000;
+  return records.scanAll("lease").filter(({ untilMs }) => untilMs > nowMs);
 }
 
 function holder(records: Records, key: string, { sessionId, token }: LeaseRow): StoredHolder[] {

@@ -3,7 +3,7 @@
 
 import type { CheckerRules } from "./checker-rules.js";
 import { deadlineAmid, type Disturbances } from "./disturbances.js";
-import type { Attempt, Grant, HistoryIndex, OfKey } from "./history-index.js";
+import { idOf, type Attempt, type Grant, type HistoryIndex, type OfKey } from "./history-index.js";
 import type { Violation } from "./history.js";
 import { PrefixBest } from "./prefix-best.js";
 
@@ -21,8 +21,7 @@ export function noLossWithoutCause(index: HistoryIndex, faults: Disturbances, ru
     const { lostMs, lostCode, process, key, token } = grant;
     if (lostMs === Infinity || lostCode === "closed" || grant.releaseCalledMs <= lostMs) return [];
     const { yes, grants } = index.keys.get(key)!;
-    // Not one of a later lease of that process: all permits are under one token
-    const lastYes = yes.findLast((one) => one.process === process && one.token === token && one.atMs <= lostMs);
+    const lastYes = yes.findLast((check) => idOf(check) === grant.id); // of that very lease: all permits have one token
     const heldMs = lastYes?.atMs ?? grant.acquiredMs;
     const takenMs = grants.filter((other) => other.token > token).map((other) => other.acquiredMs);
     const goneMs = Math.max(heldMs, Math.min(lostMs, ...takenMs));

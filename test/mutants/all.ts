@@ -5,6 +5,7 @@ import { holdersMutants } from "./holders-mutants.js";
 import { leaseMutants } from "./lease-mutants.js";
 import { judgingScriptMutants } from "./judging-mutants.js";
 import { manyKeysMutants } from "./many-keys-mutants.js";
+import { oneHostMutants } from "./one-host-mutants.js";
 import type { Mutant } from "./mutant.js";
 import { waitingMutants } from "./waiting-mutants.js";
 import { workerMutants } from "./worker-mutants.js";
@@ -21,4 +22,5 @@ export const mutants: readonly Mutant[] = [
   ...waitingMutants,
   ...holdersMutants,
   ...manyKeysMutants,
+  ...oneHostMutants,
 ];

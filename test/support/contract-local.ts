@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { MemoryDatabase } from "../../src/databases/local/memory/memory-database.js";
 import type { Records } from "../../src/databases/local/records.js";
 import type { SqliteDriver } from "../../src/databases/local/sqlite/driver.js";
-import { SqliteDatabase } from "../../src/databases/local/sqlite/sqlite-database.js";
+import { SqliteDatabase, type SqliteDatabaseSettings } from "../../src/databases/local/sqlite/sqlite-database.js";
 import { isBusy } from "../../src/databases/local/sqlite/sqlite-errors.js";
 import { openFile } from "../../src/databases/local/sqlite/sqlite-file.js";
 import { SqliteRecords } from "../../src/databases/local/sqlite/sqlite-records.js";
@@ -64,12 +64,12 @@ export interface ContractSqlite extends ContractStore {
 }
 
 /** In a folder of its own. */
-export async function openContractSqlite(): Promise<ContractSqlite> {
+export async function openContractSqlite(settings: SqliteDatabaseSettings = {}): Promise<ContractSqlite> {
   const folder = mkdtempSync(join(tmpdir(), "pulselock-contract-"));
   const path = join(folder, "locks.db");
   const change = <T>(work: (records: SqliteRecords, db: SqliteDriver) => T): T => changeFile(path, work);
   return {
-    ...{ database: new SqliteDatabase(path), path, seesConnections: true },
+    ...{ database: new SqliteDatabase(path, settings), path, seesConnections: true },
     ...handIn(change),
     loseMemory: async () => change((_, db) => db.exec("DELETE FROM record")),
     [Symbol.asyncDispose]: async () => rmSync(folder, { recursive: true }),
