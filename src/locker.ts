@@ -1,36 +1,23 @@
 import { checkAcquire, checkAcquireAll, checkKey } from "./acquire-options.js";
 import type { AcquireAllOptions, AcquireOptions } from "./acquire-options.js";
-import { openDatabase, openUrl } from "./databases/open.js";
+import { openDatabase, openUrl, unlockedDatabase } from "./databases/open.js";
 import type { Database, DatabaseDescription, Holder } from "./databases/database.js";
 import { Ending, type DrainResult } from "./ending.js";
 import { Engine } from "./engine.js";
+import { blameVariable, withEnvironment, type Environment } from "./environment.js";
 import { LockTimeoutError } from "./errors.js";
 import { HeldContext } from "./held-context.js";
 import type { LeaseGroup } from "./lease-group.js";
 import type { Heartbeat, Lease } from "./lease.js";
 import { planKeys, type KeyWanted } from "./many-keys.js";
 import { checkRecovery, resolveOptions, type LockerOptions, type ResolvedOptions } from "./options.js";
+import { LockStatus, type AcquireAllResult, type AcquireResult, type RunResult } from "./outcome.js";
 import { ProcessSignals } from "./process-signals.js";
 import { joinSignals } from "./signals.js";
 import { checkRevoke, Revocation, type RevokeOptions, type RevokeResult } from "./revocation.js";
 import { Taking, type Taken } from "./taking.js";
 import { surroundings as ownSurroundings, type Surroundings } from "./surroundings.js";
 
-/** How an acquire ended. The values are the words on the wire. */
-export const LockStatus = { SUCCESS: "SUCCESS", SOMEONE_ELSE_HOLDS_LOCK: "SOMEONE_ELSE_HOLDS_LOCK" } as const;
-export type LockStatus = (typeof LockStatus)[keyof typeof LockStatus];
-
-export type Busy = { status: typeof LockStatus.SOMEONE_ELSE_HOLDS_LOCK; holder: Holder };
-export type AcquireResult = { status: typeof LockStatus.SUCCESS; lease: Lease } | Busy;
-export type RunResult<T> =
-  | {
-      status: typeof LockStatus.SUCCESS;
-      result: T;
-      /** False when the lease was lost while the job ran on without noticing. */
-      heldToTheEnd: boolean;
-    }
-  | Busy;
-export type AcquireAllResult = { status: typeof LockStatus.SUCCESS; group: LeaseGroup } | Busy;
 export type Job<T> = (heartbeat: Heartbeat, lease: Lease) => Promise<T> | T;
 /** Locks by key for this process. One is enough for an application; start reading here. */
 export class Locker implements AsyncDisposable {
@@ -52,11 +39,12 @@ export class Locker implements AsyncDisposable {
   constructor(options: LockerOptions = {}, surroundings: Surroundings = ownSurroundings) {
     this.#surroundings = surroundings;
     this.#options = resolveOptions(options);
-    const { database } = this.#options;
-    if (typeof database === "string") this.#database = openUrl(database);
+    const { database, enabled } = this.#options;
+    if (!enabled) this.#database = unlockedDatabase();
+    else if (typeof database === "string") this.#database = openUrl(database);
     else if ("openLeases" in database) this.#database = database;
     this.#description = this.#database?.describe() ?? { type: "module", ...(database as ModuleDatabase) };
-    if (this.#database) checkRecovery(this.#database, this.#options);
+    if (this.#database && enabled) checkRecovery(this.#database, this.#options);
     this.#processSignals = new ProcessSignals(this.#options.drainOn, (signal) =>
       this.drain(signal).then(() => this.close()),
     );
@@ -66,6 +54,14 @@ export class Locker implements AsyncDisposable {
       running: () => this.#running,
       onClose: () => this.#processSignals.ignore(),
     });
+  }
+
+  /**
+   * A locker with the options that the environment gives: PULSELOCK_LOCK_TTL_MS and so on (README), and the database of
+   * `new Locker()`. `options` go before them. Throws an OptionError that names the variable, also for a misspelt one.
+   */
+  static fromEnv(options: Partial<LockerOptions> = {}, env: Environment = process.env): Locker {
+    return blameVariable(env, options, () => new Locker(withEnvironment(options, env)));
   }
 
   /**

@@ -11,7 +11,7 @@ import { withAncestors } from "./hierarchy.js";
 import { HeldGroup, ScopedLease, type LeaseGroup } from "./lease-group.js";
 import type { Lease } from "./lease.js";
 import { takeAll, type KeyAndMode, type planKeys } from "./many-keys.js";
-import type { ResolvedOptions } from "./options.js";
+import { DURATION_MS_MAX, type ResolvedOptions } from "./options.js";
 
 /** What an acquire came to: what its caller gets, which keys its job then holds, and how that ends. */
 export type Taken<Handle> =
@@ -113,6 +113,7 @@ export class Taking {
     const { ending } = this.#deps;
     const signals = signal ? [ending.signal, signal] : ending.signals;
     const wanted = { key, lockTtlMs, trace, waitMs, signals, minHoldMs, mode };
+    if (!this.#deps.options.enabled) return withoutLocking(wanted);
     if (!permits) return wanted;
     const { limit, take = 1, perProcess = limit } = permits;
     return { ...wanted, permits: { limit, take, perProcess } };
@@ -130,7 +131,10 @@ export class Taking {
     const reason = ending.reason ?? (signal?.aborted ? (signal.reason as Error) : undefined);
     if (reason) return this.#refuse(lease, reason);
     const { leaseNumber } = lease;
-    const held = [{ key, mode, units, leaseNumber, lease, isOver: () => lease.released || lease.isLost }];
+    const isKnown = this.#deps.options.enabled; // what a task holds stands in its own way: else nothing does
+    const held = !isKnown
+      ? []
+      : [{ key, mode, units, leaseNumber, lease, isOver: () => lease.released || lease.isLost }];
     return { lease, held, end: (hasFailed) => holdings.release(lease, hasFailed) };
   }
 
@@ -152,4 +156,9 @@ export class Taking {
 function borrow({ lease }: HeldKey): Taken<Lease> {
   const end = () => ({ heldToTheEnd: lease.state === "held" });
   return { lease: new BorrowedLease(lease), held: [], end };
+}
+
+/** Every key is free for everybody: there is nothing to wait for, to share or to run out. */
+function withoutLocking(wanted: Wanted): Wanted {
+  return { ...wanted, waitMs: 0, minHoldMs: 0, lockTtlMs: DURATION_MS_MAX };
 }
