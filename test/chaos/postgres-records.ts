@@ -9,8 +9,8 @@ const TABLES = ["namespace", "sessions", "keys", "shares", "waiters", "blocked"]
 type Row = { key: string; token: string; session: string; pid: string; locker: string; mode: string };
 
 /**
- * Every lease of the present era that has not run out, those that are only kept left out; without a pid when its session
- * is over. What was given back a moment before a crash may be there again, in the era before: it holds nothing.
+ * Every lease of the present era that has not run out, those that are only kept left out; without a pid when its
+ * session is over. What was given back a moment before a crash may be there again, in the era before: it holds nothing.
  */
 const LEASES = `
   SELECT k.key, k.token, l.session, l.locker, k.mode, s.pid FROM pulselock.keys AS k
