@@ -3,7 +3,7 @@ import type { AcquireAllOptions, AcquireOptions } from "./acquire-options.js";
 import { openDatabase, openUrl, unlockedDatabase } from "./databases/open.js";
 import type { Database, DatabaseDescription, Holder } from "./databases/database.js";
 import { Ending, type DrainResult } from "./ending.js";
-import { Engine } from "./engine.js";
+import { Engines } from "./engines.js";
 import { blameVariable, withEnvironment, type Environment } from "./environment.js";
 import { LockTimeoutError } from "./errors.js";
 import { HeldContext } from "./held-context.js";
@@ -28,8 +28,8 @@ export class Locker implements AsyncDisposable {
   readonly #ending: Ending;
   readonly #context = new HeldContext();
   readonly #processSignals: ProcessSignals;
-  #engine: Promise<Engine> | undefined;
-  #running: Engine | undefined;
+  #engines: Promise<Engines> | undefined;
+  #running: Engines | undefined;
   #taking: Taking | undefined;
 
   /**
@@ -50,7 +50,7 @@ export class Locker implements AsyncDisposable {
     );
     this.#ending = new Ending({
       options: this.#options,
-      engine: () => this.#engine,
+      engines: () => this.#engines,
       running: () => this.#running,
       onClose: () => this.#processSignals.ignore(),
     });
@@ -120,7 +120,7 @@ export class Locker implements AsyncDisposable {
    */
   async readHolder(key: string): Promise<Holder | undefined> {
     checkKey(key);
-    const engine = await this.#start();
+    const engine = (await this.#start()).of(key);
     const patience = joinSignals([this.#ending.signal]);
     const timer = this.#surroundings.clock.timer(this.#options.acquireTimeoutMs, () =>
       patience.abort(new Error("timeout")),
@@ -145,7 +145,7 @@ export class Locker implements AsyncDisposable {
   async revoke(key: string, options: RevokeOptions = {}): Promise<RevokeResult> {
     checkKey(key);
     checkRevoke(options);
-    const engine = await this.#start();
+    const engine = (await this.#start()).of(key);
     const { clock } = this.#surroundings;
     const deps = { engine, clock, ended: this.#ending.signal, ...this.#options };
     return new Revocation(key, options.signal, deps).run(options);
@@ -187,7 +187,7 @@ export class Locker implements AsyncDisposable {
     return this.#ending.count(() => {
       if (this.#taking && !this.#ending.reason) return take(this.#taking);
       // Made in this turn and not while the engine starts, or the second acquire of all would overtake the first.
-      return this.#start().then((engine) => take((this.#taking ??= this.#takingOf(engine))));
+      return this.#start().then((engines) => take((this.#taking ??= this.#takingOf(engines))));
     });
   }
 
@@ -212,27 +212,27 @@ export class Locker implements AsyncDisposable {
     return answer({ result, heldToTheEnd });
   }
 
-  #start(): Promise<Engine> {
+  #start(): Promise<Engines> {
     if (this.#ending.reason) return Promise.reject(this.#ending.reason);
-    this.#engine ??= this.#open().catch((error: unknown) => {
-      this.#engine = undefined; // a module that failed to load may load the next time
+    this.#engines ??= this.#open().catch((error: unknown) => {
+      this.#engines = undefined; // a module that failed to load may load the next time
       throw error;
     });
-    return this.#engine;
+    return this.#engines;
   }
 
-  async #open(): Promise<Engine> {
+  async #open(): Promise<Engines> {
     const database = this.#database ?? (await openDatabase(this.#description));
     if (!this.#database) checkRecovery(database, this.#options);
     if (this.#ending.reason) throw this.#ending.reason;
     this.#processSignals.listen();
-    this.#running = new Engine(database, this.#description, this.#options, this.#ending.drain, this.#surroundings);
+    this.#running = new Engines(database, this.#description, this.#options, this.#ending.drain, this.#surroundings);
     return this.#running;
   }
 
-  #takingOf(engine: Engine): Taking {
+  #takingOf(engines: Engines): Taking {
     const { clock } = this.#surroundings;
-    return new Taking({ engine, clock, options: this.#options, ending: this.#ending, context: this.#context });
+    return new Taking({ engines, clock, options: this.#options, ending: this.#ending, context: this.#context });
   }
 }
 
