@@ -22,16 +22,15 @@ test("processes of the previous build and of this one work on one store, replace
 });
 
 test("the judge refuses double holds, too many permits, and tokens that do not grow", async () => {
-  const judge = new Judge(redis.url);
+  await using judge = new Judge(redis.url);
   const says = async (visit: Partial<Visit>): Promise<string> =>
-    judge.enter({ key: "k", id: "m1/1", mode: "exclusive", units: 1, limit: 0, token: 1, version: "v", ...visit });
+    judge.enter({ key: "judged", id: "j1/1", mode: "exclusive", units: 1, limit: 0, token: 1, version: "v", ...visit });
   assert.equal(await says({}), "");
-  assert.match(await says({ id: "m2/1", token: 2 }), /double hold: m2\/1 exclusive beside m1\/1/);
-  assert.match(await says({ id: "m2/2", token: 2, mode: "shared" }), /double hold/);
-  for (const name of ["m1", "m2"]) await judge.forget(name);
-  assert.match(await says({ id: "m3/1", token: 2 }), /token 2 after 2/);
-  const permits = { key: "p", mode: "permits", limit: 2, token: 0 } as const;
-  assert.equal(await says({ ...permits, id: "m4/1", units: 2 }), "");
-  assert.match(await says({ ...permits, id: "m4/2" }), /too many permits: 3 of 2/);
-  await judge.close();
+  assert.match(await says({ id: "j2/1", token: 2 }), /double hold: j2\/1 exclusive beside j1\/1/);
+  assert.match(await says({ id: "j2/2", token: 2, mode: "shared" }), /double hold/);
+  for (const name of ["j1", "j2"]) await judge.forget(name);
+  assert.match(await says({ id: "j3/1", token: 2 }), /token 2 after 2/);
+  const permits = { key: "pool", mode: "permits", limit: 2, token: 0 } as const;
+  assert.equal(await says({ ...permits, id: "j4/1", units: 2 }), "");
+  assert.match(await says({ ...permits, id: "j4/2" }), /too many permits: 3 of 2/);
 });

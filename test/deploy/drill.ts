@@ -95,7 +95,7 @@ class Drill {
       return this.#report;
     } finally {
       for (const { child } of this.#fleet) await child[Symbol.asyncDispose]();
-      await this.#judge.close();
+      await this.#judge[Symbol.asyncDispose]();
     }
   }
 

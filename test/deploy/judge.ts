@@ -51,7 +51,7 @@ export type Visit = {
 
 type JudgeClient = Redis & { deployEnter: (...args: (string | number)[]) => Promise<string> };
 
-export class Judge {
+export class Judge implements AsyncDisposable {
   readonly #client: JudgeClient;
 
   constructor(url: string) {
@@ -79,7 +79,7 @@ export class Judge {
     return counts.reduce((sum, count) => sum + Number(count ?? 0), 0);
   }
 
-  async close(): Promise<void> {
+  async [Symbol.asyncDispose](): Promise<void> {
     await this.#client.quit();
   }
 }
