@@ -105,7 +105,7 @@ export const queueCases: ContractCases = {
 
   "a key whose lease has run out goes to the first that waits, whoever asks for it": async (stage) => {
     const [holder, waiter, other] = [await stage.begun(), await stage.begun(), await stage.begun()];
-    await holder.take("key", { lockTtlMs: 50 });
+    await holder.take("key", { lockTtlMs: 500 }); // long enough for the waiter to come first
     await waiter.queue("key");
     await waitUntil(() => holder.readLease("key"), undefined, { deadlineMs: 10_000, what: "the lease" });
     assert.equal((await other.acquire("key")).status, "held");

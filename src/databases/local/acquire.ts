@@ -24,6 +24,7 @@ export function acquire(
   if (refused) return { status: refused };
   const answers = batch.map((request) => new Asking(step, identity, request, asker).answer());
   step.saveFence();
+  queues.tellGrants(step);
   return { status: "ok", answers };
 }
 
@@ -45,7 +46,7 @@ class Asking {
     this.#request = request;
     this.#asker = asker;
     this.#leaseId = leaseIdOf(identity.lockerId, request.leaseNumber);
-    this.#wish = holders.wishOf(request);
+    this.#wish = holders.wishOf(this.#leaseId, request);
   }
 
   answer(): AcquireAnswer {
@@ -55,7 +56,7 @@ class Asking {
     if (own?.state === "held") return this.#grantAgain(held!, own);
     const isForPermits = this.#wish.mode === "permits" || held?.mode === "permits";
     const misfit = isForPermits && this.#misfit(held ?? this.#wish);
-    if (misfit) return { status: "error", error: misfit };
+    if (misfit) return { status: "error", error: misfit, holders: holders.describe(this.#step, held) };
     const isFree = isCompatible(held, this.#wish);
     if (!isFree && !wait) return { status: "held", holders: holders.describe(this.#step, held) };
     if (isFree && this.#step.isRecovering) return { status: "recovering" };
@@ -101,7 +102,10 @@ class Asking {
     return Math.min(steadyMs, this.#step.nowMs - markedAtMs) >= lease.steadyMs;
   }
 
-  /** Permits are given out by one limit, and go with no other mode. */
+  /**
+   * Permits are given out by one limit, and go with no other mode. Whoever holds the key so is told: if they are dead,
+   * it is asked again in their place.
+   */
   #misfit(known: { mode: LeaseMode; limit: number }): LockModeError | undefined {
     const { mode, units, limit } = this.#wish;
     const isSame = (mode === "permits") === (known.mode === "permits") && limit === known.limit;

@@ -20,18 +20,14 @@ export type Held = {
   readonly leases: readonly HeldLease[];
 };
 
-/** What somebody wants of a key. `limit` is 0 of all that are no permits. */
-export type Wish = { mode: LeaseMode; units: number; limit: number };
+/** What somebody wants of a key, as that lease. `limit` is 0 of all that are no permits. */
+export type Wish = { leaseId: string; mode: LeaseMode; units: number; limit: number };
 
-export function wishOf({
-  mode = "exclusive",
-  permits,
-}: {
-  mode?: LeaseMode | undefined;
-  permits?: { take: number; limit: number } | undefined;
-}): Wish {
-  if (mode !== "permits") return { mode, units: 1, limit: 0 };
-  return { mode, units: permits?.take ?? 1, limit: permits?.limit ?? 1 };
+type Asked = { mode?: LeaseMode | undefined; permits?: { take: number; limit: number } | undefined };
+
+export function wishOf(leaseId: string, { mode = "exclusive", permits }: Asked): Wish {
+  if (mode !== "permits") return { leaseId, mode, units: 1, limit: 0 };
+  return { leaseId, mode, units: permits?.take ?? 1, limit: permits?.limit ?? 1 };
 }
 
 /** Leases that have run out count for nothing and are cleared away; undefined when nothing holds the key. */
@@ -98,11 +94,15 @@ export function freshLease(
   return { v: FORMAT, state: "held", markedMs: 0, steadyMs: 0, ...facts, untilMs };
 }
 
-/** Whether a wish can be granted beside what holds the key. */
+/**
+ * Whether a wish can be granted beside what holds the key. Not while its own lease is there: it was revoked by force
+ * before its waiter heard of it, and would be counted twice.
+ */
 export function isCompatible(held: Held | undefined, wish: Wish): boolean {
   if (!held) return true;
   if (wish.mode === "exclusive" || wish.mode !== held.mode) return false;
-  return wish.mode === "shared" || usedUnits(held) + wish.units <= held.limit;
+  const isRoom = wish.mode === "shared" || usedUnits(held) + wish.units <= held.limit;
+  return isRoom && !findLease(held, wish.leaseId);
 }
 
 const usedUnits = ({ leases }: Held): number => leases.reduce((sum, { units }) => sum + units, 0);
@@ -116,7 +116,7 @@ export function takenBy(held: Held | undefined): LeaseRecord | undefined {
   return held?.mode === "exclusive" && lease && lease.state !== "revoked" ? toRecord(held.key, lease) : undefined;
 }
 
-/** The leases that hold the key, for the answer: at most so many, each of another session, and not always the same. */
+/** Some of the leases that hold the key, for an answer: each of another session, and not always the same. */
 export function describe({ nowMs }: Step, held: Held | undefined): LeaseRecord[] {
   const told = new Map<string, LeaseRecord>();
   const leases = held?.leases ?? [];

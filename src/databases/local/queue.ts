@@ -77,7 +77,7 @@ export function firstFit(step: Step, queue: Queue, askerId?: string, unfit?: Wai
  * The next tokens: so many, but none further ahead of the store's clock than a tenth of the recovery window, since
  * after a loss of data the clock alone keeps tokens growing. Whoever calls it saves the fence.
  */
-function takeBlock(step: Step, tokens: number): [first: number, last: number] {
+export function takeBlock(step: Step, tokens: number): [first: number, last: number] {
   const first = Math.max(step.fence + 1, step.nowUs);
   step.fence = Math.max(first, Math.min(first + tokens - 1, step.nowUs + step.ns.recoveryMs * 100));
   return [first, step.fence];
@@ -106,7 +106,13 @@ export function grant(
 function tellGranted(step: Step, { channel, leaseId, sessionId }: QueueEntry, granted: Granted): void {
   const { token, lastToken, atMs } = granted;
   const lease = { leaseNumber: numberOf(leaseId), fencingToken: token, lastToken, acquiredAtMs: atMs };
-  publish(step, channel, { kind: "granted", ...lease, era: step.ns.era, sessionId });
+  const push = { kind: "granted", ...lease, era: step.ns.era, sessionId } as const;
+  step.grantsToTell.push(() => publish(step, channel, push));
+}
+
+/** At the end of a step. */
+export function tellGrants(step: Step): void {
+  for (const tell of step.grantsToTell) tell();
 }
 
 /** Tells the first that can be granted the key that nobody is before it any more: it is to watch whoever holds it. */

@@ -1,6 +1,6 @@
 import type { BlockedRequest, LeaseRecord, WaitingTask } from "../database.js";
 import { publish } from "./doors.js";
-import { describe, readHeld } from "./holders.js";
+import { readHeld, toRecord } from "./holders.js";
 import { grantsChannel, lockerOf, numberOf } from "./records.js";
 import type { Step } from "./step.js";
 
@@ -9,9 +9,9 @@ import type { Step } from "./step.js";
 /** For how long it is believed that a task waits, ms; its poll says so again. */
 const BLOCKED_MS = 60_000;
 
-/** Who holds a key, in any era. */
+/** All who hold a key, in any era. */
 export function readHolders(step: Step, key: string): LeaseRecord[] {
-  return describe(step, readHeld(step, key));
+  return (readHeld(step, key)?.leases ?? []).map((lease) => toRecord(key, lease));
 }
 
 /** Says of leases that their task waits for a key, for others that look for a circle of such waits; or that it ends. */

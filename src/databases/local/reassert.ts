@@ -30,15 +30,15 @@ function reassertOne(step: Step, identity: Identity, request: ReassertRequest): 
     holders.putLease(step, key, held, { ...own, untilMs });
     return { status: "held" };
   }
-  const wish = holders.wishOf(request);
+  const wish = holders.wishOf(leaseId, request);
   const joins = isCurrent && canJoin(held, { ...wish, token: fencingToken });
-  const mayClaim = isLatest(held, fencingToken, isCurrent) || (joins && !own);
+  const mayClaim = isLatest(held, fencingToken, isCurrent) || joins;
   if (!step.isRecovering || !mayClaim) {
     return { status: "lost", lease: isCurrent ? holders.takenBy(held) : undefined };
   }
   const { acquiredAtMs: atMs, trace } = request;
   const facts = { leaseId, sessionId: identity.sessionId, token: fencingToken, atMs, era: ns.era, trace };
-  const lease = holders.freshLease({ ...wish, ...facts }, untilMs);
+  const lease = holders.freshLease({ ...facts, mode: wish.mode, units: wish.units, limit: wish.limit }, untilMs);
   if (joins) holders.putLease(step, key, held, lease);
   else holders.beginHolding(step, key, lease);
   step.fence = Math.max(step.fence, lastToken);

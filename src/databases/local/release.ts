@@ -1,6 +1,6 @@
 import type { BatchAnswer, Identity, ReleaseAnswer, ReleaseRequest } from "../database.js";
 import { counts, findLease, putLease, readHeld, removeLease, toRecord, type Held, type HeldLease } from "./holders.js";
-import { dropEntry, dropStale, findEntry, grantNext, openQueue, tellFirst, type Queue } from "./queue.js";
+import { dropEntry, dropStale, findEntry, grantNext, openQueue, tellFirst, tellGrants, type Queue } from "./queue.js";
 import { leaseIdOf } from "./records.js";
 import type { Step } from "./step.js";
 
@@ -13,6 +13,7 @@ export function release(step: Step, identity: Identity, batch: readonly ReleaseR
   step.raiseRecovery(identity.recoveryMs);
   const answers = batch.map((request) => releaseOne(step, leaseIdOf(identity.lockerId, request.leaseNumber), request));
   step.saveFence();
+  tellGrants(step);
   return { status: "ok", answers };
 }
 

@@ -45,6 +45,8 @@ export class Step {
   fence: number;
   /** How many pushes it has written: their order. */
   pushes = 0;
+  /** What waiters are told last: who becomes the first hears of that before the grant that makes it so. */
+  readonly grantsToTell: (() => void)[] = [];
   readonly #facts: StoreFacts;
   #ns: NamespaceRow;
 

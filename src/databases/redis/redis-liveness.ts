@@ -21,7 +21,6 @@ export class RedisLiveness implements LivenessConnection {
   readonly #connection: ScriptConnection;
   readonly #keys: RedisKeys;
   readonly #context: StoreContext;
-  readonly #fence: number;
   #listens = false;
   /** The channel of the session before. */
   #channel: string | undefined;
@@ -32,16 +31,15 @@ export class RedisLiveness implements LivenessConnection {
     allowEviction: boolean,
     context: StoreContext,
     events: LivenessEvents,
-    fence = 0,
+    agree?: (context: StoreContext) => Promise<void>,
   ) {
-    this.#fence = fence;
     this.#keys = keys;
     this.#context = context;
     this.#connection = open(context.clock, {
       onMessage: () => events.onPush(),
       onClose: (cause) => events.onClose(cause),
     });
-    this.ready = this.#connection.ready.then(() => this.#examineServer(allowEviction));
+    this.ready = this.#connection.ready.then(() => this.#examineServer(allowEviction)).then(() => agree?.(context));
     this.ready.catch((cause) => this.#connection.close(toStoreError(cause))); // the owner hears why
   }
 
@@ -87,7 +85,7 @@ export class RedisLiveness implements LivenessConnection {
       r.era,
       this.#monoMs(),
       KEEP_SESSION_MS,
-      this.#fence,
+      this.#context.fence ?? 0,
       ...Object.entries(fields).flat(),
     ];
     return parsePing(await this.#told(this.#connection.run("begin", keys, args)));

@@ -25,7 +25,7 @@ export type TieredDatabaseSettings = {
 
 /**
  * Redis, and PostgreSQL while Redis is away. PostgreSQL keeps which of them is in use, and is needed at any time
- * (docs/adr/0013). All who share it must be given the same two stores this way, and nobody one of them alone.
+ * (docs/adr/0014). All who share it must be given the same two stores this way, and nobody one of them alone.
  */
 export class TieredDatabase implements Database {
   readonly recoveryMs: number;
@@ -69,7 +69,7 @@ export class TieredDatabase implements Database {
       ...{ clock, events, served: this.#served, register: this.#register(clock) },
       open: (tier, inner) => {
         if (tier.isAway) return this.#postgres.openLiveness({ clock }, inner);
-        return this.#within(tier, tier.fence).openLiveness({ clock: clockOf(clock, tier) }, inner);
+        return this.#within(tier).openLiveness({ clock: clockOf(clock, tier), fence: tier.fence }, inner);
       },
       probe: (inner) => this.#redis.within("probe:").openLiveness({ clock }, inner),
     });
@@ -85,8 +85,8 @@ export class TieredDatabase implements Database {
   }
 
   /** Each epoch of Redis has a namespace that nobody has used before. */
-  #within({ epoch }: Epoch, fence = 0): RedisDatabase {
-    return this.#redis.within(`e${epoch}:`, fence);
+  #within({ epoch }: Epoch): RedisDatabase {
+    return this.#redis.within(`e${epoch}:`);
   }
 
   #register(clock: Clock): Register {
