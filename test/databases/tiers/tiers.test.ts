@@ -81,10 +81,13 @@ test("without PostgreSQL nothing is granted, heartbeats wait, and all goes on wh
   using lost = record("lost");
   const key = newKey();
   const lease = await take(a, key);
-  await (await take(b, newKey())).release();
+  const other = await take(b, newKey());
   const before = await stage.tier();
   await stage.postgres.kill();
-  await waitUntil(() => lease.state, "unsure", { deadlineMs: 5_000, what: "the lease's state" });
+  await waitUntil(() => [lease.state, other.state], ["unsure", "unsure"], {
+    deadlineMs: 5_000,
+    what: "both leases' states",
+  });
   let hasBeaten = false;
   const beat = lease.heartbeat().then(() => (hasBeaten = true));
   await isNotGranted(b, newKey());
@@ -92,6 +95,7 @@ test("without PostgreSQL nothing is granted, heartbeats wait, and all goes on wh
   assert.equal(hasBeaten, false);
   await stage.postgres.start();
   await beat;
+  await other.heartbeat();
   assert.equal((await findBusy(b, key)).holder.fencingToken, lease.fencingToken);
   assert.deepEqual(await stage.tier(), before);
   assert.deepEqual(
