@@ -53,6 +53,10 @@ export class RevokeOracle {
     }
   }
 
+  isMarked(leaseId: string): boolean {
+    return this.#revoked.get(leaseId)?.isMarked === true;
+  }
+
   /** Who waits is granted its key anew under the same id, when it never heard of the grant that was taken from it. */
   onGrant(leaseId: string): void {
     const revoked = this.#revoked.get(leaseId);
