@@ -15,8 +15,9 @@ local ns, err = openNamespace(KEYS[1], ARGV[1], ARGV[2])
 if not ns then
   return err
 end
-if tonumber(ARGV[7]) > ns.fence then
-  redis.call("HSET", ns.key, "fence", ARGV[7])
+local least = tonumber(ARGV[7]) or 0
+if least > ns.fence and least < 2 ^ 53 then
+  redis.call("HSET", ns.key, "fence", whole(least))
 end
 local function answer(status)
   return { status, ns.era, ns.recovering and "recovering" or "open", whole(nowMs), "0", whole(ns.recoveryMs),

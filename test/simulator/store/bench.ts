@@ -12,7 +12,7 @@ const fields = { ttl: 10_000, grace: 1500, interval: 500, drift: 94, channel: 1,
 const sessionId = "aaaaaaaaaaaaaaaaaaaaa.1";
 const monoMs = (): number => Math.floor(nowUs / 1000) - 1_799_999_000_000;
 
-redis.eval("begin", [ns, session], [...head, "new", "", monoMs(), 3_600_000, ...Object.entries(fields).flat()]);
+redis.eval("begin", [ns, session], [...head, "new", "", monoMs(), 3_600_000, 0, ...Object.entries(fields).flat()]);
 const era = "era0000001";
 const ping = (): unknown => redis.eval("ping", [ns, session], [...head, era, monoMs(), 0, 3_600_000]);
 for (let i = 0; i < 8; i++) {

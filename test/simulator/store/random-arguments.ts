@@ -58,7 +58,7 @@ export class RandomArguments {
     const fields = { ttl: 10_000, grace: 1_500, interval: 500, drift: 94, channel: this.rarely(0, 1), host: "h" };
     const labels = JSON.stringify({ text: randomText(this.random, 20) });
     const rest = Object.entries({ ...fields, labels }).flat();
-    return [this.era(), 2_500, mode, this.currentEra(), this.monoMs(), 3_600_000, ...rest];
+    return [this.era(), 2_500, mode, this.currentEra(), this.monoMs(), 3_600_000, 0, ...rest];
   }
 
   protected condemnArgs(id: string): ScriptArgument[] {

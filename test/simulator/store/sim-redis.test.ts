@@ -48,7 +48,7 @@ class Stage {
   }
 
   #args(era: string, mode: string, entered: string, ...fields: (string | number)[]): (string | number)[] {
-    return [era, 2_500, mode, entered, this.nowMs, 3_600_000, ...fields];
+    return [era, 2_500, mode, entered, this.nowMs, 3_600_000, 0, ...fields];
   }
 }
 
