@@ -13,11 +13,16 @@ export type Remains = {
   readonly living: readonly SimProcess[];
 };
 
-/** S5: nobody holds anything now, so no lease may carry the session of a living process. */
+/**
+ * S5: nobody holds anything now, so no lease of this era may carry the session of a living process. One that old data
+ * brought back counts for nothing.
+ */
 export function findGhosts({ oracle, server, keys, living }: Remains): void {
   const names = new Map(living.map((process) => [process.pid, process.name]));
-  for (const { key, after } of server.look(keys).changes) {
-    for (const { sessionId, leaseId, isKept } of holdersIn(after.lease)) {
+  const look = server.look(keys);
+  for (const { key, after } of look.changes) {
+    for (const { sessionId, leaseId, isKept, era } of holdersIn(after.lease)) {
+      if (era !== look.era) continue;
       const record = server.redis.peek(`${PREFIX}s:${sessionId}`);
       const pid = record instanceof Map && !record.has("dead") ? Number(record.get("pid")) : undefined;
       const holder = pid === undefined || isKept ? undefined : names.get(pid);
