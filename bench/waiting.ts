@@ -17,7 +17,7 @@ import { turns } from "./turns.js";
 const contests: readonly Contest[] = [handOffs, turns, localHandOffs];
 const ours = "pulselock";
 const peers = ["redis-semaphore", "redlock"];
-const span: Span = { warmUpMs: 1_000, runMs: 4_000, monitorMs: 1_000 };
+const span: Span = { hurryMs: 2_000, warmUpMs: 1_000, runMs: 4_000, monitorMs: 1_000 };
 const results = fileURLToPath(new URL("../../bench/results/part-3.json", import.meta.url));
 
 const usage = `npm run waiting [-- --runs N] [--only NAME]... [--ours] [--out FILE]

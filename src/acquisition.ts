@@ -34,7 +34,6 @@ export class Acquisition {
   readonly #lines: Lines;
   readonly #shares: Shares;
   readonly #open = new Map<number, Attempt>();
-  #lastNumber = 0;
 
   constructor(deps: AcquisitionDeps) {
     this.#deps = deps;
@@ -68,7 +67,7 @@ export class Acquisition {
 
   /** For one who queues: see queue(). */
   open(asked: Asked, signals: readonly AbortSignal[] = []): Attempt {
-    const attempt = new Attempt(++this.#lastNumber, asked, signals, this.#deps);
+    const attempt = new Attempt(this.#deps.nextNumber(), asked, signals, this.#deps);
     this.#open.set(attempt.leaseNumber, attempt);
     return attempt;
   }

@@ -43,6 +43,8 @@ export type AcquisitionDeps = {
   acquireTimeoutMs: number;
   pingIntervalMs: number;
   localHandOffs: { count: number; ms: number };
+  /** Of the next lease. */
+  nextNumber(): number;
   /** Whether this locker knows the lease that the store says is its own. */
   knows(leaseNumber: number): boolean;
   /** Asks the worker to look at once. */

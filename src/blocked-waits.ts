@@ -23,8 +23,8 @@ export type BlockedWaitsDeps = {
   store: Pick<LeaseStore, "markBlocked" | "readWaiting" | "readHolders" | "tellDeadlock">;
   /** The leases of this locker: of a key that is shared, the store names but one for each session. */
   own(): readonly HeldLease[];
-  /** The era this locker lives in. */
-  era(): string | undefined;
+  /** The era in which this locker lives where that key is. */
+  era(key: string): string | undefined;
   describe(record: LeaseRecord): Promise<Holder>;
 };
 
@@ -123,7 +123,7 @@ export class BlockedWaits {
         return false;
       }
       if (this.#isOwn(victim.waiter)) this.onDeadlock(Number(victim.waiter.slice(victim.waiter.indexOf("#") + 1)));
-      else await this.#deps.store.tellDeadlock(victim.waiter);
+      else await this.#deps.store.tellDeadlock(victim.waiter, victim.key);
       ending.add(nameOf(victim));
     }
   }
@@ -173,7 +173,7 @@ export class BlockedWaits {
   #byLease(key: string, records: readonly LeaseRecord[]): Map<string, LeaseRecord> {
     const own = this.#deps.own().filter((lease) => lease.key === key && !lease.isLost);
     const all = [...own.map(recordOf), ...records];
-    const era = this.#deps.era();
+    const era = this.#deps.era(key);
     const held = all.filter((one) => one.mode !== "permits" && !one.isKept && one.era === era);
     return new Map(held.map((record) => [leaseIdOf(record), record]));
   }

@@ -1,4 +1,4 @@
-import type { Engine } from "./engine.js";
+import type { Engines } from "./engines.js";
 import { DrainingSignal, LockerClosedError } from "./errors.js";
 import { publish } from "./events.js";
 import type { Drain } from "./grant.js";
@@ -13,10 +13,10 @@ export type DrainResult = {
 
 export type EndingDeps = {
   options: ResolvedOptions;
-  /** The engine, or the one that is being opened; undefined when none ever was. */
-  engine(): Promise<Engine> | undefined;
-  /** The engine, once it runs. */
-  running(): Engine | undefined;
+  /** The engines, or those that are being opened; undefined when none ever was. */
+  engines(): Promise<Engines> | undefined;
+  /** The engines, once they run. */
+  running(): Engines | undefined;
   onClose(): void;
 };
 
@@ -78,41 +78,40 @@ export class Ending {
   }
 
   async #drain(reason: string): Promise<DrainResult> {
-    const engine = await this.#stopAcquiring(new DrainingSignal(reason));
-    if (!engine) return { settled: true, left: [] };
-    const { holdings } = engine;
+    const engines = await this.#stopAcquiring(new DrainingSignal(reason));
+    if (!engines) return { settled: true, left: [] };
     const { drainTimeoutMs, drainAbortMs, closeTimeoutMs } = this.#deps.options;
     const tell = (state: "started" | "aborting" | "settled" | "left") =>
-      publish("drain", () => ({ reason, state, jobs: holdings.size }));
+      publish("drain", () => ({ reason, state, jobs: engines.leases.length }));
     tell("started");
-    if (!(await holdings.settled(drainTimeoutMs))) {
+    if (!(await engines.settled(drainTimeoutMs))) {
       tell("aborting");
-      holdings.endAll(this.reason!);
-      await holdings.settled(drainAbortMs);
+      engines.endAll(this.reason!);
+      await engines.settled(drainAbortMs);
     }
-    const left = holdings.all.map(({ key }) => key);
+    const left = engines.leases.map(({ key }) => key);
     tell(left.length === 0 ? "settled" : "left");
-    if (left.length === 0 && !this.#closing) await engine.stop(true, closeTimeoutMs);
+    if (left.length === 0 && !this.#closing) await engines.stop(true, closeTimeoutMs);
     return { settled: left.length === 0, left };
   }
 
   async #close(): Promise<void> {
-    this.#deps.running()?.holdings.endAll("closed"); // first, so that a heartbeat says what has become of its lease
-    const engine = await this.#stopAcquiring(new LockerClosedError());
+    this.#deps.running()?.endAll("closed"); // first, so that a heartbeat says what has become of its lease
+    const engines = await this.#stopAcquiring(new LockerClosedError());
     this.#deps.onClose();
-    if (!engine) return;
+    if (!engines) return;
     const { closeTimeoutMs } = this.#deps.options;
-    engine.holdings.endAll("closed");
-    const settled = await engine.holdings.settled(closeTimeoutMs);
-    await engine.stop(settled, closeTimeoutMs);
+    engines.endAll("closed");
+    const settled = await engines.settled(closeTimeoutMs);
+    await engines.stop(settled, closeTimeoutMs);
   }
 
   /** From here on no grant reaches a caller; resolves when every acquire under way has ended. */
-  async #stopAcquiring(reason: Error): Promise<Engine | undefined> {
+  async #stopAcquiring(reason: Error): Promise<Engines | undefined> {
     this.drain.reason ??= reason;
     this.#stop.abort(reason);
-    const engine = await this.#deps.engine()?.catch(() => undefined);
+    const engines = await this.#deps.engines()?.catch(() => undefined);
     while (this.#acquiring > 0) await new Promise<void>((resolve) => this.#waitForAcquires.push(resolve));
-    return engine;
+    return engines;
   }
 }

@@ -1,5 +1,4 @@
 import { Acquisition } from "./acquisition.js";
-import { BlockedWaits } from "./blocked-waits.js";
 import type { Clock, Timer } from "./clock.js";
 import { ContentionJudge } from "./contention.js";
 import type { Database, DatabaseDescription, LeaseStore, StorePush } from "./databases/database.js";
@@ -16,20 +15,28 @@ import type { Surroundings } from "./surroundings.js";
 import { trustMs } from "./trust.js";
 import { WorkerHost } from "./worker-host.js";
 
-/** So that nobody ever makes the same one (126 bits). */
-const LOCKER_ID_LENGTH = 21;
+/** What an engine has in common with the others of its locker. */
+export type Crew = {
+  lockerId: string;
+  /** Of a lease: no two of a locker have the same. */
+  nextNumber(): number;
+  onDeadlock(leaseNumber: number): void;
+  onNewEra(): void;
+  /** Its place among the shards of the database. */
+  shard: number;
+};
 
-/** The parts of a locker that is in use, put together: nothing here decides anything. */
+/** One session and all that hangs on it, put together: nothing here decides anything. */
 export class Engine {
   readonly session: Session;
   readonly store: LeaseStore;
   readonly holdings: Holdings;
   readonly acquisition: Acquisition;
   readonly judge: ContentionJudge;
-  readonly blockedWaits: BlockedWaits;
   readonly #giveBack: GiveBack;
   readonly #worker: WorkerHost;
   readonly #clock: Clock;
+  readonly #crew: Crew;
   readonly #ended = new AbortController();
 
   constructor(
@@ -38,9 +45,11 @@ export class Engine {
     options: ResolvedOptions,
     drain: Drain,
     { clock, startWorker, readHost }: Surroundings,
+    crew: Crew,
   ) {
     this.#clock = clock;
-    const lockerId = clock.freshId(LOCKER_ID_LENGTH);
+    this.#crew = crew;
+    const { lockerId, nextNumber } = crew;
     const { sessionTtlMs, pingIntervalMs, acquireTimeoutMs, whenUnsure, workerPath, localHandOffs } = options;
     const cells = new SharedCells(trustMs(options.disconnectGraceMs));
     const session = new Session(
@@ -66,18 +75,12 @@ export class Engine {
       describe: (record) => judge.describe(record),
     });
     this.acquisition = new Acquisition({
-      ...{ clock, store, session, judge, giveBack, acquireTimeoutMs, pingIntervalMs, knows, localHandOffs },
+      ...{ clock, store, session, judge, giveBack, acquireTimeoutMs, pingIntervalMs, knows, localHandOffs, nextNumber },
       hurry: () => post({ type: "hurry" }),
-    });
-    this.blockedWaits = new BlockedWaits({
-      ...{ clock, lockerId, store },
-      own: () => holdings.all,
-      era: () => session.state?.era,
-      describe: (record) => judge.describe(record),
     });
     this.#worker = new WorkerHost({
       ...{ clock, cells, workerPath, startWorker: start },
-      task: () => this.#task(description, options, lockerId),
+      task: () => this.#task(description, options),
       onMessage: (message) => session.receive(message),
     });
     this.session = session;
@@ -105,7 +108,7 @@ export class Engine {
   async #onChange(change: SessionChange): Promise<void> {
     if (change.eraChanged) {
       void this.judge.writeTombstones();
-      this.blockedWaits.onNewEra();
+      this.#crew.onNewEra();
     }
     await this.holdings.judge(change);
   }
@@ -113,18 +116,19 @@ export class Engine {
   #onPush(push: StorePush): void {
     if (push.kind === "granted" || push.kind === "first") this.acquisition.onPush(push);
     else if (push.kind === "revoked") this.holdings.revoke(push.leaseNumber, push.fencingToken);
-    else this.blockedWaits.onDeadlock(push.leaseNumber);
+    else this.#crew.onDeadlock(push.leaseNumber);
   }
 
   #onNews(): void {
     this.holdings?.tellNews();
   }
 
-  #task(database: DatabaseDescription, options: ResolvedOptions, lockerId: string): Omit<WorkerTask, "cells"> {
+  #task(database: DatabaseDescription, options: ResolvedOptions): Omit<WorkerTask, "cells"> {
+    const { lockerId, shard } = this.#crew;
     const { lockTtlMs, sessionTtlMs, pingIntervalMs, disconnectGraceMs, labels } = options;
     const killAfterMs = options.seppuku === "kill" ? options.killAfterMs : undefined;
     return {
-      ...{ database, lockerId, labels },
+      ...{ database, shard, lockerId, labels },
       limits: { lockTtlMs, sessionTtlMs, pingIntervalMs, disconnectGraceMs, killAfterMs },
       resume: this.session.state,
       lostJobs: this.holdings.all.filter(({ isLost }) => isLost).map(({ leaseNumber }) => leaseNumber),

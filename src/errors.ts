@@ -180,22 +180,31 @@ export class LockerClosedError extends Error {
 export class OptionError extends TypeError {
   override readonly name = "OptionError";
   readonly option: string;
-  readonly value: unknown;
+  readonly value!: unknown;
   readonly rule: string;
 
   constructor(option: string, value: unknown, rule: string) {
     super(`${option} (${show(value)}) ${rule}`);
     this.option = option;
-    this.value = value;
+    // To be read, but not printed with the error: it may be a URL with a password.
+    Object.defineProperty(this, "value", { value, enumerable: false });
     this.rule = rule;
   }
 }
 
 function show(value: unknown): string {
   const isText = typeof value === "string";
-  const text = isText ? value : inspect(value, { depth: 1, breakLength: Infinity });
+  const raw = isText ? value : inspect(value, { depth: 1, breakLength: Infinity });
+  const text = withoutPasswords(raw);
   const short = text.length > 60 ? `${text.slice(0, 60)}… ${text.length} characters` : text;
   return isText ? JSON.stringify(short) : short;
+}
+
+/** Messages end in logs. Up to the last @: passwords that should have been escaped may hold any sign. */
+function withoutPasswords(text: string): string {
+  return text
+    .replace(/((?:^|:\/\/)[^:/@\s]*:)(?!\/\/)\S*@/g, "$1***@")
+    .replace(/(pass(?:word)?["']?[:=]\s*)(?:"[^"]*"|'[^']*'|[^\s&,]+)/gi, "$1***");
 }
 
 export type StoreErrorCode =

@@ -1,7 +1,8 @@
 // The public surface, grouped for the reader. Everything else is internal.
 
-export { Locker, LockStatus } from "./locker.js";
-export type { AcquireAllResult, AcquireResult, Busy, Job, RunResult } from "./locker.js";
+export { Locker, type Job } from "./locker.js";
+export { LockStatus } from "./outcome.js";
+export type { AcquireAllResult, AcquireResult, Busy, RunResult } from "./outcome.js";
 export type { DrainResult } from "./ending.js";
 export type { AcquireAllOptions, AcquireOptions, PermitOptions } from "./acquire-options.js";
 export type { LockerOptions, ModuleLocation } from "./options.js";

@@ -11,6 +11,8 @@ import type { StoreErrorCode } from "./errors.js";
 export type WorkerTask = {
   cells: SharedArrayBuffer;
   database: DatabaseDescription;
+  /** Which of the database's shards the session is of. */
+  shard: number;
   limits: LivenessLimits;
   lockerId: string;
   labels: Record<string, string>;

@@ -1,36 +1,23 @@
 import { checkAcquire, checkAcquireAll, checkKey } from "./acquire-options.js";
 import type { AcquireAllOptions, AcquireOptions } from "./acquire-options.js";
-import { openDatabase, openUrl } from "./databases/open.js";
+import { openDatabase, openUrl, unlockedDatabase } from "./databases/open.js";
 import type { Database, DatabaseDescription, Holder } from "./databases/database.js";
 import { Ending, type DrainResult } from "./ending.js";
-import { Engine } from "./engine.js";
+import { Engines } from "./engines.js";
+import { blameVariable, withEnvironment, type Environment } from "./environment.js";
 import { LockTimeoutError } from "./errors.js";
 import { HeldContext } from "./held-context.js";
 import type { LeaseGroup } from "./lease-group.js";
 import type { Heartbeat, Lease } from "./lease.js";
 import { planKeys, type KeyWanted } from "./many-keys.js";
 import { checkRecovery, resolveOptions, type LockerOptions, type ResolvedOptions } from "./options.js";
+import { LockStatus, type AcquireAllResult, type AcquireResult, type RunResult } from "./outcome.js";
 import { ProcessSignals } from "./process-signals.js";
 import { joinSignals } from "./signals.js";
 import { checkRevoke, Revocation, type RevokeOptions, type RevokeResult } from "./revocation.js";
 import { Taking, type Taken } from "./taking.js";
 import { surroundings as ownSurroundings, type Surroundings } from "./surroundings.js";
 
-/** How an acquire ended. The values are the words on the wire. */
-export const LockStatus = { SUCCESS: "SUCCESS", SOMEONE_ELSE_HOLDS_LOCK: "SOMEONE_ELSE_HOLDS_LOCK" } as const;
-export type LockStatus = (typeof LockStatus)[keyof typeof LockStatus];
-
-export type Busy = { status: typeof LockStatus.SOMEONE_ELSE_HOLDS_LOCK; holder: Holder };
-export type AcquireResult = { status: typeof LockStatus.SUCCESS; lease: Lease } | Busy;
-export type RunResult<T> =
-  | {
-      status: typeof LockStatus.SUCCESS;
-      result: T;
-      /** False when the lease was lost while the job ran on without noticing. */
-      heldToTheEnd: boolean;
-    }
-  | Busy;
-export type AcquireAllResult = { status: typeof LockStatus.SUCCESS; group: LeaseGroup } | Busy;
 export type Job<T> = (heartbeat: Heartbeat, lease: Lease) => Promise<T> | T;
 /** Locks by key for this process. One is enough for an application; start reading here. */
 export class Locker implements AsyncDisposable {
@@ -41,8 +28,8 @@ export class Locker implements AsyncDisposable {
   readonly #ending: Ending;
   readonly #context = new HeldContext();
   readonly #processSignals: ProcessSignals;
-  #engine: Promise<Engine> | undefined;
-  #running: Engine | undefined;
+  #engines: Promise<Engines> | undefined;
+  #running: Engines | undefined;
   #taking: Taking | undefined;
 
   /**
@@ -52,20 +39,29 @@ export class Locker implements AsyncDisposable {
   constructor(options: LockerOptions = {}, surroundings: Surroundings = ownSurroundings) {
     this.#surroundings = surroundings;
     this.#options = resolveOptions(options);
-    const { database } = this.#options;
-    if (typeof database === "string") this.#database = openUrl(database);
+    const { database, enabled } = this.#options;
+    if (!enabled) this.#database = unlockedDatabase();
+    else if (typeof database === "string") this.#database = openUrl(database);
     else if ("openLeases" in database) this.#database = database;
     this.#description = this.#database?.describe() ?? { type: "module", ...(database as ModuleDatabase) };
-    if (this.#database) checkRecovery(this.#database, this.#options);
+    if (this.#database && enabled) checkRecovery(this.#database, this.#options);
     this.#processSignals = new ProcessSignals(this.#options.drainOn, (signal) =>
       this.drain(signal).then(() => this.close()),
     );
     this.#ending = new Ending({
       options: this.#options,
-      engine: () => this.#engine,
+      engines: () => this.#engines,
       running: () => this.#running,
       onClose: () => this.#processSignals.ignore(),
     });
+  }
+
+  /**
+   * A locker with the options that the environment gives: PULSELOCK_LOCK_TTL_MS and so on (README), and the database of
+   * `new Locker()`. `options` go before them. Throws an OptionError that names the variable, also for a misspelt one.
+   */
+  static fromEnv(options: Partial<LockerOptions> = {}, env: Environment = process.env): Locker {
+    return blameVariable(env, options, () => new Locker(withEnvironment(options, env)));
   }
 
   /**
@@ -124,7 +120,7 @@ export class Locker implements AsyncDisposable {
    */
   async readHolder(key: string): Promise<Holder | undefined> {
     checkKey(key);
-    const engine = await this.#start();
+    const engine = (await this.#start()).of(key);
     const patience = joinSignals([this.#ending.signal]);
     const timer = this.#surroundings.clock.timer(this.#options.acquireTimeoutMs, () =>
       patience.abort(new Error("timeout")),
@@ -149,7 +145,7 @@ export class Locker implements AsyncDisposable {
   async revoke(key: string, options: RevokeOptions = {}): Promise<RevokeResult> {
     checkKey(key);
     checkRevoke(options);
-    const engine = await this.#start();
+    const engine = (await this.#start()).of(key);
     const { clock } = this.#surroundings;
     const deps = { engine, clock, ended: this.#ending.signal, ...this.#options };
     return new Revocation(key, options.signal, deps).run(options);
@@ -191,7 +187,7 @@ export class Locker implements AsyncDisposable {
     return this.#ending.count(() => {
       if (this.#taking && !this.#ending.reason) return take(this.#taking);
       // Made in this turn and not while the engine starts, or the second acquire of all would overtake the first.
-      return this.#start().then((engine) => take((this.#taking ??= this.#takingOf(engine))));
+      return this.#start().then((engines) => take((this.#taking ??= this.#takingOf(engines))));
     });
   }
 
@@ -216,27 +212,27 @@ export class Locker implements AsyncDisposable {
     return answer({ result, heldToTheEnd });
   }
 
-  #start(): Promise<Engine> {
+  #start(): Promise<Engines> {
     if (this.#ending.reason) return Promise.reject(this.#ending.reason);
-    this.#engine ??= this.#open().catch((error: unknown) => {
-      this.#engine = undefined; // a module that failed to load may load the next time
+    this.#engines ??= this.#open().catch((error: unknown) => {
+      this.#engines = undefined; // a module that failed to load may load the next time
       throw error;
     });
-    return this.#engine;
+    return this.#engines;
   }
 
-  async #open(): Promise<Engine> {
+  async #open(): Promise<Engines> {
     const database = this.#database ?? (await openDatabase(this.#description));
     if (!this.#database) checkRecovery(database, this.#options);
     if (this.#ending.reason) throw this.#ending.reason;
     this.#processSignals.listen();
-    this.#running = new Engine(database, this.#description, this.#options, this.#ending.drain, this.#surroundings);
+    this.#running = new Engines(database, this.#description, this.#options, this.#ending.drain, this.#surroundings);
     return this.#running;
   }
 
-  #takingOf(engine: Engine): Taking {
+  #takingOf(engines: Engines): Taking {
     const { clock } = this.#surroundings;
-    return new Taking({ engine, clock, options: this.#options, ending: this.#ending, context: this.#context });
+    return new Taking({ engines, clock, options: this.#options, ending: this.#ending, context: this.#context });
   }
 }
 

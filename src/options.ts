@@ -73,6 +73,11 @@ export type LockerOptions = {
    * for a thousand short jobs to cost the store nothing, and short against what another process notices.
    */
   localHandOffs?: { count?: number; ms?: number };
+  /**
+   * False: every acquire succeeds, also of a key that is held, and `database` is not looked at; for deployments of a
+   * single process. Said once in the log. Default true.
+   */
+  enabled?: boolean;
   /** The worker's file, where a bundler has moved it: bundle `pulselock/worker` as an entry of its own. */
   workerPath?: string;
 };
@@ -98,7 +103,7 @@ const DURATIONS = {
 const LOCAL_HAND_OFFS: LocalHandOffs = { count: 1_000, ms: 50 };
 
 /** The longest a timer can wait; ten thousand times what anybody needs, and differences stay exact. */
-const DURATION_MS_MAX = 2 ** 31 - 1;
+export const DURATION_MS_MAX = 2 ** 31 - 1;
 const SESSION_TTL_MS_MAX = 1_800_000;
 const LABELS_BYTES_MAX = 4096;
 
@@ -110,6 +115,7 @@ const KNOWN = new Set([
   "drainOn",
   "labels",
   "localHandOffs",
+  "enabled",
   "workerPath",
 ]);
 const KNOWN_OF_HAND_OFFS = new Set(Object.keys(LOCAL_HAND_OFFS));
@@ -121,21 +127,22 @@ export function resolveOptions(given: LockerOptions): ResolvedOptions {
   const durations = { ...DURATIONS } as Record<keyof typeof DURATIONS, number>;
   for (const name of Object.keys(DURATIONS) as (keyof typeof DURATIONS)[]) {
     const value = given[name];
-    if (value === undefined) continue;
-    checkDuration(name, value, 1);
-    durations[name] = value;
+    if (value !== undefined) checkDuration(name, value, 1);
+    durations[name] = value ?? DURATIONS[name];
   }
   checkRelations(durations);
+  const { enabled = true } = given;
   checkChoices(given);
   return {
     ...durations,
-    database: checkDatabase("database" in given ? given.database : defaultDatabaseUrl()),
+    database: enabled ? checkDatabase("database" in given ? given.database : defaultDatabaseUrl()) : "memory:",
     whenUnsure: given.whenUnsure ?? "wait",
     seppuku: given.seppuku ?? "throw",
     drainOn: given.drainOn ?? [],
     labels: given.labels ?? {},
     localHandOffs: resolveHandOffs(given.localHandOffs ?? {}),
-    workerPath: given.workerPath ?? ownWorkerPath(),
+    enabled,
+    workerPath: given.workerPath ?? (enabled ? ownWorkerPath() : ""),
   };
 }
 
@@ -176,8 +183,8 @@ function checkRelations(o: Record<keyof typeof DURATIONS, number>): void {
 function checkChoices(given: LockerOptions): void {
   const { whenUnsure = "wait", seppuku = "throw", drainOn = [], labels = {}, workerPath } = given;
   check(["wait", "abort"].includes(whenUnsure), "whenUnsure", whenUnsure, 'must be "wait" or "abort"');
+  check([undefined, true, false].includes(given.enabled), "enabled", given.enabled, "must be true or false");
   check(["throw", "kill"].includes(seppuku), "seppuku", seppuku, 'must be "throw" or "kill"');
-  // Not a typo's event
   const signals = Array.isArray(drainOn) && drainOn.every((s) => Object.hasOwn(constants.signals, s));
   check(
     signals && !drainOn.includes("SIGKILL") && !drainOn.includes("SIGSTOP"),

@@ -34,6 +34,12 @@ const LOOK_MS = 50;
 /** For how long a key that was revoked by force is asked for beyond its holders' time, ms: the marks live as long. */
 const TAKE_MS = 60_000;
 
+/**
+ * A wish that no pool grants. What revokes permits must never have the key itself, as it does not know the limit: for
+ * that moment the pool's users would be refused for another mode or limit.
+ */
+const NEVER_GRANTED = { limit: 1, take: 2, perProcess: 2 };
+
 /** How many leases are asked for at the same time. */
 const AT_ONCE = 64;
 
@@ -123,14 +129,14 @@ export class Revocation {
   /** In their place, if this session is steady enough by now; and given on at once to whoever waits for it. */
   async #take({ mode }: LeaseRecord, revoked: { leases: readonly Replaced[]; era: string }): Promise<void> {
     const { acquisition, holdings } = this.#deps.engine;
-    const base = { key: this.#key, lockTtlMs: this.#deps.lockTtlMs, trace: "revoke", waitMs: 0, minHoldMs: 0 };
-    const wanted = { ...base, signals: [this.#stop.signal] };
+    const wanted = { key: this.#key, lockTtlMs: this.#deps.lockTtlMs, trace: "revoke", waitMs: 0, minHoldMs: 0, mode };
+    const signals = [this.#stop.signal];
+    const all = mode === "permits" ? { ...wanted, permits: NEVER_GRANTED } : wanted;
     try {
-      const isShared = mode === "shared";
-      const acquired = await acquisition.run({ ...wanted, mode: isShared ? "shared" : "exclusive", revoked });
+      const acquired = await acquisition.run({ ...all, signals, revoked });
       if ("grant" in acquired) await holdings.release(holdings.add(acquired.grant));
     } catch (error) {
-      // What holders of permits are asked for by another mode is refused, but not before the marked ones were dropped.
+      // Of permits this is the answer, but not before the marked ones were dropped.
       if (!(error instanceof LockModeError && mode === "permits")) throw error;
     }
   }

@@ -3,7 +3,7 @@ import type { Acquired, Wanted } from "./attempt.js";
 import type { Clock } from "./clock.js";
 import type { Holder } from "./databases/database.js";
 import type { Ending } from "./ending.js";
-import type { Engine } from "./engine.js";
+import type { Engines } from "./engines.js";
 import type { Ended } from "./grant.js";
 import type { HeldLease } from "./held-lease.js";
 import { BorrowedLease, type HeldContext, type HeldKey } from "./held-context.js";
@@ -11,7 +11,7 @@ import { withAncestors } from "./hierarchy.js";
 import { HeldGroup, ScopedLease, type LeaseGroup } from "./lease-group.js";
 import type { Lease } from "./lease.js";
 import { takeAll, type KeyAndMode, type planKeys } from "./many-keys.js";
-import type { ResolvedOptions } from "./options.js";
+import { DURATION_MS_MAX, type ResolvedOptions } from "./options.js";
 
 /** What an acquire came to: what its caller gets, which keys its job then holds, and how that ends. */
 export type Taken<Handle> =
@@ -26,7 +26,7 @@ export type Taken<Handle> =
 type TakenOne = Exclude<Taken<HeldLease>, { holder: Holder }>;
 type Granted = Exclude<Acquired, { holder: Holder }>;
 type Asked = { key: string; mode: HeldKey["mode"]; units: number };
-type TakingDeps = { engine: Engine; options: ResolvedOptions; ending: Ending; context: HeldContext; clock: Clock };
+type TakingDeps = { engines: Engines; options: ResolvedOptions; ending: Ending; context: HeldContext; clock: Clock };
 
 /** An acquire, from what was asked for to what is held: one key, one with all above it, or many. */
 export class Taking {
@@ -35,7 +35,7 @@ export class Taking {
 
   constructor(deps: TakingDeps) {
     this.#deps = deps;
-    this.#acquire = (wanted) => deps.engine.acquisition.run(wanted);
+    this.#acquire = (wanted) => deps.engines.of(wanted.key).acquisition.run(wanted);
   }
 
   one(key: string, options: AcquireOptions, waitMs: number): Promise<Taken<Lease>> {
@@ -79,7 +79,7 @@ export class Taking {
   }
 
   async #takeAll(keys: readonly KeyAndMode[], options: AcquireAllOptions, waitMs: number) {
-    const { clock, engine } = this.#deps;
+    const { clock, engines } = this.#deps;
     const taken = await takeAll(keys, waitMs, {
       clock,
       take: async (one, leftMs, before: readonly TakenOne[]) => {
@@ -87,7 +87,8 @@ export class Taking {
         const got = await this.#take({ ...one, units: 1 }, options, leftMs, holding);
         return "holder" in got ? got : { lease: got };
       },
-      giveBack: (all) => Promise.all(all.toReversed().map(({ lease }) => engine.holdings.release(lease, true))),
+      giveBack: (all) =>
+        Promise.all(all.toReversed().map(({ lease }) => engines.of(lease.key).holdings.release(lease, true))),
     });
     if ("holder" in taken) return taken;
     return { leases: taken.leases.map(({ lease }) => lease), held: taken.leases.flatMap(({ held }) => held) };
@@ -100,10 +101,10 @@ export class Taking {
     waitMs: number,
     holding?: readonly HeldKey[],
   ): Promise<Taken<HeldLease>> {
-    const { engine, context } = this.#deps;
+    const { engines, context } = this.#deps;
     const wanted = this.#wanted(asked.key, options, asked.mode, waitMs);
     const all = holding ? [...context.held, ...holding] : context.held;
-    return engine.blockedWaits
+    return engines.blockedWaits
       .run(wanted, all, this.#acquire)
       .then((acquired) => ("holder" in acquired ? acquired : this.#keep(acquired, asked, options.signal)));
   }
@@ -113,6 +114,7 @@ export class Taking {
     const { ending } = this.#deps;
     const signals = signal ? [ending.signal, signal] : ending.signals;
     const wanted = { key, lockTtlMs, trace, waitMs, signals, minHoldMs, mode };
+    if (!this.#deps.options.enabled) return withoutLocking(wanted);
     if (!permits) return wanted;
     const { limit, take = 1, perProcess = limit } = permits;
     return { ...wanted, permits: { limit, take, perProcess } };
@@ -124,26 +126,29 @@ export class Taking {
     { key, mode, units }: Asked,
     signal: AbortSignal | undefined,
   ): Taken<HeldLease> | Promise<never> {
-    const { ending, engine } = this.#deps;
-    const { holdings } = engine;
+    const { ending, engines } = this.#deps;
+    const { holdings } = engines.of(key);
     const lease = acquired.lease ?? holdings.add(acquired.grant);
     const reason = ending.reason ?? (signal?.aborted ? (signal.reason as Error) : undefined);
     if (reason) return this.#refuse(lease, reason);
     const { leaseNumber } = lease;
-    const held = [{ key, mode, units, leaseNumber, lease, isOver: () => lease.released || lease.isLost }];
+    const isKnown = this.#deps.options.enabled; // what a task holds stands in its own way: else nothing does
+    const held = !isKnown
+      ? []
+      : [{ key, mode, units, leaseNumber, lease, isOver: () => lease.released || lease.isLost }];
     return { lease, held, end: (hasFailed) => holdings.release(lease, hasFailed) };
   }
 
   async #refuse(lease: HeldLease, reason: Error): Promise<never> {
-    const { engine } = this.#deps;
-    await engine.holdings.release(lease, true);
+    await this.#deps.engines.of(lease.key).holdings.release(lease, true);
     throw reason;
   }
 
   /** What was acquired last goes first. */
   async #end(leases: readonly HeldLease[], hasFailed: boolean): Promise<Ended> {
-    const { holdings } = this.#deps.engine;
-    const ends = await Promise.all(leases.toReversed().map((lease) => holdings.release(lease, hasFailed)));
+    const { engines } = this.#deps;
+    const release = (lease: HeldLease) => engines.of(lease.key).holdings.release(lease, hasFailed);
+    const ends = await Promise.all(leases.toReversed().map(release));
     return { heldToTheEnd: ends.every(({ heldToTheEnd }) => heldToTheEnd) };
   }
 }
@@ -152,4 +157,9 @@ export class Taking {
 function borrow({ lease }: HeldKey): Taken<Lease> {
   const end = () => ({ heldToTheEnd: lease.state === "held" });
   return { lease: new BorrowedLease(lease), held: [], end };
+}
+
+/** Every key is free for everybody: there is nothing to wait for, to share or to run out. */
+function withoutLocking(wanted: Wanted): Wanted {
+  return { ...wanted, waitMs: 0, minHoldMs: 0, lockTtlMs: DURATION_MS_MAX };
 }

@@ -30,23 +30,59 @@ export const startWorkerThread: StartWorker = (workerPath, task, onMessage) => {
   }
 };
 
+/**
+ * The same for runs that share one thread, which lasts as long as any of them. Where one has to be taken down all are:
+ * the others are started again, as after any failure.
+ */
+export function shareWorkerThread(): StartWorker {
+  let shared: { pool: Piscina; runs: Set<object> } | undefined;
+  return (filename, task, onMessage) => {
+    shared ??= { pool: openPool(filename, RUNS_MAX), runs: new Set() };
+    const { pool, runs } = shared;
+    const { ended, post } = runIn(pool, task, onMessage);
+    const run = {};
+    runs.add(run);
+    const leave = (): boolean => runs.delete(run) && runs.size === 0;
+    const takeDown = (): Promise<void> => {
+      if (shared?.pool === pool) shared = undefined;
+      return pool.destroy();
+    };
+    let hasEnded = false;
+    void ended.then(
+      () => (hasEnded = true),
+      () => {},
+    );
+    // One that has ended by itself leaves the thread to the others.
+    return { ended, post, destroy: async () => void ((leave() || !hasEnded) && (await takeDown())) };
+  };
+}
+/** More than a database has shards: no run may wait for another to end. */
+const RUNS_MAX = 1_000;
+
 const runInThread: StartWorker = (filename, task, onMessage) => {
+  const pool = openPool(filename, 1);
+  const { ended, post } = runIn(pool, task, onMessage);
+  return { ended, post, destroy: () => pool.destroy() };
+};
+
+function openPool(filename: string, concurrentTasksPerWorker: number): Piscina {
   const pool = new Piscina({
     filename,
     minThreads: 1,
     maxThreads: 1,
+    concurrentTasksPerWorker,
     atomics: "disabled",
     idleTimeout: Infinity,
     resourceLimits: { maxOldGenerationSizeMb: HEAP_MB_MAX },
   });
   pool.on("error", (error) => publish("worker", () => ({ state: "failed", error })));
+  return pool;
+}
+
+function runIn(pool: Piscina, task: WorkerTask, onMessage: (message: FromWorker) => void): Omit<WorkerRun, "destroy"> {
   const { port1, port2 } = new MessageChannel();
   port1.on("message", onMessage);
   const given: LivenessTask = { ...task, port: port2 };
   const running = pool.run(given, { transferList: [port2] }) as Promise<void>;
-  return {
-    ended: running.finally(() => port1.close()),
-    post: (message) => port1.postMessage(message),
-    destroy: () => pool.destroy(),
-  };
-};
+  return { ended: running.finally(() => port1.close()), post: (message) => port1.postMessage(message) };
+}

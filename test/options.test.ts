@@ -32,6 +32,7 @@ const broken: Broken[] = [
   [{ lockTtlMs: 9_999 }, "lockTtlMs", "9999", /must be at least sessionTtlMs \(10000\)/],
   [{ whenUnsure: "hope" }, "whenUnsure", '"hope"', /must be "wait" or "abort"/],
   [{ seppuku: "sword" }, "seppuku", '"sword"', /must be "throw" or "kill"/],
+  [{ enabled: "no" }, "enabled", '"no"', /must be true or false/],
   [{ drainOn: "SIGTERM" }, "drainOn", '"SIGTERM"', /must list signals/],
   [{ drainOn: ["TERM"] }, "drainOn", "[ 'TERM' ]", /must list signals/],
   [{ drainOn: ["SIGKILL"] }, "drainOn", "[ 'SIGKILL' ]", /must list signals/],
@@ -105,6 +106,7 @@ test("the defaults are the documented ones", () => {
     drainOn: [],
     labels: {},
     localHandOffs: { count: 1_000, ms: 50 },
+    enabled: true,
     workerPath: fileURLToPath(new URL("../worker/liveness.js", import.meta.url)),
   });
 });

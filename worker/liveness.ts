@@ -12,8 +12,9 @@ import { LivenessRun } from "./run.js";
  */
 export default async function liveness({ port, ...task }: LivenessTask): Promise<void> {
   const cells = new SharedCells(trustMs(task.limits.disconnectGraceMs), task.cells);
-  const database = await openDatabase(task.database);
-  database.disposeImported();
+  const whole = await openDatabase(task.database);
+  whole.disposeImported();
+  const database = whole.shards?.[task.shard] ?? whole;
   cells.tickWorker(); // loaded: from here on it may not stand still for long
   const run = new LivenessRun({
     ...{ task, database, cells, clock: systemClock, host: readHostFacts() },

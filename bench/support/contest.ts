@@ -13,6 +13,8 @@ export type WaitersSetup = {
   readonly thinkMsMax: number;
   /** Of how long it thinks. */
   readonly seed: number;
+  /** For so long it neither holds nor thinks: at a few turns a second its code would be measured uncompiled. */
+  readonly hurryMs: number;
   /** Whether each section is kept; of hundreds of thousands a second only the number is. */
   readonly keepsEach: boolean;
 };
@@ -26,7 +28,7 @@ export type Contest = {
   readonly name: string;
   readonly asks: string;
   /** A process each. */
-  readonly processes: readonly Omit<WaitersSetup, "seed">[];
+  readonly processes: readonly Omit<WaitersSetup, "seed" | "hurryMs">[];
   /** What is told of one run; `NaN` for what could not be seen. */
   figures(run: Run): Figures;
   readonly bounds: readonly Bound[];
@@ -48,8 +50,15 @@ export type Run = {
   readonly commands: number;
 };
 
-/** How long waiters may find their pace, and are then watched: for their times, and again for their commands, ms. */
-export type Span = { readonly warmUpMs: number; readonly runMs: number; readonly monitorMs: number };
+/**
+ * How long waiters hurry, may then find their pace, and are watched: for their times, and again for their commands, ms.
+ */
+export type Span = {
+  readonly hurryMs: number;
+  readonly warmUpMs: number;
+  readonly runMs: number;
+  readonly monitorMs: number;
+};
 
 const ttlMs = 10_000;
 /** A waiter's pause between two looks where that can be chosen: redis-semaphore's default, a twentieth of redlock's. */
@@ -65,9 +74,9 @@ export async function runOnce(contest: Contest, module: string, span: Span, seed
       children.push(child);
       await child.request("open", module, server.url, ttlMs, retryMs);
     }
-    const starts = contest.processes.map((setup, at) => ({ ...setup, seed: seed + at }));
+    const starts = contest.processes.map((setup, at) => ({ ...setup, seed: seed + at, hurryMs: span.hurryMs }));
     await Promise.all(children.map((child, at) => child.request("start", contest.name, starts[at])));
-    await delay(span.warmUpMs);
+    await delay(span.hurryMs + span.warmUpMs);
     return await watch(children, server.url, span);
   } finally {
     await Promise.all(children.map((child) => child[Symbol.asyncDispose]()));

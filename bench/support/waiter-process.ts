@@ -14,10 +14,13 @@ let inside = 0;
 const sections: Section[] = [];
 
 async function wantForEver(key: string, setup: WaitersSetup, random: () => number): Promise<never> {
+  const hurried = { ...setup, holdMs: 0, thinkMsMax: 0, keepsEach: false };
+  const calmMs = nowMs() + setup.hurryMs;
   for (;;) {
     const askedMs = nowMs();
-    await subject.run(key, () => hold(askedMs, setup));
-    if (setup.thinkMsMax > 0) await delay(random() * setup.thinkMsMax);
+    const pace = askedMs < calmMs ? hurried : setup;
+    await subject.run(key, () => hold(askedMs, pace));
+    if (pace.thinkMsMax > 0) await delay(random() * pace.thinkMsMax);
   }
 }
 

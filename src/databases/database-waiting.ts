@@ -105,10 +105,8 @@ export type RevokeAnswer =
   | { status: "error"; error: Error };
 
 /** A task that holds leases waits for a key, under the lease id `waiter`; `waits` undefined: it does no longer. */
-export type BlockedRequest = {
-  leaseIds: readonly string[];
-  waits: { key: string; waiter: string; ticket: number } | undefined;
-};
+export type BlockedRequest = { leaseIds: readonly string[]; waits: BlockedNote | undefined };
+export type BlockedNote = { key: string; waiter: string; ticket: number };
 
 /** `isQueued`: the wait stands in the key's queue under that ticket. */
 export type WaitingTask = {

@@ -1,7 +1,9 @@
 import type { Clock } from "../clock.js";
+import type { LivenessConnection, LivenessEvents } from "./database-liveness.js";
 import type {
   AcquireAnswer,
   AcquireRequest,
+  BlockedNote,
   BlockedRequest,
   LeaseMode,
   Permits,
@@ -11,6 +13,7 @@ import type {
   WaitingTask,
 } from "./database-waiting.js";
 
+export type * from "./database-liveness.js";
 export type * from "./database-waiting.js";
 
 /**
@@ -28,6 +31,10 @@ export interface Database {
   disposeImported(): void;
   /** How long nothing is granted after the store lost its memory, ms. A property of the namespace, not of a locker. */
   readonly recoveryMs: number;
+  /** Where keys are spread: a database each, with sessions and an era of its own. Its own doors are the first's. */
+  readonly shards?: readonly Database[];
+  /** The place in `shards` of the one that a key belongs to. */
+  shardOf?(key: string): number;
   /** It lives in this very thread, and so must the worker's code. Default false. */
   readonly isInProcess?: boolean;
 }
@@ -186,65 +193,15 @@ export interface LeaseStore {
   markBlocked(request: BlockedRequest): Promise<void>;
   /** What the task that holds this lease waits for, if it does. */
   readWaiting(leaseId: string): Promise<WaitingTask | undefined>;
-  /** Tells the locker whose wait that is that it closes a circle. */
-  tellDeadlock(waiter: string): Promise<void>;
+  /** Of a shard, the halves of readWaiting: what was said of the lease, and whether the key's queue says so, too. */
+  readBlocked?(leaseId: string): Promise<BlockedNote | undefined>;
+  readQueued?(note: BlockedNote): Promise<WaitingTask>;
+  /** Tells the locker whose wait for the key that is that it closes a circle. */
+  tellDeadlock(waiter: string, key?: string): Promise<void>;
   readSession(sessionId: string, contender: Identity): Promise<SessionSnapshot>;
   condemn(contender: Identity, request: CondemnRequest): Promise<CondemnAnswer>;
   writeTombstones(contender: Identity, sessionIds: readonly string[], keepMs: number): Promise<void>;
   /** Resolves when there is a connection; rejects with the last failure when `signal` aborts. */
   whenUp(signal: AbortSignal): Promise<void>;
-  close(): void;
-}
-
-export type LivenessEvents = {
-  /** Something concerns this session: only a hint to ask. */
-  onPush(): void;
-  onClose(cause: Error): void;
-};
-
-export type BeginRequest = {
-  sessionId: string;
-  mode: "new" | "trusted" | "provisional";
-  /** The era to enter again; empty for "new". */
-  era: string;
-  recoveryMs: number;
-  /** What the record tells peers: see SessionRecord. */
-  sessionTtlMs: number;
-  disconnectGraceMs: number;
-  pingIntervalMs: number;
-  /** How far the store's clock may drift from ours before this session no longer counts as steady, ms. */
-  driftMs: number;
-  host: string;
-  pid: number;
-  labels: Record<string, string>;
-  proofs: HostProofs;
-};
-
-export type PingRequest = { sessionId: string; era: string; recoveryMs: number; clockStepped: boolean };
-
-export type PingAnswer = {
-  status: "alive" | "recovering" | "reenter" | "condemned";
-  era: string;
-  recovering: boolean;
-  /** The store's clock, ms. */
-  nowMs: number;
-  /** Grows when a lease was taken from this session while it lives. */
-  lostCounter: number;
-  recoveryMs: number;
-  /** While recovering: how long until this session may close the window, ms. */
-  openInMs: number;
-};
-
-/** One connection of the worker thread. It is not mended: when it closes, the next one is opened. */
-export interface LivenessConnection {
-  /** Resolves once usable; rejects with a StoreError when it never came to that. */
-  readonly ready: Promise<void>;
-  /**
-   * Listens to the session's channel, by which peers also see whether this connection is there. False: not permitted.
-   */
-  listen(sessionId: string): Promise<boolean>;
-  begin(request: BeginRequest): Promise<PingAnswer>;
-  ping(request: PingRequest): Promise<PingAnswer>;
-  goodbye(sessionId: string): Promise<void>;
   close(): void;
 }

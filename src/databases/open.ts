@@ -7,12 +7,21 @@ import { SqliteDatabase } from "./local/sqlite/sqlite-database.js";
 import { PostgresDatabase, type PostgresDatabaseSettings, type PostgresOptions } from "./postgres/postgres-database.js";
 import { RedisDatabase, type RedisDatabaseSettings } from "./redis/redis-database.js";
 
-/** What a URL alone says. Opens no connection. */
-export function openUrl(url: string): Database {
+export { unlockedDatabase } from "./local/unlocked/unlocked-database.js";
+
+/** What a URL alone says, for Redis under that prefix. Opens no connection. */
+export function openUrl(url: string, prefix?: string): Database {
+  const other = openOther(url);
+  if (!other) return new RedisDatabase(url, prefix === undefined ? {} : { prefix });
+  if (prefix === undefined) return other;
+  throw new OptionError("prefix", prefix, "is for Redis alone");
+}
+
+function openOther(url: string): Database | undefined {
   if (url === "memory:") return (memory ??= new MemoryDatabase());
   if (/^sqlite:/i.test(url)) return SqliteDatabase.fromUrl(url);
   if (/^postgres(ql)?:/.test(url)) return new PostgresDatabase(url);
-  return new RedisDatabase(url);
+  return undefined;
 }
 
 /** That of this process: whoever names it shares it. */

@@ -1,6 +1,6 @@
 // Carries a schedule out: each fault at its time, whatever became of the others.
 
-import { mulberry32 } from "../support/wait.js";
+import { mulberry32, withDeadline } from "../support/wait.js";
 import type { FaultTools } from "./backend.js";
 import { nowMs } from "./journal.js";
 import { specOf, type FaultKind } from "./kinds.js";
@@ -11,6 +11,9 @@ import type { Seat, World, WorldDeps } from "./world.js";
 
 /** A fault that could not be brought about: what it was to hit was down, say. It does not count. */
 export type Missed = { readonly fault: Fault; readonly why: string };
+
+/** How much longer than it lasts a fault, or a step of the healing, may take: what hangs is to be told by its name. */
+const lateMsMax = 30_000;
 
 export type Injected = { readonly faults: number; readonly missed: readonly Missed[] };
 
@@ -25,7 +28,8 @@ export async function runFaults(world: World, notRun: WorldDeps["notRun"]): Prom
     try {
       const whyNot = notRun.get(fault.kind);
       if (whyNot !== undefined) throw new Error(`not run here: ${whyNot}`);
-      await inject(world, fault, dated.tools, random);
+      const injected = inject(world, fault, dated.tools, random);
+      await withDeadline(injected, fault.durationMs + lateMsMax, `${fault.kind} of ${fault.target}`);
     } catch (error) {
       missed.push({ fault, why: error instanceof Error ? error.message.split("\n")[0]! : String(error) });
     } finally {
@@ -116,11 +120,20 @@ async function order(given: Promise<void>, tools: FaultTools): Promise<void> {
 
 /** Every process runs and every link and the store serve again, whatever the faults have left. */
 async function healAll(world: World): Promise<void> {
-  await Promise.all(world.seats.map(({ place }) => place.thaw()));
-  await world.store.heal();
-  for (const { clock } of world.seats) clock?.set(0);
-  await Promise.all(world.seats.map(({ proxy }) => healLink(proxy)));
-  await Promise.all(world.seats.map(({ place }) => place.start()));
+  const each = (what: string, heal: (seat: Seat) => Promise<void> | void): Promise<void> =>
+    step(
+      what,
+      world.seats.map(async (seat) => heal(seat)),
+    );
+  await each("every process thaws", ({ place }) => place.thaw());
+  await step("the store is healed", [world.store.heal()]);
+  await each("the clocks are right", ({ clock }) => clock?.set(0));
+  await each("every link is healed", ({ proxy }) => healLink(proxy));
+  await each("every process runs", ({ place }) => place.start());
+}
+
+async function step(what: string, all: readonly Promise<void>[]): Promise<void> {
+  await withDeadline(Promise.all(all), lateMsMax, what);
 }
 
 function onlyOnce(fn: () => void): () => void {

@@ -2,7 +2,7 @@
 
 import type { FinalValue } from "../history/checker.js";
 import type { HistoryEvent, Violation } from "../history/history.js";
-import { waitUntil } from "../support/wait.js";
+import { waitUntil, withDeadline } from "../support/wait.js";
 import type { StoredHolder } from "./backend.js";
 import { wrongCondemnations } from "./condemnations.js";
 import { nowMs } from "./journal.js";
@@ -75,7 +75,8 @@ export async function runSchedule(schedule: Schedule, deps: WorldDeps): Promise<
 /** After the faults every key must come to somebody again, and every process must get something done. */
 async function recover(world: World, starvation: Starvation, found: Violation[]): Promise<void> {
   const healedMs = nowMs();
-  await Promise.all(world.seats.map(({ place }) => place.calm().catch(() => undefined)));
+  const calm = Promise.all(world.seats.map(({ place }) => place.calm().catch(() => undefined)));
+  await withDeadline(calm, endMsMax, "every process is told that the faults are over");
   const missing = (): string[] => {
     const since = world.history().filter(({ atMs }) => atMs > healedMs);
     const granted = new Set(since.flatMap((event) => (event.kind === "acquired" ? [event.key] : [])));

@@ -3,24 +3,25 @@
 import assert from "node:assert/strict";
 import { describe, test, type TestContext } from "node:test";
 import { startCluster, type RedisCluster } from "../support/redis-cluster.js";
-import { Fleet, type Member } from "./fixtures/store-fleet.js";
+import { fastSettings } from "../support/lockers.js";
+import { Fleet } from "./fixtures/store-fleet.js";
 import { assertAllGoOn, startRing } from "./fixtures/store-ring.js";
 
 const deadlineMs = 30_000;
-/** In the slot of the namespace. */
+/** In the slot of the first shard, where all keys are if there is no other. */
 const tag = "{0}";
 
 /** Holders, each with a contender, go on through it; and one that waits meanwhile is served. */
-async function assertSurvives(t: TestContext, disturb: (cluster: RedisCluster, members: Member[]) => Promise<void>) {
+async function assertSurvives(t: TestContext, shards: number, disturb: (cluster: RedisCluster) => Promise<void>) {
   await using cluster = await startCluster();
   await using fleet = await Fleet.start();
-  const { url } = cluster;
-  const ring = await startRing(fleet, [{ url }, { url }, { url }]);
+  const setup = { url: cluster.url, settings: { ...fastSettings, shards } };
+  const ring = await startRing(fleet, [setup, setup, setup]);
   const [holder, waiter] = [ring[0]!.member, ring[1]!.member];
   const older = await holder.run("handed on");
   const waits = waiter.run("handed on");
   const atMs = performance.now();
-  await disturb(cluster, fleet.members);
+  await disturb(cluster);
   const doneMs = performance.now() - atMs;
   await Promise.all(ring.map(({ member, own }) => member.untilBeats(own, deadlineMs)));
   const beatsMs = performance.now() - atMs;
@@ -35,31 +36,38 @@ async function assertSurvives(t: TestContext, disturb: (cluster: RedisCluster, m
 
 describe("in a cluster", () => {
   test("the death of the slot's master costs no job and no session", (t) =>
-    assertSurvives(t, async (cluster) => {
+    assertSurvives(t, 1, async (cluster) => {
+      const owner = await cluster.ownerOf(tag);
+      await owner.kill();
+      await cluster.untilReplaced(tag, owner);
+    }));
+
+  test("the death of a master of one of four shards costs no job and no session", (t) =>
+    assertSurvives(t, 4, async (cluster) => {
       const owner = await cluster.ownerOf(tag);
       await owner.kill();
       await cluster.untilReplaced(tag, owner);
     }));
 
   test("a failover that an operator asks for costs no job and no session", (t) =>
-    assertSurvives(t, async (cluster) => {
+    assertSurvives(t, 1, async (cluster) => {
       const owner = await cluster.ownerOf(tag);
       await cluster.order(owner);
       await cluster.untilReplaced(tag, owner);
     }));
 
   test("the move of the slot to another node, key by key, costs no job and no session", (t) =>
-    assertSurvives(t, (cluster) => cluster.moveSlot(tag)));
+    assertSurvives(t, 1, (cluster) => cluster.moveSlot(tag)));
 
   test("a move that stops half way for longer than a session may be silent costs no job and no session", (t) =>
-    assertSurvives(t, (cluster) =>
+    assertSurvives(t, 1, (cluster) =>
       cluster.moveSlot(tag, async () => {
         await new Promise((resolve) => setTimeout(resolve, 3_000)); // waits: 1.5 session TTLs, in which all are stuck
       }),
     ));
 
   test("the death of a master that has no part in the namespace is not noticed", (t) =>
-    assertSurvives(t, async (cluster) => {
+    assertSurvives(t, 1, async (cluster) => {
       const owner = await cluster.ownerOf(tag);
       await (await cluster.otherMaster(owner)).kill();
     }));

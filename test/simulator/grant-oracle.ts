@@ -42,12 +42,13 @@ export class GrantOracle {
     return this.#grants.get(key)?.at(-1);
   }
 
-  /** Who has the key now and did not have it before, or has another token. */
+  /** Who has the key now and did not have it before, or had it under a mark, or has another token. */
   newHolders({ key, before, after }: Change, { era }: Look): HolderSeen[] {
     const known = new Map(holdersIn(before.lease).map((one) => [one.leaseId, one]));
     return holdersIn(after.lease).filter((holder) => {
       const earlier = known.get(holder.leaseId);
-      if (earlier?.token === holder.token && earlier.mode === holder.mode) return false;
+      const isAnew = earlier?.isRevoked === true && !holder.isRevoked;
+      if (earlier?.token === holder.token && earlier.mode === holder.mode && !isAnew) return false;
       if (earlier?.era === era && holder.mode === earlier.mode && !earlier.isRevoked)
         this.#report("S3", `${holder.leaseId} had token ${earlier.token}, and has ${holder.token}`, key);
       return true;

@@ -160,8 +160,9 @@ export class Oracle {
       for (const holder of this.#grants.newHolders(change, look)) {
         const isNew = this.#grants.onGrant(holder, change, look, lasts);
         granted.add(holder.leaseId);
-        if (!isNew || script === "reassert") continue;
+        if (script === "reassert") continue;
         this.#revoked.onGrant(holder.leaseId);
+        if (!isNew) continue;
         this.counts.grants += 1;
         if (lockerOf(holder.leaseId) !== caller.lockerId) this.counts.handOffs += 1;
         this.#queues.onGrant(holder, change, look, caller);

@@ -25,4 +25,15 @@ export const regressions: readonly { readonly bug: string; readonly scenario: Sc
       ],
     },
   },
+  {
+    bug: "permits were revoked by one who held the pool exclusively for a moment, so that its users were refused",
+    scenario: {
+      ...{ processes: 2, keys: 1, durationMs: 1_589, seed: 8_001_252 },
+      faults: [
+        { atMs: 1_041, kind: "stop", target: "p1", durationMs: 670, value: 0.0069935915526002645 },
+        { atMs: 1_171, kind: "hold-down", target: "holder", durationMs: 880, value: 0.12775338417850435 },
+        { atMs: 1_316, kind: "restart-old", target: "store", durationMs: 889, value: 0.8170420394744724 },
+      ],
+    },
+  },
 ];

@@ -30,8 +30,10 @@ export class AcquisitionStage extends HoldingsStage {
     const judge = new ContentionJudge({
       ...{ clock, store, session, lockerId: "locker", sessionTtlMs: 10_000, prove, knows, ended },
     });
+    let lastNumber = 0;
     this.acquisition = new Acquisition({
       ...{ clock, store, session, judge, giveBack, knows },
+      nextNumber: () => ++lastNumber,
       ...{ acquireTimeoutMs: ACQUIRE_TIMEOUT, pingIntervalMs: PING_INTERVAL },
       localHandOffs: { count: 1_000, ms: 50 },
       hurry: () => void (this.hurries += 1),

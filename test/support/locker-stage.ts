@@ -41,7 +41,10 @@ export class LockerStage {
   engine(): Engine {
     const options = resolveOptions({ database: this.database });
     const drain = { reason: undefined, signal: new AbortController().signal };
-    return new Engine(this.database, description, options, drain, this.surroundings);
+    let lastNumber = 0;
+    const quiet = { onDeadlock: () => undefined, onNewEra: () => undefined };
+    const crew = { lockerId: "locker", nextNumber: () => ++lastNumber, ...quiet, shard: 0 };
+    return new Engine(this.database, description, options, drain, this.surroundings, crew);
   }
 
   locker(): Locker {

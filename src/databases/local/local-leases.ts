@@ -40,11 +40,14 @@ const WATCH_MS = { first: 2, queued: 10, held: 25 };
 /** The main thread's door: each operation is one step. */
 export class LocalLeases implements LeaseStore {
   readonly #door: LeaseDoor;
+  readonly #rule: typeof acquire;
   readonly #context: StoreContext;
   /** What may bring a push, by lease number: the pace of looking for one depends on it. */
   readonly #stages = new Map<number, keyof typeof WATCH_MS>();
 
-  constructor(deps: DoorDeps, context: StoreContext) {
+  /** `rule`: what is granted to whom. */
+  constructor(deps: DoorDeps, context: StoreContext, rule: typeof acquire = acquire) {
+    this.#rule = rule;
     this.#context = context;
     this.#door = new LeaseDoor(deps, { ...context, onPush: (push) => this.#onPush(push) });
   }
@@ -53,7 +56,7 @@ export class LocalLeases implements LeaseStore {
     const monoMs = this.#monoMs();
     const channel = this.#context.onPush ? grantsChannel(identity.lockerId) : "";
     if (channel !== "") this.#door.listen(channel); // who holds a key may be asked to give it back
-    const result = await this.#run((step) => acquire(step, identity, batch, { monoMs, channel }));
+    const result = await this.#run((step) => this.#rule(step, identity, batch, { monoMs, channel }));
     if (result.status === "ok") result.answers.forEach((answer, i) => this.#note(batch[i]!.leaseNumber, answer));
     return result;
   }

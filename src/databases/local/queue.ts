@@ -77,7 +77,7 @@ export function firstFit(step: Step, queue: Queue, askerId?: string, unfit?: Wai
  * The next tokens: so many, but none further ahead of the store's clock than a tenth of the recovery window, since
  * after a loss of data the clock alone keeps tokens growing. Whoever calls it saves the fence.
  */
-function takeBlock(step: Step, tokens: number): [first: number, last: number] {
+export function takeBlock(step: Step, tokens: number): [first: number, last: number] {
   const first = Math.max(step.fence + 1, step.nowUs);
   step.fence = Math.max(first, Math.min(first + tokens - 1, step.nowUs + step.ns.recoveryMs * 100));
   return [first, step.fence];

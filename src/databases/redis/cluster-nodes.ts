@@ -61,7 +61,13 @@ export class ClusterNodes {
       .map(({ node }) => node);
   }
 
-  async #askNode({ host, port }: NodeAddress, shareMs: number) {
+  /** One question to the master of a slot, on a connection for that alone. */
+  async askMaster<T>(slot: number, clock: Clock, timeoutMs: number, ask: (client: Redis) => Promise<T>): Promise<T> {
+    const master = await this.masterOf(slot, clock, timeoutMs);
+    return this.#withClient(master, Math.max(1, Math.floor(timeoutMs / 2)), ask);
+  }
+
+  async #withClient<T>({ host, port }: NodeAddress, ms: number, ask: (client: Redis) => Promise<T>): Promise<T> {
     const client = new Redis({
       ...{
         ...this.#options,
@@ -72,23 +78,28 @@ export class ClusterNodes {
         retryStrategy: null,
         maxRetriesPerRequest: 0,
       },
-      ...{ enableReadyCheck: false, disableClientInfo: true, connectTimeout: shareMs, commandTimeout: shareMs },
+      ...{ enableReadyCheck: false, disableClientInfo: true, connectTimeout: ms, commandTimeout: ms },
       ...{ disconnectTimeout: 1, enableOfflineQueue: true, replyMapping: "legacy" as const },
     });
     client.on("error", () => {}); // the command's rejection tells it
     try {
-      const reply = (await client.cluster("SLOTS")) as unknown as SlotsReply;
-      const toNode = ([given, at]: readonly [string, number]): NodeAddress => {
-        const named = { host: given || host, port: Number(at) }; // a node without a name is the one that was asked
-        return this.#natMap[`${named.host}:${named.port}`] ?? named;
-      };
-      const ranges = reply.map(([from, to, master]) => ({ from, to, master: toNode(master!) }));
-      if (ranges.length === 0) throw new Error(`${host}:${port} knows of no slots`);
-      return { ranges, nodes: reply.flatMap(([, , ...nodes]) => nodes.map(toNode)) };
+      return await ask(client as Redis);
     } finally {
       client.disconnect();
       client.stream?.destroy();
     }
+  }
+
+  async #askNode(node: NodeAddress, shareMs: number) {
+    const reply = await this.#withClient(node, shareMs, (client) => client.cluster("SLOTS"));
+    const slots = reply as unknown as SlotsReply;
+    const toNode = ([given, at]: readonly [string, number]): NodeAddress => {
+      const named = { host: given || node.host, port: Number(at) }; // one without a name is the one that was asked
+      return this.#natMap[`${named.host}:${named.port}`] ?? named;
+    };
+    const ranges = slots.map(([from, to, master]) => ({ from, to, master: toNode(master!) }));
+    if (ranges.length === 0) throw new Error(`${node.host}:${node.port} knows of no slots`);
+    return { ranges, nodes: slots.flatMap(([, , ...nodes]) => nodes.map(toNode)) };
   }
 }
 

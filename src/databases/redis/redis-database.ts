@@ -1,3 +1,4 @@
+import type { RedisOptions } from "ioredis";
 import type {
   Database,
   DatabaseDescription,
@@ -5,21 +6,20 @@ import type {
   LivenessConnection,
   LivenessEvents,
   StoreContext,
-  StorePush,
 } from "../database.js";
 import { OptionError } from "../../errors.js";
-import { checkDuration, checkNames } from "../../options.js";
+import { checkCount, checkDuration, checkNames } from "../../options.js";
 import { checkRecoveryMs, DEFAULT_RECOVERY_MS } from "../recovery-ms.js";
-import { ClusterNodes, slotOf } from "./cluster-nodes.js";
+import { slotOf } from "./cluster-nodes.js";
 import { ClusterRoute } from "./cluster-route.js";
-import { RedisConnection, type OpenConnection } from "./connection.js";
+import { RedisConnection } from "./connection.js";
 import { RedisKeys } from "./keys.js";
 import { dismissClient, parkFreshClient } from "./park.js";
-import { RedisLeases } from "./redis-leases.js";
-import { RedisLiveness } from "./redis-liveness.js";
-import { checkReplicas, unbelieved, type ReplicaSettings } from "./replicas.js";
+import { RedisNamespace } from "./redis-namespace.js";
+import { checkReplicas, type ReplicaSettings } from "./replicas.js";
 import { directRoute, type Route } from "./route.js";
 import { SentinelRoute } from "./sentinel-route.js";
+import { Shards } from "./shards.js";
 import { isClient, readSource, type ReadSource, type RedisSource } from "./source.js";
 
 export type RedisDatabaseSettings = {
@@ -37,14 +37,22 @@ export type RedisDatabaseSettings = {
   allowEviction?: boolean;
   /** Believe only what so many replicas have. Default: what the master says. */
   replicas?: ReplicaSettings;
+  /**
+   * Of a cluster: over how many slots the keys are spread, each with sessions of its own; 1 to 64. Default 4: more than
+   * the usual three masters, and each that a process uses costs it two connections and a ping. The same for all lockers
+   * that share the prefix.
+   */
+  shards?: number;
 };
 
 /** Redis ≥ 6.2 or Valkey: one server, or the master that sentinels name, or (≥ 7) a cluster. */
 export class RedisDatabase implements Database {
   readonly recoveryMs: number;
+  /** Of a cluster: a namespace each. */
+  readonly shards?: readonly Database[];
   readonly #settings: RedisDatabaseSettings;
-  readonly #keys: RedisKeys;
-  readonly #open: OpenConnection;
+  readonly #first: Database;
+  readonly #shards: Shards | undefined;
   readonly #source: RedisSource;
   #imported: ReadSource["client"];
 
@@ -57,24 +65,36 @@ export class RedisDatabase implements Database {
       parkFreshClient(read.client);
     }
     this.recoveryMs = settings.recoveryMs ?? DEFAULT_RECOVERY_MS;
-    const commandTimeoutMs = settings.commandTimeoutMs ?? 2_000;
-    const prefix = settings.prefix ?? "pulselock:";
+    const { commandTimeoutMs = 2_000, prefix = "pulselock:", shards = SHARDS } = settings;
     checkSettings({ ...settings, prefix, recoveryMs: this.recoveryMs, commandTimeoutMs });
+    if (!read.nodes && settings.shards) throw new OptionError("shards", shards, "is an option of clusters alone");
     const whole = `${read.options.keyPrefix ?? ""}${prefix}`;
-    this.#keys = new RedisKeys(read.nodes ? `${whole}{0}` : whole);
-    const reach = { route: routeOf(read, this.#keys), replicas: settings.replicas };
-    this.#open = (clock, events) => new RedisConnection(read.options, commandTimeoutMs, clock, events, reach);
+    if (!read.nodes) {
+      const route = read.options.sentinels ? new SentinelRoute(read.options) : directRoute;
+      this.#first = this.#namespace(read.options, whole, commandTimeoutMs, route);
+      return;
+    }
+    const spread = new Shards(read, whole, shards, commandTimeoutMs);
+    this.#shards = spread;
+    this.shards = Array.from({ length: shards }, (_, i) => {
+      const route = new ClusterRoute(spread.nodes, slotOf(spread.prefixOf(i)));
+      return this.#namespace(read.options, spread.prefixOf(i), commandTimeoutMs, route);
+    });
+    this.#first = this.shards[0]!;
   }
 
+  /** Of a cluster: to which of the shards the key belongs. */
+  shardOf(key: string): number {
+    return this.#shards?.shardOf(key) ?? 0;
+  }
+
+  /** Of a cluster: those of its first shard, as if there were no other. */
   openLeases(context: StoreContext): LeaseStore {
-    const { onPush } = context;
-    const careful = onPush && this.#settings.replicas && { onPush: (push: StorePush) => onPush(unbelieved(push)) };
-    return new RedisLeases(this.#open, this.#keys, { ...context, ...careful });
+    return this.#first.openLeases(context);
   }
 
   openLiveness(context: StoreContext, events: LivenessEvents): LivenessConnection {
-    const allowEviction = this.#settings.allowEviction ?? false;
-    return new RedisLiveness(this.#open, this.#keys, allowEviction, context, events);
+    return this.#first.openLiveness(context, events);
   }
 
   describe(): DatabaseDescription {
@@ -95,14 +115,27 @@ export class RedisDatabase implements Database {
     if (this.#imported) dismissClient(this.#imported);
     this.#imported = undefined;
   }
+
+  #namespace(options: RedisOptions, prefix: string, commandTimeoutMs: number, route: Route): Database {
+    const { replicas, allowEviction = false } = this.#settings;
+    const agree = this.#shards && ((context: StoreContext) => this.#shards!.agree(context));
+    return new RedisNamespace(this, {
+      ...{
+        allowEviction,
+        keys: new RedisKeys(prefix),
+        isAcknowledged: replicas !== undefined,
+        ...(agree && { agree }),
+      },
+      open: (clock, events) => new RedisConnection(options, commandTimeoutMs, clock, events, { route, replicas }),
+    });
+  }
 }
 
-function routeOf({ options, nodes, natMap }: ReadSource, keys: RedisKeys): Route {
-  if (nodes) return new ClusterRoute(new ClusterNodes(nodes, options, natMap), slotOf(keys.namespace));
-  return options.sentinels ? new SentinelRoute(options) : directRoute;
-}
+/** How many slots, unless told otherwise. */
+const SHARDS = 4;
+const SHARDS_MAX = 64;
 
-const KNOWN_SETTINGS = new Set(["prefix", "recoveryMs", "commandTimeoutMs", "allowEviction", "replicas"]);
+const KNOWN_SETTINGS = new Set(["prefix", "recoveryMs", "commandTimeoutMs", "allowEviction", "replicas", "shards"]);
 
 function checkSettings(settings: RedisDatabaseSettings): void {
   checkNames(settings, KNOWN_SETTINGS);
@@ -111,6 +144,7 @@ function checkSettings(settings: RedisDatabaseSettings): void {
   checkDuration("commandTimeoutMs", commandTimeoutMs, 1);
   if (typeof prefix !== "string" || prefix === "")
     throw new OptionError("prefix", prefix, "must be a non-empty string");
+  if (settings.shards !== undefined) checkCount("shards", settings.shards, 1, SHARDS_MAX);
   checkReplicas(settings.replicas, commandTimeoutMs!);
   if (!["boolean", "undefined"].includes(typeof allowEviction)) {
     throw new OptionError("allowEviction", allowEviction, "must be true or false");

@@ -2,6 +2,7 @@ import type {
   AcquireAnswer,
   AcquireRequest,
   BatchAnswer,
+  BlockedNote,
   BlockedRequest,
   CondemnAnswer,
   CondemnRequest,
@@ -139,14 +140,22 @@ export class RedisLeases implements LeaseStore {
   }
 
   async readWaiting(leaseId: string): Promise<WaitingTask | undefined> {
+    const note = await this.readBlocked(leaseId);
+    return note && this.readQueued(note);
+  }
+
+  async readBlocked(leaseId: string): Promise<BlockedNote | undefined> {
     const words = await this.#connection.use().get(this.#keys.blocked(leaseId));
     const match = words === null ? null : /^(\d+) (\S+) ([^]*)$/.exec(words);
     if (!match) return undefined;
     const [ticket, waiter, key] = match.slice(1) as [string, string, string];
+    return { key, waiter, ticket: Number(ticket) };
+  }
+
+  async readQueued({ key, waiter, ticket }: BlockedNote): Promise<WaitingTask> {
     const keys = [this.#keys.lease(key), this.#keys.queue(key)];
     const [isQueued, ...holders] = await this.#run("read-holders", keys, [waiter, ticket]);
-    const records = holders.map((raw) => parseLease(key, raw));
-    return { key, waiter, ticket: Number(ticket), isQueued: isQueued === "1", holders: records };
+    return { key, waiter, ticket, isQueued: isQueued === "1", holders: holders.map((raw) => parseLease(key, raw)) };
   }
 
   async tellDeadlock(waiter: string): Promise<void> {

@@ -31,6 +31,7 @@ export class RedisLiveness implements LivenessConnection {
     allowEviction: boolean,
     context: StoreContext,
     events: LivenessEvents,
+    agree?: (context: StoreContext) => Promise<void>,
   ) {
     this.#keys = keys;
     this.#context = context;
@@ -38,7 +39,7 @@ export class RedisLiveness implements LivenessConnection {
       onMessage: () => events.onPush(),
       onClose: (cause) => events.onClose(cause),
     });
-    this.ready = this.#connection.ready.then(() => this.#examineServer(allowEviction));
+    this.ready = this.#connection.ready.then(() => this.#examineServer(allowEviction)).then(() => agree?.(context));
     this.ready.catch((cause) => this.#connection.close(toStoreError(cause))); // the owner hears why
   }
 
