@@ -9,8 +9,8 @@ import { fail, main, root, runQuietly, step } from "./lib/steps.mjs";
 
 const majors = ["20", "22", "24", "26"];
 
-/** What differs between Node majors, if anything does: threads, timers, sockets, the module loader. */
-const smokeFilters = ["locker", "lease", "worker", "package"];
+/** What differs between Node majors, if anything does: threads, timers, sockets, the module loader, node:sqlite. */
+const smokeFilters = ["locker", "lease", "worker", "package", "sqlite/contract"];
 
 main(async (args) => {
   const chosen = args.filter((arg) => /^\d+$/.test(arg));

@@ -158,7 +158,10 @@ export class BlockedWaits {
       return Promise.all(waits.map((wait) => this.#taskOf(wait)));
     }
     const task = await this.#deps.store.readWaiting(leaseId);
-    return task ? [{ ...task, holders: this.#byLease(task.key, task.holders) }] : [];
+    if (!task) return [];
+    const holders = this.#byLease(task.key, task.holders);
+    const isGranted = !task.isQueued && holders.has(task.waiter); // and has not said yet that it waits no more
+    return isGranted ? [] : [{ ...task, holders }];
   }
 
   async #taskOf({ key, leaseNumber, ticket }: BlockedWait): Promise<Task> {

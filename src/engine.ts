@@ -106,6 +106,7 @@ export class Engine {
   }
 
   async #onChange(change: SessionChange): Promise<void> {
+    this.store.onEra?.(change.stamp.identity.era);
     if (change.eraChanged) {
       void this.judge.writeTombstones();
       this.#crew.onNewEra();

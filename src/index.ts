@@ -41,5 +41,7 @@ export { SqliteDatabase } from "./databases/local/sqlite/sqlite-database.js";
 export type { SqliteDatabaseSettings } from "./databases/local/sqlite/sqlite-database.js";
 export { MemoryDatabase } from "./databases/local/memory/memory-database.js";
 export type { MemoryDatabaseSettings } from "./databases/local/memory/memory-database.js";
+export { TieredDatabase } from "./databases/tiers/tiered-database.js";
+export type { TieredDatabaseSettings } from "./databases/tiers/tiered-database.js";
 
 export type { Condemned, Events } from "./events.js";

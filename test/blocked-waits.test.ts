@@ -149,6 +149,20 @@ test("a lease of an older era, brought back with an old mark, closes no circle",
   assert.equal((await dead(wait.outcome)).key, "b");
 });
 
+test("who was granted what it waits for, and has not said so yet, closes no circle", async () => {
+  const stage = new Stage();
+  stage.isQueued = false;
+  stage.hold("q", "b");
+  const holding = stage.hold("p", "a", "shared");
+  stage.hold("q", "a", "shared");
+  stage.marks.set("q#1", { key: "a", waiter: "q#3", ticket: 1 });
+  const wait = stage.wait("p", [holding], "b");
+  await waitUntil(() => stage.looks >= 2, true, { deadlineMs: 2_000, what: "two looks" });
+  stage.marks.set("q#1", { key: "a", waiter: "q#9", ticket: 1 }); // it waits again: that is a circle
+  stage.locker("p").onNewEra();
+  assert.equal((await dead(wait.outcome)).key, "b");
+});
+
 test("of two circles through one wait both are found", async () => {
   const stage = new Stage();
   const own = stage.hold("p", "own");

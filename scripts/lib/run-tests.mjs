@@ -2,6 +2,7 @@
 
 import { randomInt } from "node:crypto";
 import { join, relative } from "node:path";
+import { pathToFileURL } from "node:url";
 import { pathsUnder } from "./build-stamp.mjs";
 import { fail, root, run, step } from "./steps.mjs";
 
@@ -12,19 +13,27 @@ const timeoutMs = process.env.TEST_TIMEOUT_MS ?? "300000";
  * Runs the test files whose path contains one of `filters`, or all. `flags` go to Node as they are. Returns the exit
  * code of the runner; no exit is forced, so a test that leaves something open shows.
  */
-export async function runTests({ node = process.execPath, filters = [], flags = [] } = {}) {
-  const files = findTests(filters);
+export async function runTests({ node = process.execPath, filters = [], flags = [], without = [] } = {}) {
+  const files = findTests(filters, without);
   const seed = process.env.SEED || String(randomInt(2 ** 32));
   step(`test: ${files.length} files, SEED=${seed}`);
-  const runner = ["--test", "--test-concurrency=2", "--test-reporter=spec", `--test-timeout=${timeoutMs}`];
+  const runner = ["--test", "--test-concurrency=2", `--test-timeout=${timeoutMs}`, ...reporters()];
   const env = { ...process.env, SEED: seed };
   return run(node, [...runner, ...flags, ...files], { env, forwardSignals: true });
 }
 
-function findTests(filters) {
+/** Node's own, and then what could not run. */
+function reporters() {
+  const own = pathToFileURL(join(root, "scripts", "lib", "not-run-reporter.mjs")).href;
+  return ["spec", own].flatMap((name) => [`--test-reporter=${name}`, "--test-reporter-destination=stdout"]);
+}
+
+/** The compiled test files. `without`: words in the paths of those that cannot run here. */
+function findTests(filters, without) {
   const files = pathsUnder(join(root, "dist", "test"))
     .filter((path) => path.endsWith(".test.js"))
     .map((path) => relative(root, path))
+    .filter((path) => !without.some((word) => path.includes(word)))
     .toSorted();
   const wanted = filters.length === 0 ? files : files.filter((file) => filters.some((filter) => file.includes(filter)));
   if (wanted.length === 0) fail(`test: no file matches ${filters.join(", ") || "*.test.ts"}`);

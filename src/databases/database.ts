@@ -42,14 +42,15 @@ export interface Database {
 /** Structured-cloneable: travels to the worker thread. */
 export type DatabaseDescription =
   | { type: "url"; url: string }
-  | { type: "redis"; options: Record<string, unknown>; settings: Record<string, unknown> }
+  | { type: "redis" | "postgres"; options: Record<string, unknown>; settings: Record<string, unknown> }
   | { type: "sqlite"; path: string; settings: Record<string, unknown> }
   | { type: "memory" }
-  | { type: "postgres"; options: Record<string, unknown>; settings: Record<string, unknown> }
+  | { type: "tiers"; redis: DatabaseDescription; postgres: DatabaseDescription; settings: Record<string, unknown> }
   | { type: "module"; moduleName: string; exportName: string };
 
 export type StoreContext = {
   clock: Clock;
+  fence?: number; // all tokens of the namespace are to be above it
   onUp?(): void;
   onDown?(cause: Error): void;
   /** What concerns this locker's leases and waits. Comes in order with the answers to what it asked. */
@@ -145,9 +146,8 @@ export type Holder = {
   acquiredAtMs: number;
   heldForMs: number;
   trace: string;
-  /** Empty when the holder's session record is gone. */
+  /** Empty, and the pid 0, when the holder's session record is gone. */
   host: string;
-  /** 0 when the holder's session record is gone. */
   pid: number;
   labels: Record<string, string>;
 };
@@ -201,6 +201,7 @@ export interface LeaseStore {
   readSession(sessionId: string, contender: Identity): Promise<SessionSnapshot>;
   condemn(contender: Identity, request: CondemnRequest): Promise<CondemnAnswer>;
   writeTombstones(contender: Identity, sessionIds: readonly string[], keepMs: number): Promise<void>;
+  onEra?(era: string): void; // the session lives in that era now; for a store that is made of several
   /** Resolves when there is a connection; rejects with the last failure when `signal` aborts. */
   whenUp(signal: AbortSignal): Promise<void>;
   close(): void;

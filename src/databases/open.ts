@@ -6,6 +6,7 @@ import { MemoryDatabase } from "./local/memory/memory-database.js";
 import { SqliteDatabase } from "./local/sqlite/sqlite-database.js";
 import { PostgresDatabase, type PostgresDatabaseSettings, type PostgresOptions } from "./postgres/postgres-database.js";
 import { RedisDatabase, type RedisDatabaseSettings } from "./redis/redis-database.js";
+import { TieredDatabase } from "./tiers/tiered-database.js";
 
 export { unlockedDatabase } from "./local/unlocked/unlocked-database.js";
 
@@ -30,17 +31,19 @@ let memory: MemoryDatabase | undefined;
 /** From a serialisable description to a database. The only file that knows every backend. */
 export async function openDatabase(description: DatabaseDescription): Promise<Database> {
   if (description.type === "url") return openUrl(description.url);
-  if (description.type === "redis") {
-    const { url, ...options } = description.options as { url?: string } & RedisOptions;
-    return new RedisDatabase(url ?? options, description.settings as RedisDatabaseSettings);
-  }
   if (description.type === "memory") throw new OptionError("database", "memory", "is in one thread alone");
   if (description.type === "sqlite") return new SqliteDatabase(description.path, description.settings);
+  if (description.type === "module") return loadModule(description.moduleName, description.exportName);
+  if (description.type === "tiers") {
+    const [redis, postgres] = [await openDatabase(description.redis), await openDatabase(description.postgres)];
+    return new TieredDatabase(redis as RedisDatabase, postgres as PostgresDatabase, description.settings);
+  }
   if (description.type === "postgres") {
     const { options, settings } = description;
     return new PostgresDatabase(options as PostgresOptions, settings as PostgresDatabaseSettings);
   }
-  return loadModule(description.moduleName, description.exportName);
+  const { url, ...options } = description.options as { url?: string } & RedisOptions;
+  return new RedisDatabase(url ?? options, description.settings as RedisDatabaseSettings);
 }
 
 async function loadModule(moduleName: string, exportName: string): Promise<Database> {

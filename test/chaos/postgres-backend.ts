@@ -135,9 +135,15 @@ class PostgresStore implements Store {
     await this.#server.start();
   }
 
+  async #connect(): Promise<Client> {
+    const client = await openClient(this.#server.url);
+    client.once("end", () => (this.#client = undefined));
+    return client;
+  }
+
   /** By a connection of the harness's own. A server that does not answer fails the order. */
   async #ask<T>(work: (client: Client) => Promise<T>): Promise<T> {
-    const client = (this.#client ??= openClient(this.#server.url));
+    const client = (this.#client ??= this.#connect());
     try {
       return await withDeadline(
         client.then((open) => work(open)),

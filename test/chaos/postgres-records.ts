@@ -8,7 +8,10 @@ const TABLES = ["namespace", "sessions", "keys", "shares", "waiters", "blocked"]
 
 type Row = { key: string; token: string; session: string; pid: string; locker: string; mode: string };
 
-/** Every lease that has not run out, those that are only kept left out; without a pid when its session is over. */
+/**
+ * Every lease of the present era that has not run out, those that are only kept left out; without a pid when its
+ * session is over. What was given back a moment before a crash may be there again, in the era before: it holds nothing.
+ */
 const LEASES = `
   SELECT k.key, k.token, l.session, l.locker, k.mode, s.pid FROM pulselock.keys AS k
   JOIN (
@@ -16,6 +19,7 @@ const LEASES = `
     UNION ALL SELECT key, session, locker, state, until_ms FROM pulselock.keys WHERE mode = 'x'
   ) AS l ON l.key = k.key
   LEFT JOIN pulselock.sessions AS s ON s.id = l.session AND s.dead_ms IS NULL
+  JOIN pulselock.namespace AS n ON n.era = k.era
   WHERE k.mode IS NOT NULL AND l.state <> 'k' AND l.until_ms > extract(epoch FROM clock_timestamp()) * 1000`;
 
 export async function readHolders(client: Client): Promise<StoredHolder[]> {
@@ -24,8 +28,8 @@ export async function readHolders(client: Client): Promise<StoredHolder[]> {
 }
 
 /**
- * When every locker has closed: no lease but permits of the killed, who have left their sessions behind, no place in a
- * queue and no wait but theirs.
+ * When every locker has closed: no lease but permits of the killed, who have left their sessions behind, and no place
+ * in a queue but theirs. That a task waits is not on disk at once when it is said or taken back, and ends by itself.
  */
 export async function readLeftovers(client: Client): Promise<string[]> {
   const sessions = await client.query<{ locker: string }>(
@@ -33,13 +37,14 @@ export async function readLeftovers(client: Client): Promise<string[]> {
   );
   const killed = new Set(sessions.rows.map(({ locker }) => locker));
   const leases = (await client.query<Row>(LEASES)).rows.filter((row) => row.mode !== "p" || !killed.has(row.locker));
-  const waiting = (await client.query<{ key: string; locker: string }>("SELECT key, locker FROM pulselock.waiters"))
-    .rows;
-  const blocked = (await client.query<{ id: string }>("SELECT lease_id AS id FROM pulselock.blocked")).rows;
+  const waiting = (
+    await client.query<{ key: string; locker: string }>(
+      "SELECT key, locker FROM pulselock.waiters AS w JOIN pulselock.namespace AS n ON n.era = w.era",
+    )
+  ).rows;
   return [
     ...leases.map((row) => `${row.key} = ${JSON.stringify(row)}`),
     ...waiting.filter(({ locker }) => !killed.has(locker)).map(({ key, locker }) => `${key}: a place of ${locker}`),
-    ...blocked.filter(({ id }) => !killed.has(id.slice(0, id.lastIndexOf("#")))).map(({ id }) => `${id} waits`),
   ];
 }
 

@@ -146,8 +146,8 @@ export const modesCases: ContractCases = {
 
   "a shared lease that is renewed lives on, and one that was only looked at does not": async (stage) => {
     const [kept, seen] = await actors(stage, 2);
-    const token = await kept.take("key", { ...shared, lockTtlMs: 300 });
-    await seen.take("key", { ...shared, lockTtlMs: 300 });
+    const token = await kept.take("key", { ...shared, lockTtlMs: 1_000 });
+    await seen.take("key", { ...shared, lockTtlMs: 1_000 });
     assert.deepEqual(await renew(kept, "key", token), held);
     assert.deepEqual(await renew(seen, "key", token, { lockTtlMs: 0 }), held);
     const limits = { deadlineMs: 10_000, what: "who holds the key" };

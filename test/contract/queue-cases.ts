@@ -105,7 +105,7 @@ export const queueCases: ContractCases = {
 
   "a key whose lease has run out goes to the first that waits, whoever asks for it": async (stage) => {
     const [holder, waiter, other] = [await stage.begun(), await stage.begun(), await stage.begun()];
-    await holder.take("key", { lockTtlMs: 50 });
+    await holder.take("key", { lockTtlMs: 500 }); // long enough for the waiter to come first
     await waiter.queue("key");
     await waitUntil(() => holder.readLease("key"), undefined, { deadlineMs: 10_000, what: "the lease" });
     assert.equal((await other.acquire("key")).status, "held");
@@ -227,12 +227,19 @@ export const queueCases: ContractCases = {
     const actor = await stage.begun();
     const tokensOf = (answer: Answer): number[] =>
       "lastToken" in answer ? [answer.fencingToken, answer.lastToken] : assert.fail(answer.status);
-    const wish: Partial<AcquireRequest> = { tokens: 1_000 };
+    const wish: Partial<AcquireRequest> = { tokens: 30_000_000 }; // 30 s of the store's clock, which no test outruns
     const [from, to] = tokensOf(await actor.acquire("key", wish));
-    assert.equal(to! - from!, 999);
+    assert.equal(to! - from!, 29_999_999);
+    const waiter = await stage.begun();
+    await waiter.queue("key", wish);
     await release(actor, "key");
+    await told(waiter, 1);
+    const handed = waiter.told[0];
+    assert.ok(handed?.kind === "granted" && handed.fencingToken > to!, `not above ${to}`);
+    assert.equal(handed.lastToken - handed.fencingToken, 29_999_999);
+    await release(waiter, "key");
     const [next] = tokensOf(await actor.acquire("key", { leaseNumber: 2 }));
-    assert.ok(next! > to!, `${next} is not above ${to}`);
+    assert.ok(next! > handed.lastToken, `${next} is not above ${handed.lastToken}`);
     const [again, end] = tokensOf(await actor.acquire("key", { leaseNumber: 2 }));
     assert.deepEqual([again, end], [next, next], "asked again, its end is not known any more");
     const [huge, least] = tokensOf(await actor.acquire("other", { leaseNumber: 3, tokens: 1e12 }));

@@ -64,15 +64,15 @@ describe("a primary that was replaced without knowing it", () => {
 test("a key that is handed on is believed by its waiter once its own asking was acknowledged", async () => {
   await using pair = await startPair();
   const prefix = newPrefix();
-  const [holder, waiter] = [1, 2].map(() => openCareful(pair.primary, prefix, { count: 1, timeoutMs: 50 }));
-  const lease = await take(holder!, "key");
-  const waits = waiter!.acquire("key", { waitMs: 60_000 });
+  await using holder = openCareful(pair.primary, prefix, { count: 1, timeoutMs: 50 });
+  await using waiter = openCareful(pair.primary, prefix, { count: 1, timeoutMs: 50 });
+  const lease = await take(holder, "key");
+  const waits = waiter.acquire("key", { waitMs: 60_000 });
   const queued = async (): Promise<number> => pair.primary.client().exists(`${prefix}q:key`);
   await waitUntil(queued, 1, { deadlineMs, what: "the waiter's place" });
   await pair.replica.client().call("REPLICAOF", "NO", "ONE");
   await lease.release();
   await assert.rejects(waits, { name: "StoreError", code: "unreplicated" });
-  await Promise.all([holder!.close(), waiter!.close()]);
 });
 
 test("acknowledged grants are as many as are asked for", async () => {

@@ -7,6 +7,7 @@ import { judgingScriptMutants } from "./judging-mutants.js";
 import { manyKeysMutants } from "./many-keys-mutants.js";
 import { oneHostMutants } from "./one-host-mutants.js";
 import type { Mutant } from "./mutant.js";
+import { routeMutants } from "./route-mutants.js";
 import { waitingMutants } from "./waiting-mutants.js";
 import { workerMutants } from "./worker-mutants.js";
 
@@ -23,4 +24,5 @@ export const mutants: readonly Mutant[] = [
   ...holdersMutants,
   ...manyKeysMutants,
   ...oneHostMutants,
+  ...routeMutants,
 ];

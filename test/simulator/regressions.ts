@@ -36,4 +36,18 @@ export const regressions: readonly { readonly bug: string; readonly scenario: Sc
       ],
     },
   },
+  {
+    bug: "who had been granted what it waited for, and could not say so yet, was taken for a part of a circle",
+    scenario: {
+      ...{ processes: 4, keys: 2, durationMs: 2_628, seed: 9_008_657 },
+      faults: [
+        { atMs: 494, kind: "outage", target: "store", durationMs: 997, value: 0.20529000204987824 },
+        { atMs: 838, kind: "duplicates", target: "store", durationMs: 670, value: 0.7209672124590725 },
+        { atMs: 1_089, kind: "stall", target: "store", durationMs: 624, value: 0.4731288431212306 },
+        { atMs: 1_201, kind: "outage", target: "store", durationMs: 1_228, value: 0.18765486776828766 },
+        { atMs: 1_217, kind: "stall", target: "store", durationMs: 1_070, value: 0.08646511216647923 },
+        { atMs: 1_459, kind: "outage", target: "store", durationMs: 1_182, value: 0.8444220786914229 },
+      ],
+    },
+  },
 ];

@@ -15,6 +15,8 @@ type Revoked = {
   isMarked: boolean;
   /** Somebody listened, which in the calm is the holder. */
   wasHeard: boolean;
+  /** Granted since: what its revoker is told later is told of the lease before. */
+  isAnew: boolean;
   /** Who revoked it was told that it was given back or taken. */
   hasEnded: boolean;
 };
@@ -41,7 +43,7 @@ export class RevokeOracle {
     const earlier = this.#revoked.get(leaseId);
     const isMarked = what === "marked" || earlier?.isMarked === true;
     const key = keys[2]!.slice(`${PREFIX}l:`.length);
-    const now = { by, atMs: this.#nowMs(), isMarked, wasHeard: what === "asked" && heard === "1" };
+    const now = { by, atMs: this.#nowMs(), isAnew: false, isMarked, wasHeard: what === "asked" && heard === "1" };
     this.#revoked.set(leaseId, { key, hasEnded: earlier?.hasEnded ?? false, ...now });
   }
 
@@ -49,14 +51,20 @@ export class RevokeOracle {
   onAnswer(by: string, key: string, status: string, calledAtMs: number): void {
     if (status !== "released" && status !== "forced") return;
     for (const revoked of this.#revoked.values()) {
-      if (revoked.by === by && revoked.key === key && revoked.atMs >= calledAtMs) revoked.hasEnded = true;
+      if (revoked.by === by && revoked.key === key && revoked.atMs >= calledAtMs) revoked.hasEnded = !revoked.isAnew;
     }
+  }
+
+  isMarked(leaseId: string): boolean {
+    return this.#revoked.get(leaseId)?.isMarked === true;
   }
 
   /** Who waits is granted its key anew under the same id, when it never heard of the grant that was taken from it. */
   onGrant(leaseId: string): void {
     const revoked = this.#revoked.get(leaseId);
-    if (revoked) revoked.isMarked = revoked.wasHeard = revoked.hasEnded = false;
+    if (!revoked) return;
+    revoked.isMarked = revoked.wasHeard = revoked.hasEnded = false;
+    revoked.isAnew = true;
   }
 
   /** R1: what was given back or taken is held no more. */

@@ -1,3 +1,4 @@
+import type { Clock } from "../../clock.js";
 import type {
   Database,
   DatabaseDescription,
@@ -9,7 +10,7 @@ import type {
 import { OptionError } from "../../errors.js";
 import { checkDuration, checkNames } from "../../options.js";
 import { checkRecoveryMs, DEFAULT_RECOVERY_MS } from "../recovery-ms.js";
-import { PostgresConnection, type PostgresOptions } from "./connection.js";
+import { PostgresConnection, type ConnectionEvents, type PostgresOptions } from "./connection.js";
 import type { OpenConnection } from "./lease-links.js";
 import { PostgresLeases } from "./postgres-leases.js";
 import { PostgresLiveness } from "./postgres-liveness.js";
@@ -67,6 +68,11 @@ export class PostgresDatabase implements Database {
 
   openLiveness(context: StoreContext, events: LivenessEvents): LivenessConnection {
     return new PostgresLiveness(this.#openDirect ?? this.#open, context, events);
+  }
+
+  /** A connection past any pooler, for what is neither door's. */
+  openConnection(clock: Clock, events: ConnectionEvents): PostgresConnection {
+    return (this.#openDirect ?? this.#open)(clock, events);
   }
 
   describe(): DatabaseDescription {

@@ -47,11 +47,13 @@ BEGIN
     || coalesce((SELECT id FROM incarnation), '');
 END $$;
 
+-- Of two tiers an era's id says in which epoch it began, and so in which store.
 CREATE OR REPLACE FUNCTION begin_era(p_ns namespace, p_run text, p_era text) RETURNS namespace LANGUAGE plpgsql AS $$
 DECLARE
   ns namespace;
 BEGIN
-  INSERT INTO namespace AS n (run, era, era_number) VALUES (p_run, p_era, coalesce(p_ns.era_number, 0) + 1)
+  INSERT INTO namespace AS n (run, era, era_number) VALUES (p_run, coalesce((SELECT epoch
+    || CASE WHEN is_away THEN 'p.' ELSE 'r.' END FROM tier), '') || p_era, coalesce(p_ns.era_number, 0) + 1)
     ON CONFLICT (only_one) DO UPDATE SET run = excluded.run, era = excluded.era, is_open = false,
       era_number = excluded.era_number
     RETURNING * INTO ns;

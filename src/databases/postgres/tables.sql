@@ -117,3 +117,27 @@ CREATE TABLE IF NOT EXISTS blocked (
   key text NOT NULL,
   until_ms bigint NOT NULL
 ) WITH (vacuum_truncate = false);
+
+-- Of two tiers: which store is in use. Each change begins an epoch.
+CREATE TABLE IF NOT EXISTS tier (
+  only_one boolean PRIMARY KEY DEFAULT true CHECK (only_one),
+  v int NOT NULL DEFAULT 1,
+  epoch bigint NOT NULL,
+  previous bigint NOT NULL, -- the epoch before
+  is_away boolean NOT NULL, -- whether the preferred store is away and this database in its place
+  changed_ms bigint NOT NULL,
+  served_ms bigint NOT NULL, -- until when anybody said that the store of the epoch before served it
+  fence bigint NOT NULL, -- no token of an earlier epoch is above it
+  ahead_ms bigint NOT NULL DEFAULT 0, -- the most that the preferred store's clock was ever ahead of this one's
+  recovery_ms bigint NOT NULL
+) WITH (fillfactor = 50);
+
+-- Who says whether it sees the preferred store.
+CREATE TABLE IF NOT EXISTS sights (
+  voter text PRIMARY KEY,
+  sees boolean NOT NULL,
+  since_ms bigint NOT NULL,
+  counts_until_ms bigint NOT NULL, -- from then on it counts for nothing, unless it says so again
+  served_ms bigint NOT NULL DEFAULT 0 -- when the store in use had served it
+) WITH (fillfactor = 30, vacuum_truncate = false, autovacuum_vacuum_scale_factor = 0,
+  autovacuum_vacuum_threshold = 500);

@@ -2,7 +2,8 @@
 -- KEYS[1] namespace   KEYS[2] session
 -- ARGV[1] fresh era id   ARGV[2] recoveryMs   ARGV[3] "new" | "trusted" | "provisional"   ARGV[4] era to enter (not
 -- for "new")
--- ARGV[5] monotonic ms of the sender   ARGV[6] time to keep the record, ms   ARGV[7...] field, value, ...
+-- ARGV[5] monotonic ms of the sender   ARGV[6] time to keep the record, ms
+-- ARGV[7] a token above which all of this namespace are to be   ARGV[8...] field, value, ...
 -- Returns {status, era, state, store's ms, lost counter, recoveryMs, ms until the window may close}; status is
 -- "alive" | "recovering" | "reenter" | "condemned".
 -- Atomic: whether the window is open and whether the session was condemned must not change before the record is
@@ -13,6 +14,9 @@ keepSession(session, keepMs) -- also when memory is full
 local ns, err = openNamespace(KEYS[1], ARGV[1], ARGV[2])
 if not ns then
   return err
+end
+if tonumber(ARGV[7]) > ns.fence then
+  redis.call("HSET", ns.key, "fence", ARGV[7])
 end
 local function answer(status)
   return { status, ns.era, ns.recovering and "recovering" or "open", whole(nowMs), "0", whole(ns.recoveryMs),
@@ -34,6 +38,6 @@ redis.call("DEL", session)
 redis.call("HSET", session, "v", FORMAT, "era", ns.era, "eraNumber", whole(ns.eraNumber), "last", whole(nowMs),
   "steady", whole(nowMs), "offset", whole(nowMs - tonumber(ARGV[5])), "offsetAt", whole(nowMs), "ahead", 0, "lost", 0,
   "provisional", mode == "provisional" and 1 or 0)
-redis.call("HSET", session, unpack(ARGV, 7))
+redis.call("HSET", session, unpack(ARGV, 8))
 redis.call("PEXPIRE", session, keepMs)
 return answer(mode == "provisional" and "recovering" or "alive")

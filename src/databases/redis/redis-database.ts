@@ -111,6 +111,12 @@ export class RedisDatabase implements Database {
     }
   }
 
+  /** The same server under a longer prefix: a namespace of its own. */
+  within(name: string): RedisDatabase {
+    const prefix = `${this.#settings.prefix ?? "pulselock:"}${name}`;
+    return new RedisDatabase(this.#source, { ...this.#settings, prefix });
+  }
+
   disposeImported(): void {
     if (this.#imported) dismissClient(this.#imported);
     this.#imported = undefined;

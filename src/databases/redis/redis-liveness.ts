@@ -85,6 +85,7 @@ export class RedisLiveness implements LivenessConnection {
       r.era,
       this.#monoMs(),
       KEEP_SESSION_MS,
+      this.#context.fence ?? 0,
       ...Object.entries(fields).flat(),
     ];
     return parsePing(await this.#told(this.#connection.run("begin", keys, args)));

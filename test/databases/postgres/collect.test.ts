@@ -1,0 +1,34 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { schemaNames } from "../../../src/databases/postgres/schema.js";
+import { ContractStage } from "../../contract/contract-stage.js";
+import { release } from "../../contract/lease-cases.js";
+import { openContractPostgres } from "../../support/contract-postgres.js";
+
+test("what nobody needs is removed, once a minute for all; tokens go on growing", async () => {
+  const store = await openContractPostgres();
+  await using stage = new ContractStage(store);
+  const { client, schema } = store;
+  await client.query(`SET search_path = "${schemaNames(schema).functions}", "${schema}"`);
+  const collect = async () => (await client.query<{ n: string | null }>("SELECT collect() AS n")).rows[0]!.n;
+  const count = async (table: string) => Number((await client.query(`SELECT count(*) AS n FROM ${table}`)).rows[0].n);
+  const [actor, ended] = [await stage.begun(), await stage.begun()];
+  await actor.take("held");
+  await actor.take("shared", { mode: "shared" });
+  const token = await actor.take("idle", { leaseNumber: 2 });
+  await release(actor, "idle", 2);
+  assert.notEqual(await collect(), null);
+  assert.equal(await collect(), null, "it is somebody's turn once a minute");
+  assert.equal(await count("keys"), 3, "what was in use a moment ago stays");
+  const ahead = token + 3_600_000_000;
+  await client.query("UPDATE keys SET until_ms = until_ms - 7200000, last_token = $1 WHERE key = 'idle'", [ahead]);
+  await client.query("UPDATE keys SET until_ms = 0 WHERE key = 'shared'");
+  await client.query("UPDATE sessions SET keep_until_ms = 0 WHERE id = $1", [ended.sessionId]);
+  await client.query("UPDATE namespace SET collected_ms = 0");
+  assert.equal(await collect(), "2");
+  const left = (await client.query<{ key: string }>("SELECT key FROM keys ORDER BY key")).rows;
+  assert.deepEqual(left, [{ key: "held" }, { key: "shared" }], "a key that is shared by somebody is in use");
+  assert.equal(await count("sessions"), 1);
+  assert.ok((await actor.take("idle", { leaseNumber: 3 })) > ahead, "above what the forgotten key was granted under");
+  await client.query("RESET search_path");
+});
