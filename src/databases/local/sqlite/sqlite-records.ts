@@ -42,7 +42,7 @@ export class SqliteRecords implements Records {
 
   /** Changes with every commit of another connection. 1 to 2 µs. */
   readVersion(): unknown {
-    return this.#version.get()?.["data_version"];
+    return this.#version.all()[0]?.["data_version"];
   }
 
   /** Called in a transaction, before anything is read. */
@@ -103,7 +103,7 @@ export class SqliteRecords implements Records {
   }
 
   hasAny(kind: Kind): boolean {
-    return this.#hasAny.get(kind) !== undefined;
+    return this.#hasAny.all(kind).length > 0;
   }
 
   clear(nowMs: number): void {
@@ -113,7 +113,7 @@ export class SqliteRecords implements Records {
 
   /** As it is now, outside of any transaction. */
   hasFresh(kind: Kind, key: string): boolean {
-    return this.#scan.get(kind, encode(key)) !== undefined;
+    return this.#scan.all(kind, encode(key)).length > 0;
   }
 }
 
