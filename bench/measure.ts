@@ -11,6 +11,7 @@ import { idleCommands } from "./idle-commands.js";
 import { lockBytes } from "./lock-bytes.js";
 import { longDeadOwner } from "./long-dead-owner.js";
 import { lossNotice } from "./loss-notice.js";
+import { oneHost } from "./one-host.js";
 import { philosophers } from "./philosophers.js";
 import { takeoverAfterKill } from "./takeover-after-kill.js";
 import { describeMachine, type Machine } from "./support/machine.js";
@@ -28,6 +29,7 @@ const questions: readonly Question[] = [
   connections,
   firstAcquire,
   cycles,
+  oneHost,
   philosophers,
 ];
 

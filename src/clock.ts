@@ -53,7 +53,10 @@ function readOriginMs(): number {
 }
 
 /** CLOCK_MONOTONIC in µs: the very same for all processes of a host, to the last digit. */
-export const hostClockUs = (): number => Math.floor(Number(process.hrtime.bigint()) / 1_000);
+export function hostClockUs(): number {
+  const [seconds, nanoseconds] = process.hrtime();
+  return seconds * 1_000_000 + Math.floor(nanoseconds / 1_000);
+}
 
 export const systemClock: Clock = {
   monoMs: () => originMs + performance.now(),

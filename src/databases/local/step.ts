@@ -9,7 +9,7 @@ export const KEEP_SESSION_MS = 3_600_000;
 /** Of what has no end of its own. */
 export const FOR_EVER = Number.MAX_SAFE_INTEGER;
 
-/** What a backend knows of the host and of itself when a step begins. */
+/** What a backend knows of the host and of itself. */
 export type StoreFacts = {
   /** This start of the host; "" when that cannot be told. */
   boot: string;
@@ -19,8 +19,8 @@ export type StoreFacts = {
   /** Nobody can have held anything when there is no namespace yet: this memory is new, and nobody had another. */
   isFresh: boolean;
   /** CLOCK_MONOTONIC of the host, µs: the same for all its processes, and it never steps. */
-  hostUs: number;
-  wallMs: number;
+  hostUs(): number;
+  wallMs(): number;
   freshId(): string;
   /** Whether that process is proven dead. */
   isGone(process: { pid: number; proofs: HostProofs }): boolean;
@@ -60,14 +60,15 @@ export class Step {
       throw new StoreError("newer-version", `a newer pulselock has written here (format ${known.v}); upgrade`);
     }
     const { boot, file, timeNamespace } = facts;
+    const hostUs = facts.hostUs();
     const isSameBoot = known?.boot === boot;
     if (isSameBoot && known.timeNamespace !== timeNamespace) {
       throw new StoreError("unsupported", "the file is used in another time namespace, whose clock is another one");
     }
-    const clockOffsetUs = isSameBoot ? known.clockOffsetUs : Math.round(facts.wallMs * 1_000 - facts.hostUs);
+    const clockOffsetUs = isSameBoot ? known.clockOffsetUs : Math.round(facts.wallMs() * 1_000 - hostUs);
     this.records = records;
     this.#facts = facts;
-    this.nowUs = facts.hostUs + clockOffsetUs;
+    this.nowUs = hostUs + clockOffsetUs;
     this.nowMs = Math.floor(this.nowUs / 1_000);
     const isSame = isSameBoot && known.file === file;
     this.#ns = isSame ? known : { ...EMPTY, ...known, boot, file, timeNamespace, clockOffsetUs };

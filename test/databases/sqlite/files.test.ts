@@ -63,7 +63,7 @@ test("a folder, and a file that is none of ours, are refused and left as they we
   assert.equal(code, "foreign-value");
   assert.match(message, /tables of another application; it was left untouched: name a file of its own/);
   editing(theirs, (db) =>
-    assert.equal(db.prepare("SELECT name FROM sqlite_master WHERE name = 'record'").get(), undefined),
+    assert.equal(db.prepare("SELECT name FROM sqlite_master WHERE name = 'record'").all()[0], undefined),
   );
 });
 

@@ -37,7 +37,7 @@ function totalsOf(name: string): RegisterTotals {
 
 function integrity(name: string): unknown {
   const db = new (loadDriver())(fileOf(name));
-  const found = db.prepare("PRAGMA integrity_check").get()?.["integrity_check"];
+  const found = db.prepare("PRAGMA integrity_check").all()[0]?.["integrity_check"];
   db.close();
   return found;
 }

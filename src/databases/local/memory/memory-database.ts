@@ -91,7 +91,7 @@ export class MemoryStore {
   #facts(): StoreFacts {
     return {
       ...{ boot: "memory", file: "", timeNamespace: "", isFresh: this.#isFresh && this.#losses === 0 },
-      ...{ hostUs: hostClockUs(), wallMs: systemClock.wallMs() },
+      ...{ hostUs: hostClockUs, wallMs: () => systemClock.wallMs() },
       freshId: () => systemClock.freshId(10),
       isGone: () => false, // whoever ends here ends with the store, or closes its door
     };

@@ -7,9 +7,9 @@ export interface SqliteDriver {
   prepare(sql: string): SqliteStatement;
   close(): void;
 }
+/** Without get(): in libsql one that follows all() on the same statement is asked with the values of that. */
 export interface SqliteStatement {
   run(...values: (string | number)[]): unknown;
-  get(...values: (string | number)[]): Record<string, unknown> | undefined;
   all(...values: (string | number)[]): Record<string, unknown>[];
 }
 type DriverClass = new (path: string) => SqliteDriver;

@@ -19,7 +19,7 @@ export type FileSettings = {
 export type HostPart = Pick<StoreFacts, "boot" | "timeNamespace" | "isGone">;
 
 type Job = { untilMs: number; execute(): void; reject(cause: StoreError): void };
-type Open = { db: SqliteDriver; records: SqliteRecords; file: string };
+type Open = { db: SqliteDriver; records: SqliteRecords; facts: StoreFacts };
 
 /**
  * One connection to the file. Each step is one transaction that takes the file's write lock first; one that meets
@@ -115,18 +115,18 @@ export class SqliteConnection implements LocalConnection {
       throw new StoreError("unreachable", `SQLite ${path}: the file was replaced while it was opened`);
     }
     const records = new SqliteRecords(db);
-    this.#open = { db, records, file };
+    this.#open = { db, records, facts: this.#factsOf(file) };
   }
 
   #transact<T>(work: (step: Step) => T): T {
     if (!this.#open) throw new StoreError("unreachable", `SQLite ${this.#settings.path}: not open`);
-    const { db, records, file } = this.#open;
+    const { db, records, facts } = this.#open;
     db.exec("BEGIN IMMEDIATE");
     try {
       // Who works on in a file that lies there no more would not see those who have opened the next one.
-      if (identify(this.#settings.path) !== file) throw this.#replaced;
+      if (identify(this.#settings.path) !== facts.file) throw this.#replaced;
       records.begin();
-      const step = new Step(records, this.#facts(file));
+      const step = new Step(records, facts);
       const result = work(step);
       db.exec("COMMIT");
       if (step.pushes > 0) this.#seenVersion = undefined; // perhaps for ourselves: look again
@@ -140,9 +140,10 @@ export class SqliteConnection implements LocalConnection {
 
   readonly #replaced = new StoreError("unreachable", "SQLite: the file was deleted or replaced by another");
 
-  #facts(file: string): StoreFacts {
-    const freshId = () => this.#clock.freshId(10);
-    return { ...this.#host, file, isFresh: false, hostUs: hostClockUs(), wallMs: this.#clock.wallMs(), freshId };
+  #factsOf(file: string): StoreFacts {
+    const clock = this.#clock;
+    const wallMs = () => clock.wallMs();
+    return { ...this.#host, file, isFresh: false, hostUs: hostClockUs, wallMs, freshId: () => clock.freshId(10) };
   }
 
   #look(): void {

@@ -80,12 +80,12 @@ export function openFile(path: string, role: SqliteRole): SqliteDriver {
   const db = new (loadDriver())(path);
   try {
     db.exec(`PRAGMA busy_timeout = ${BUSY_MS}`);
-    const mode = db.prepare("PRAGMA journal_mode = WAL").get()?.["journal_mode"];
+    const mode = db.prepare("PRAGMA journal_mode = WAL").all()[0]?.["journal_mode"];
     if (mode !== "wal") throw new StoreError("unsupported", `SQLite ${path}: cannot keep a write-ahead log there`);
     db.exec("PRAGMA synchronous = NORMAL");
     db.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES[role]}`);
     db.exec(`PRAGMA journal_size_limit = ${LOG_BYTES_MAX}`);
-    const format = Number(db.prepare("PRAGMA user_version").get()?.["user_version"]);
+    const format = Number(db.prepare("PRAGMA user_version").all()[0]?.["user_version"]);
     if (format > TABLE_FORMAT) {
       throw new StoreError("newer-version", `SQLite ${path}: a newer pulselock has written here; upgrade this process`);
     }
@@ -102,7 +102,7 @@ export function openFile(path: string, role: SqliteRole): SqliteDriver {
 }
 
 function refuseForeign(db: SqliteDriver, path: string): void {
-  const found = db.prepare("SELECT name FROM sqlite_master WHERE name <> 'record' LIMIT 1").get();
+  const found = db.prepare("SELECT name FROM sqlite_master WHERE name <> 'record' LIMIT 1").all()[0];
   if (!found) return;
   const rule = "holds tables of another application; it was left untouched: name a file of its own";
   throw new StoreError("foreign-value", `SQLite ${path} ${rule}`);

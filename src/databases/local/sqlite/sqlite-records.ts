@@ -21,7 +21,6 @@ export class SqliteRecords implements Records {
   readonly #known = new Map<string, Entries>();
   readonly #scan: SqliteStatement;
   readonly #scanAll: SqliteStatement;
-  readonly #hasFresh: SqliteStatement;
   readonly #put: SqliteStatement;
   readonly #delete: SqliteStatement;
   readonly #deleteAll: SqliteStatement;
@@ -33,7 +32,6 @@ export class SqliteRecords implements Records {
   constructor(db: SqliteDriver) {
     this.#scan = db.prepare("SELECT sub, value, until FROM record WHERE kind = ? AND key = ? ORDER BY sub");
     this.#scanAll = db.prepare("SELECT key, sub, value, until FROM record WHERE kind = ? ORDER BY key, sub");
-    this.#hasFresh = db.prepare("SELECT 1 AS found FROM record WHERE kind = ? AND key = ? LIMIT 1");
     this.#put = db.prepare("INSERT OR REPLACE INTO record (kind, key, sub, value, until) VALUES (?, ?, ?, ?, ?)");
     this.#delete = db.prepare("DELETE FROM record WHERE kind = ? AND key = ? AND sub = ?");
     this.#deleteAll = db.prepare("DELETE FROM record WHERE kind = ? AND key = ?");
@@ -44,7 +42,7 @@ export class SqliteRecords implements Records {
 
   /** Changes with every commit of another connection. 1 to 2 µs. */
   readVersion(): unknown {
-    return this.#version.get()?.["data_version"];
+    return this.#version.all()[0]?.["data_version"];
   }
 
   /** Called in a transaction, before anything is read. */
@@ -105,7 +103,7 @@ export class SqliteRecords implements Records {
   }
 
   hasAny(kind: Kind): boolean {
-    return this.#hasAny.get(kind) !== undefined;
+    return this.#hasAny.all(kind).length > 0;
   }
 
   clear(nowMs: number): void {
@@ -113,12 +111,9 @@ export class SqliteRecords implements Records {
     this.forget();
   }
 
-  /**
-   * As it is now, outside of any transaction. Of a statement whose last all() found nothing, libsql's get() may find
-   * nothing either, once, whatever is there (seen with 0.5): a push was told to nobody. So no statement serves both.
-   */
+  /** As it is now, outside of any transaction. */
   hasFresh(kind: Kind, key: string): boolean {
-    return this.#hasFresh.all(kind, encode(key)).length > 0;
+    return this.#scan.all(kind, encode(key)).length > 0;
   }
 }
 
