@@ -177,7 +177,8 @@ export class Revocation {
         try {
           const { identity } = await engine.session.whenTrusted(patience.signal);
           await engine.store.whenUp(patience.signal);
-          return await abortable(request(identity), patience.signal);
+          // In a recovery window the living have yet to write what they hold: who is not there may still have the key.
+          if (!engine.session.state?.recovering) return await abortable(request(identity), patience.signal);
         } catch (error) {
           patience.signal.throwIfAborted();
           if (!(error instanceof StoreError) || error.code !== "unreachable") throw error;

@@ -50,4 +50,17 @@ export const regressions: readonly { readonly bug: string; readonly scenario: Sc
       ],
     },
   },
+  {
+    bug: "a revocation that was answered in a recovery window spoke of leases which the living had yet to write again",
+    scenario: {
+      ...{ processes: 4, keys: 2, durationMs: 1_762, seed: 20_002_319 },
+      faults: [
+        { atMs: 921, kind: "restart", target: "store", durationMs: 1_316, value: 0.5279913665726781 },
+        { atMs: 1_042, kind: "restart", target: "store", durationMs: 2_565, value: 0.9508378671016544 },
+        { atMs: 1_052, kind: "outage", target: "store", durationMs: 465, value: 0.03249073470942676 },
+        { atMs: 1_056, kind: "duplicates", target: "store", durationMs: 1_799, value: 0.7579008038155735 },
+        { atMs: 1_098, kind: "duplicates", target: "store", durationMs: 1_801, value: 0.2846820580307394 },
+      ],
+    },
+  },
 ];
