@@ -47,7 +47,7 @@ export const edgeMutants: readonly Mutant[] = [
   },
   {
     name: "channel-of-the-last-session-stays",
-    rule: "issue 3: no leaks",
+    rule: "no leaks",
     file: "src/databases/redis/redis-liveness.ts",
     find: "this.#channel !== undefined && this.#channel !== channel",
     replace: "this.#channel === channel",
@@ -63,7 +63,7 @@ export const edgeMutants: readonly Mutant[] = [
   },
   {
     name: "listener-leak",
-    rule: "issue 3: no leaks",
+    rule: "no leaks",
     file: "src/signals.ts",
     find: 'promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));',
     replace: "promise.then(resolve, reject);",
@@ -71,7 +71,7 @@ export const edgeMutants: readonly Mutant[] = [
   },
   {
     name: "joined-signals-leak",
-    rule: "issue 3: no leaks",
+    rule: "no leaks",
     file: "src/signals.ts",
     find: "if (!listeners?.delete(listener) || listeners.size > 0) return;",
     replace: "if (!listeners?.has(listener) || listeners.size > 0) return;",
