@@ -128,7 +128,9 @@ export class Locker implements AsyncDisposable {
     try {
       await engine.store.whenUp(patience.signal);
       const leases = await engine.store.readHolders(key);
-      const holders = await Promise.all(leases.map((lease) => engine.judge.describeLiving(lease)));
+      const era = engine.session.state?.era; // a lease of an older one holds nothing: old data may have brought it back
+      const held = leases.filter((lease) => lease.isKept || lease.era === (era ?? lease.era));
+      const holders = await Promise.all(held.map((lease) => engine.judge.describeLiving(lease)));
       return holders.find((holder) => holder !== undefined);
     } finally {
       timer.cancel();

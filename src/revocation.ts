@@ -87,10 +87,15 @@ export class Revocation {
     }
   }
 
-  /** Without leases that are merely kept: no job of theirs could stop, and nobody may have the key before. */
-  async #holders(): Promise<LeaseRecord[]> {
-    const leases = await this.#ask(() => this.#deps.engine.store.readHolders(this.#key));
-    return leases.filter(({ isKept }) => !isKept);
+  /**
+   * Without leases that are merely kept, of which no job could stop and nobody may have the key before, and without
+   * those of an older era, which hold nothing and which nobody will give back.
+   */
+  #holders(): Promise<LeaseRecord[]> {
+    return this.#ask(async ({ era }) => {
+      const leases = await this.#deps.engine.store.readHolders(this.#key);
+      return leases.filter((lease) => !lease.isKept && lease.era === era);
+    });
   }
 
   /** Who of them still holds it after that time. Who came later is not looked for. */

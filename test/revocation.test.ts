@@ -30,6 +30,19 @@ test("revoking a key that nobody holds says so", async () => {
   assert.deepEqual(await locker.revoke(newKey()), { status: "free" });
 });
 
+test("a lease of an older era, brought back by old data, is neither shown nor waited for", async () => {
+  const lease = await take(other, newKey());
+  const raw = await store.redis.client().get(`${store.prefix}l:${lease.key}`);
+  await lease.release();
+  const words = raw!.split(" ");
+  await store.redis.client().set(`${store.prefix}l:${lease.key}`, words.with(6, "older").join(" "), "PX", 60_000);
+  assert.equal(await locker.readHolder(lease.key), undefined);
+  assert.deepEqual(await locker.revoke(lease.key, { graceMs: 60_000, force: true }), { status: "free" });
+  await store.redis.client().set(`${store.prefix}l:${lease.key}`, raw!, "PX", 60_000); // of this era it is a lease
+  assert.equal((await locker.readHolder(lease.key))?.key, lease.key);
+  await store.redis.client().del(`${store.prefix}l:${lease.key}`);
+});
+
 test("a holder that is asked stops with the code revoked, and the key is free", async () => {
   const key = newKey();
   const job = other.acquireAndRun(key, async (heartbeat) => {
