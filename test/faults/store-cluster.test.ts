@@ -61,8 +61,8 @@ describe("in a cluster", () => {
 
   test("a move that stops half way for longer than a session may be silent costs no job and no session", (t) =>
     assertSurvives(t, 1, (cluster) =>
-      cluster.moveSlot(tag, async () => {
-        await new Promise((resolve) => setTimeout(resolve, 3_000)); // waits: 1.5 session TTLs, in which all are stuck
+      cluster.moveSlot(tag, {
+        half: () => new Promise((resolve) => setTimeout(resolve, 3_000)), // waits: 1.5 session TTLs: all are stuck
       }),
     ));
 
