@@ -8,6 +8,7 @@ import { startRedis } from "../support/redis-server.js";
 import type { Arguments } from "./arguments.js";
 import type { Backend } from "./backend.js";
 import { ClockShim } from "./clock-shim.js";
+import { clusterBackend } from "./cluster-backend.js";
 import { nowMs } from "./journal.js";
 import { canDropPackets, whyNoDrops, whyNoNetem } from "./kernel-faults.js";
 import { faultKinds, specOf, type FaultKind } from "./kinds.js";
@@ -19,7 +20,7 @@ import { shrinkFailing } from "./shrink-failing.js";
 import { sqliteBackend } from "./sqlite-backend.js";
 import { makeSchedule, parseSchedule, printSchedule, type Schedule } from "./schedule.js";
 
-const backends: readonly Backend[] = [redisBackend, sqliteBackend, postgresBackend];
+const backends: readonly Backend[] = [redisBackend, sqliteBackend, postgresBackend, clusterBackend];
 const failuresFolder = fileURLToPath(new URL("../../../.cache/chaos/", import.meta.url));
 
 export type Totals = {

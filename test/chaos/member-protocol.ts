@@ -1,6 +1,11 @@
 // What the harness and its member processes say to each other. All of it crosses as JSON.
 
-import type { PostgresDatabaseSettings, RedisDatabaseSettings, SqliteDatabaseSettings } from "../../src/index.js";
+import type {
+  PostgresDatabaseSettings,
+  RedisClusterSource,
+  RedisDatabaseSettings,
+  SqliteDatabaseSettings,
+} from "../../src/index.js";
 import type { MemberLimits } from "./fleets.js";
 
 export type MemberSetup = {
@@ -18,6 +23,7 @@ export type MemberSetup = {
 /** How to reach the store, in an environment variable, since both threads of a member read it when they import. */
 export type DatabaseDescription = (
   | { backend: "redis"; url: string; settings: RedisDatabaseSettings }
+  | { backend: "cluster"; source: RedisClusterSource; settings: RedisDatabaseSettings }
   | { backend: "postgres"; url: string; settings: PostgresDatabaseSettings }
   | { backend: "sqlite"; path: string; settings: SqliteDatabaseSettings }
 ) & {

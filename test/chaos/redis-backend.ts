@@ -18,7 +18,7 @@ const failovers: readonly FaultKind[] = ["failover", "failover-lagging", "failov
 
 export const redisBackend: Backend = {
   name: "redis",
-  kinds: faultKinds.filter((kind) => specOf(kind).on !== "process"),
+  kinds: faultKinds.filter((kind) => specOf(kind).on !== "process" && specOf(kind).of === undefined),
   notRun: (shim) =>
     new Map(
       shim
