@@ -128,9 +128,7 @@ export class RedisCluster implements AsyncDisposable {
   }
 
   async slotOf(key: string): Promise<number> {
-    return Number(
-      await Promise.any(this.#answering.map((node) => this.admin(node).call("CLUSTER", "KEYSLOT", key))),
-    );
+    return Number(await Promise.any(this.#answering.map((node) => this.admin(node).call("CLUSTER", "KEYSLOT", key))));
   }
 
   /** A master that is not that one. */

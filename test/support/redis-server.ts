@@ -243,10 +243,7 @@ function hasEnded(child: ChildProcess): boolean {
 /** Resolves, never rejects, with what became of the process, after `onEnd`. */
 function exitOf(child: ChildProcess, onEnd: () => void): Promise<string> {
   return new Promise((resolve) => {
-    const end = (how: string): void => {
-      onEnd();
-      resolve(how);
-    };
+    const end = (how: string): void => (onEnd(), resolve(how));
     child.once("exit", (code, signal) => end(`ended with ${signal ?? `code ${code}`}`));
     child.once("error", (error) => end(`could not be started: ${error.message}. npm test installs what is missing.`));
   });
