@@ -4,7 +4,7 @@ import { startRedis } from "../support/redis-server.js";
 import { Judge, type Visit } from "./judge.js";
 import { tryDeploys } from "./try-deploys.js";
 
-tryDeploys(["redis", "sentinel", "cluster", "sqlite"]);
+tryDeploys(["redis", "sqlite"]);
 
 test("the judge refuses double holds, too many permits, and tokens that do not grow", async () => {
   await using redis = await startRedis();
