@@ -17,6 +17,8 @@ export interface Backend {
   readonly name: string;
   /** The kinds of fault on this store and on the links to it; those on processes every store has. */
   readonly kinds: readonly FaultKind[];
+  /** Of a backend of two stores: those on the second store. Links lead to both. */
+  readonly second?: readonly FaultKind[];
   /** Faults of this backend that this machine cannot produce, and why. */
   notRun(shim: ClockShim | undefined): ReadonlyMap<FaultKind, string>;
   start(schedule: Schedule, deps: StoreDeps): Promise<Store>;
