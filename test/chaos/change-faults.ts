@@ -6,7 +6,11 @@ import type { Fault } from "./schedule.js";
 
 type Random = () => number;
 type Draft = Omit<Fault, "atMs" | "durationMs">;
-type Episode = { readonly weight: number; readonly longestMs: number; make(random: Random, processes: number): Draft[] };
+type Episode = {
+  readonly weight: number;
+  readonly longestMs: number;
+  make(random: Random, processes: number): Draft[];
+};
 
 const links: readonly FaultKind[] = ["refuse", "half-open-both", "half-open-up", "half-open-down", "hold"];
 const mishaps: readonly FaultKind[] = ["kill", "freeze", "block", "worker-throw", "worker-stall"];
