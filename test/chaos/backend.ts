@@ -27,8 +27,10 @@ export interface Store extends AsyncDisposable {
   /** Where clients are to connect; `onMoved` tells when that has changed. */
   readonly port: number;
   onMoved(listener: (port: number) => void): void;
-  /** JSON for member-database.ts in the member's process: how to reach the store through that port. */
-  describe(port: number, limits: Limits, host: string | undefined): unknown;
+  /** The other servers that a member's proxy has a door to each of; none of them moves. */
+  readonly otherPorts?: readonly number[];
+  /** JSON for member-database.ts in the member's process: how to reach the store through those doors. */
+  describe(doors: DoorPorts, limits: Limits, host: string | undefined): unknown;
   /**
    * Brings the fault about, waits until it is over, and ends it. Rejects when it could not be brought about (a store
    * that is down cannot be told to pause); then it does not count.
@@ -41,6 +43,9 @@ export interface Store extends AsyncDisposable {
   /** What should not be there when every locker has been closed. */
   leftovers(): Promise<string[]>;
 }
+
+/** The ports of a member's proxy: the one that leads to the store's `port`, and one for each of its `otherPorts`. */
+export type DoorPorts = { readonly port: number; readonly others: readonly number[] };
 
 export type StoredHolder = FinalHolder & { readonly pid: number };
 

@@ -3,7 +3,7 @@
 import type { Client } from "pg";
 import { openClient, startPostgres, type PostgresServer } from "../support/postgres-server.js";
 import { waitUntil, withDeadline } from "../support/wait.js";
-import type { Backend, FaultTools, Store, StoreDeps, StoredHolder } from "./backend.js";
+import type { Backend, DoorPorts, FaultTools, Store, StoreDeps, StoredHolder } from "./backend.js";
 import type { SteppedClock } from "./clock-shim.js";
 import type { Limits } from "./fleets.js";
 import type { FaultKind } from "./kinds.js";
@@ -58,7 +58,7 @@ class PostgresStore implements Store {
   /** It never moves. */
   onMoved(): void {}
 
-  describe(port: number, { database }: Limits, host: string | undefined): DatabaseDescription {
+  describe({ port }: DoorPorts, { database }: Limits, host: string | undefined): DatabaseDescription {
     const url = this.#server.url.replace(`:${this.#server.port}/`, `:${port}/`);
     return { backend: "postgres", url, settings: { ...database }, ...(host !== undefined && { host }) };
   }

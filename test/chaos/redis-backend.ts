@@ -3,7 +3,7 @@
 import type { Redis } from "ioredis";
 import type { RedisServer } from "../support/redis-server.js";
 import { waitUntil } from "../support/wait.js";
-import type { Backend, FaultTools, Store, StoreDeps, StoredHolder } from "./backend.js";
+import type { Backend, DoorPorts, FaultTools, Store, StoreDeps, StoredHolder } from "./backend.js";
 import type { SteppedClock } from "./clock-shim.js";
 import type { Limits } from "./fleets.js";
 import { faultKinds, specOf, type FaultKind } from "./kinds.js";
@@ -58,7 +58,7 @@ class RedisStore implements Store {
     this.#movedListeners.push(listener);
   }
 
-  describe(port: number, { database }: Limits, host: string | undefined): DatabaseDescription {
+  describe({ port }: DoorPorts, { database }: Limits, host: string | undefined): DatabaseDescription {
     const url = `redis://127.0.0.1:${port}`;
     return { backend: "redis", url, settings: { ...database, prefix }, ...(host !== undefined && { host }) };
   }

@@ -119,12 +119,15 @@ export class World implements AsyncDisposable {
     const name = `p${index + 1}`;
     const limits = limitsOf(schedule.fleet, index);
     const proxy = await startProxy(store.port);
+    const others: number[] = [];
+    for (const port of store.otherPorts ?? []) others.push(await proxy.addDoor(port));
     const clock = shim?.clock();
     // One file for a place: the runs of its processes follow one another.
     const journalPath = join(this.#directory, `${name}.jsonl`);
     this.#journals.push(new JournalReader(journalPath));
     const setup = { journalPath, keys, loops, limits: limits.locker, registerUrl, registerPrefix };
-    const database = store.describe(proxy.port, limits, schedule.hosts === "many" ? `host-${name}` : undefined);
+    const doors = { port: proxy.port, others };
+    const database = store.describe(doors, limits, schedule.hosts === "many" ? `host-${name}` : undefined);
     const place = new Place({
       ...{ name, clock, setup, database, seed: schedule.seed + index * 1_000 },
       onChange: (process, kind, pid) => {
