@@ -48,7 +48,7 @@ test("after another start of the host nobody holds anything, and whom nobody pre
   await again.release();
 });
 
-test("after a power cut the keys of those who had no time to say goodbye are granted after the recovery window", async () => {
+test("after a power cut the keys of the dead are granted once they were silent for the recovery window", async () => {
   const key = newKey();
   await using holder = await spawnSandboxed("cut", "of before");
   const token = await holder.request<number>("acquire", key, 0);
