@@ -74,6 +74,7 @@ export const kindSpecs = {
     longestMs: 1_000,
     what: "kill -9, restarted with all data (append-only, fsync always)",
   },
+  "store-gone": { on: "store", weight: 0.8, what: "kill -9, restarted with all data only when two tiers have changed" },
   "store-empty": { on: "store", weight: 0.5, longestMs: 1_000, what: "kill -9, restarted empty" },
   "store-old": { on: "store", weight: 0.4, longestMs: 2_000, what: "kill -9, restarted with the data of a while ago" },
   flushall: { on: "store", weight: 0.4, longestMs: 100, what: "FLUSHALL" },
@@ -140,7 +141,8 @@ export const themes = {
   ],
 } as const satisfies Record<string, readonly FaultKind[]>;
 
-export type ThemeName = keyof typeof themes;
+/** And that of two stores (change-faults.ts). */
+export type ThemeName = keyof typeof themes | "changes";
 
 export type FaultKind = keyof typeof kindSpecs;
 export const faultKinds = Object.keys(kindSpecs) as FaultKind[];
