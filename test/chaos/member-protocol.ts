@@ -5,6 +5,7 @@ import type {
   RedisClusterSource,
   RedisDatabaseSettings,
   SqliteDatabaseSettings,
+  TieredDatabaseSettings,
 } from "../../src/index.js";
 import type { MemberLimits } from "./fleets.js";
 
@@ -21,15 +22,21 @@ export type MemberSetup = {
 };
 
 /** How to reach the store, in an environment variable, since both threads of a member read it when they import. */
-export type DatabaseDescription = (
+export type DatabaseDescription = StoreDescription & {
+  /** Set: what the member says of its host, so that no peer can prove by a pid that it is dead. */
+  host?: string;
+};
+type StoreDescription =
   | { backend: "redis"; url: string; settings: RedisDatabaseSettings }
   | { backend: "cluster"; source: RedisClusterSource; settings: RedisDatabaseSettings }
   | { backend: "postgres"; url: string; settings: PostgresDatabaseSettings }
   | { backend: "sqlite"; path: string; settings: SqliteDatabaseSettings }
-) & {
-  /** Set: what the member says of its host, so that no peer can prove by a pid that it is dead. */
-  host?: string;
-};
+  | {
+      backend: "tiers";
+      redis: StoreDescription;
+      postgres: StoreDescription;
+      settings: TieredDatabaseSettings;
+    };
 export const descriptionVariable = "PULSELOCK_CHAOS_DATABASE";
 
 /** An order to the worker's thread. It is carried out there after `inMs`, whatever the main thread does by then. */
