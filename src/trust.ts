@@ -49,21 +49,24 @@ export function steppedForwardMs(before: OffsetInterval, after: OffsetInterval):
 }
 
 /** In what way a session may enter a new era again. */
-export type Reentry = "trusted" | "provisional" | "refused";
+export type Reentry = "trusted" | "provisional" | "silent" | "refused";
 
 /**
- * Trusted until now: it cannot have been condemned. Trust lapsed, but it was served until its connection broke and
- * ran ever since: it may come back, believed only when the window has closed. Otherwise it may have been condemned
- * unheard.
+ * Trusted until now: it cannot have been condemned. Trust lapsed, but it ran ever since: it may come back, believed only
+ * when the window has closed, and if nobody knows that the store served others for longer ("provisional"). If no
+ * connection broke ("silent"), it cannot tell a store that stood still from its own being cut off: then the store's data
+ * must show it. One that stood still itself may have been condemned unheard.
  */
 export function decideReentry(facts: {
+  /** A ping was good since the worker began. */
+  hasServed: boolean;
   isTrusted: boolean;
   /** Between the last good ping and the break of its connection; undefined when none broke. */
   servedGapMs: number | undefined;
   ranWithoutGap: boolean;
   trustMs: number;
 }): Reentry {
-  if (facts.isTrusted) return "trusted";
-  const served = facts.servedGapMs !== undefined && facts.servedGapMs < facts.trustMs;
-  return served && facts.ranWithoutGap ? "provisional" : "refused";
+  if (facts.hasServed && facts.isTrusted) return "trusted";
+  if (!facts.hasServed || !facts.ranWithoutGap) return "refused";
+  return facts.servedGapMs !== undefined && facts.servedGapMs < facts.trustMs ? "provisional" : "silent";
 }

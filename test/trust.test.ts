@@ -81,15 +81,17 @@ test("a step is found for at least as much as both pings were quick", () => {
 });
 
 test("a session that is trusted when it hears of the loss re-enters trusted, whatever else is known", () => {
-  const facts = { isTrusted: true, servedGapMs: undefined, ranWithoutGap: false, trustMs: 1_300 };
+  const facts = { hasServed: true, isTrusted: true, servedGapMs: undefined, ranWithoutGap: false, trustMs: 1_300 };
   assert.equal(decideReentry(facts), "trusted");
+  assert.equal(decideReentry({ ...facts, hasServed: false }), "refused", "that trust was earned by an earlier run");
 });
 
 test("a session whose trust has lapsed re-enters provisionally when it was served until its connection broke", () => {
-  const facts = { isTrusted: false, ranWithoutGap: true, trustMs: 1_300 };
+  const facts = { hasServed: true, isTrusted: false, ranWithoutGap: true, trustMs: 1_300 };
   assert.equal(decideReentry({ ...facts, servedGapMs: 1_299 }), "provisional");
-  assert.equal(decideReentry({ ...facts, servedGapMs: 1_300 }), "refused", "silent long enough to be condemned");
-  assert.equal(decideReentry({ ...facts, servedGapMs: undefined }), "refused", "its connection never broke: a stall");
+  assert.equal(decideReentry({ ...facts, servedGapMs: 1_300 }), "silent", "that break tells nothing");
+  assert.equal(decideReentry({ ...facts, servedGapMs: undefined }), "silent", "its connection never broke: a stall");
+  assert.equal(decideReentry({ ...facts, servedGapMs: 1_299, hasServed: false }), "refused");
   assert.equal(
     decideReentry({ ...facts, servedGapMs: 1_299, ranWithoutGap: false }),
     "refused",

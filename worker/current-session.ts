@@ -9,6 +9,7 @@ export type CurrentSession = SessionState & {
   stage: "new" | "reenter" | "begun";
   mode: BeginRequest["mode"];
   enterEra: string;
+  lived?: BeginRequest["lived"];
   cause: SessionCause;
   /** It lives in an era that this run of the worker has not entered, and the window is open. */
   isStray: boolean;
@@ -67,11 +68,11 @@ export function stateOf(session: CurrentSession): SessionState {
 
 /** What peers are told of a session, in its record. */
 export function beginRequest(
-  { sessionId, mode, enterEra, recoveryMs }: CurrentSession,
+  { sessionId, mode, enterEra, recoveryMs, lived }: CurrentSession,
   facts: { limits: LivenessLimits; labels: Record<string, string>; host: string; pid: number; proofs: HostProofs },
 ): BeginRequest {
   const { limits, labels, host, pid, proofs } = facts;
   const { sessionTtlMs, disconnectGraceMs, pingIntervalMs } = limits;
   const told = { sessionTtlMs, disconnectGraceMs, pingIntervalMs, driftMs: driftMs(disconnectGraceMs) };
-  return { sessionId, mode, era: enterEra, recoveryMs, ...told, host, pid, labels, proofs };
+  return { sessionId, mode, era: enterEra, recoveryMs, ...told, host, pid, labels, proofs, lived };
 }

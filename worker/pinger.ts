@@ -176,7 +176,7 @@ export class Pinger {
     const wasTrusted = cells.isTrusted(clock.monoMs(), clock.wallMs());
     if (mayTrust) {
       cells.writeTrust(sent.monoMs, sent.wallMs, this.#trustMs);
-      this.#served.onGood(sent);
+      this.#served.onGood(sent, answer);
     }
     if (isNews) this.#announce();
     else if (!wasTrusted || windowClosed || this.#hasFailed)
@@ -200,7 +200,8 @@ export class Pinger {
     const session = this.#session;
     if (session.stage === "new") return this.hurry(); // never was anything; ask again
     const reentry = decideReentry({
-      isTrusted: this.#served.hasServed && cells.isTrusted(clock.monoMs(), clock.wallMs()),
+      hasServed: this.#served.hasServed,
+      isTrusted: cells.isTrusted(clock.monoMs(), clock.wallMs()),
       servedGapMs: this.#served.servedGapMs,
       ranWithoutGap: this.#served.ranWithoutGap,
       trustMs: this.#trustMs,
@@ -210,7 +211,9 @@ export class Pinger {
       this.#endTrust();
       this.#succeed("refused");
     } else {
-      Object.assign(session, { stage: "reenter", mode: reentry, enterEra: era, lostCounter: 0, recovering: true });
+      const mode = reentry === "silent" ? "provisional" : reentry;
+      const lived = this.#served.lived(reentry === "silent");
+      Object.assign(session, { stage: "reenter", mode, lived, enterEra: era, lostCounter: 0, recovering: true });
     }
     this.hurry();
   }

@@ -1,10 +1,14 @@
+import type { Lived, PingAnswer } from "../src/databases/database.js";
 import { readInstant, type Clock, type Instant } from "../src/clock.js";
+
+type Served = Pick<PingAnswer, "era" | "eraNumber" | "nowMs">;
 
 /** How this session was served of late: what decides whether it may come back after the store lost its memory. */
 export class ServiceRecord {
   readonly #clock: Clock;
   readonly #gapMsMax: number;
   #lastGood: Instant = { monoMs: -Infinity, wallMs: -Infinity };
+  #answer: Pick<Lived, "era" | "eraNumber" | "servedMs"> | undefined;
   #broken: Instant | undefined;
   #ranWithoutGap = true;
   #lastTick: Instant;
@@ -22,7 +26,8 @@ export class ServiceRecord {
   }
 
   /** A ping sent then was answered with "alive". */
-  onGood(sent: Instant): void {
+  onGood(sent: Instant, { era, eraNumber, nowMs: servedMs }: Served): void {
+    this.#answer = { era, eraNumber, servedMs };
     this.#lastGood = { monoMs: sent.monoMs, wallMs: sent.wallMs };
     this.#broken = undefined;
     this.#ranWithoutGap = true;
@@ -39,6 +44,11 @@ export class ServiceRecord {
    */
   get hasServed(): boolean {
     return this.#lastGood.monoMs > -Infinity;
+  }
+
+  /** What the store is told when the session enters another era; undefined while no ping was good. */
+  lived(isSilent: boolean): Lived | undefined {
+    return this.#answer && { ...this.#answer, trustMs: this.#gapMsMax, isSilent };
   }
 
   /** Time between the last good ping and the break, by the clock that says more; undefined when nothing broke. */

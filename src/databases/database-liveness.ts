@@ -24,6 +24,20 @@ export type BeginRequest = {
   pid: number;
   labels: Record<string, string>;
   proofs: HostProofs;
+  /** Of one that enters again: what it knows of the time before. */
+  lived?: Lived | undefined;
+};
+
+/** Until when, in which era, a session was surely not condemned. */
+export type Lived = {
+  era: string;
+  eraNumber: number;
+  /** When its last good ping was executed, by the store's clock of that era, ms. */
+  servedMs: number;
+  /** For how long such a ping is believed. */
+  trustMs: number;
+  /** No connection broke: its last pings were merely not answered. */
+  isSilent: boolean;
 };
 
 export type PingRequest = { sessionId: string; era: string; recoveryMs: number; clockStepped: boolean };
@@ -39,6 +53,8 @@ export type PingAnswer = {
   recoveryMs: number;
   /** While recovering: how long until this session may close the window, ms. */
   openInMs: number;
+  /** Eras are numbered: a later one has a larger number. */
+  eraNumber: number;
 };
 
 /** One connection of the worker thread. It is not mended: when it closes, the next one is opened. */

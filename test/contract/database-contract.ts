@@ -4,6 +4,7 @@ import test from "node:test";
 import { batchCases } from "./batch-cases.js";
 import { ContractStage, type OpenContractStore } from "./contract-stage.js";
 import { eraCases } from "./era-cases.js";
+import { livedCases } from "./lived-cases.js";
 import { judgementCases } from "./judgement-cases.js";
 import { keptCases } from "./kept-cases.js";
 import { leaseCases } from "./lease-cases.js";
@@ -17,7 +18,7 @@ import { takeoverCases } from "./takeover-cases.js";
 
 const suites = {
   ...{ sessionCases, leaseCases, batchCases, queueCases, modesCases, permitsCases, keptCases },
-  ...{ takeoverCases, revokeCases, judgementCases, eraCases, reassertCases },
+  ...{ takeoverCases, revokeCases, judgementCases, eraCases, livedCases, reassertCases },
 };
 
 /** Each case in a namespace of its own. */

@@ -28,6 +28,8 @@ const KINDS = {
   stall: { of: "store", gentle: true },
   "kill-connections": { of: "store", gentle: true },
   restart: { of: "store", gentle: true },
+  silence: { of: "store", gentle: true },
+  "silence-lag": { of: "store" },
   "restart-empty": { of: "store" },
   "restart-old": { of: "store" },
   flush: { of: "store" },
@@ -43,9 +45,9 @@ export type Kind = keyof typeof KINDS;
 export const HOLDER = "holder";
 
 /** Such a fault alone costs nobody a lease: who lives comes back in time. */
-const HARMLESS_ALONE = new Set<Kind>(["restart-empty", "restart-old", "flush", "crash-worker", "block"]);
+const HARMLESS_ALONE = new Set<Kind>(["restart-empty", "restart-old", "flush", "silence", "crash-worker", "block"]);
 
-const LOSES_MEMORY = new Set<string>(["restart-empty", "restart-old", "flush"]);
+const LOSES_MEMORY = new Set<string>(["silence-lag", "restart-empty", "restart-old", "flush"]);
 
 /**
  * Whether no living process may lose a lease. A restart that follows another trouble of the store is not gentle: who
@@ -60,7 +62,7 @@ export function isGentle({ faults }: Scenario): boolean {
     other !== restart &&
     other.atMs <= restart.atMs + restart.durationMs + 1_500 &&
     other.atMs + other.durationMs >= restart.atMs - 600;
-  const restarts = faults.filter(({ kind }) => kind === "restart");
+  const restarts = faults.filter(({ kind }) => kind === "restart" || kind === "silence");
   return (
     faults.every(({ kind }) => "gentle" in KINDS[kind as Kind]) &&
     !restarts.some((restart) => faults.some((other) => isNear(restart, other)))
@@ -121,6 +123,7 @@ const THEMES: readonly (readonly Kind[])[] = [
   ["flush", "restart-empty", "restart-old", "restart", "stop", "block", "hold-both", "hold-acquire", "crash-worker"],
   ["cut", "refuse", "step-clock", "latency", "hold-down"],
   ["stop", "hold-both", "hold-down", "flush", "restart-old", "crash-worker"],
+  ["silence", "silence-lag", "hold-both", "hold-down", "cut", "kill", "stop", "restart"],
 ];
 
 /** Some worlds have gentle faults only. */
@@ -218,6 +221,14 @@ function beginOfStore(fault: Fault, { world, server, processes, onMemoryLoss }: 
     case "restart":
       server.goDown();
       return lose("kept");
+    case "silence":
+    case "silence-lag":
+      // Its connections stay open until another has taken its place, which lacks what was done last.
+      world.after(fault.kind === "silence" ? 0 : Math.min(value * 80, durationMs / 2), () => server.stall());
+      return () => {
+        server.goDown();
+        lose(fault.kind === "silence" ? "kept" : snapshot)();
+      };
     case "restart-empty":
       server.goDown();
       return lose("empty");

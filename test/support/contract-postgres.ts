@@ -13,7 +13,7 @@ export interface ContractPostgres extends ContractStore {
   readonly url: string;
 }
 
-const TABLES = ["namespace", "sessions", "keys", "shares", "waiters", "blocked"];
+const TABLES = ["namespace", "sessions", "keys", "shares", "waiters", "blocked", "lived"];
 
 /** Emptied, a schema is as good as new; to make one takes longer than most cases do. */
 const idle: string[] = [];

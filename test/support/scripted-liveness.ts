@@ -141,6 +141,7 @@ export class ScriptedStore {
   answer(status: PingAnswer["status"] = "alive", more: Partial<PingAnswer> = {}): PingAnswer {
     const { era, recovering, lostCounter } = this;
     const nowMs = Math.floor(this.#clock.monoMs() + this.aheadMs);
-    return { status, era, recovering, nowMs, lostCounter, recoveryMs: 2_500, openInMs: 0, ...more };
+    const eraNumber = Number(/\d+$/.exec(era)?.[0] ?? 1);
+    return { status, era, eraNumber, recovering, nowMs, lostCounter, recoveryMs: 2_500, openInMs: 0, ...more };
   }
 }

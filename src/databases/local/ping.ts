@@ -1,7 +1,7 @@
 import type { PingAnswer, PingRequest } from "../database.js";
-import { pingAnswer } from "./begin.js";
+import { condemned, pingAnswer } from "./begin.js";
 import { FORMAT, type Life } from "./records.js";
-import { hasMissedEra, KEEP_SESSION_MS, type Step } from "./step.js";
+import { hasMissedEra, isDoubted, KEEP_SESSION_MS, type Step } from "./step.js";
 
 /** The reference for the clocks is renewed after so long, since clocks drift, ms. */
 const REFERENCE_MS = 10_000;
@@ -26,13 +26,17 @@ export function ping(step: Step, request: PingRequest & { monoMs: number }): Pin
     if (!mayEnter && row) records.put("session", sessionId, "", { ...row, dead: "era" }, nowMs + KEEP_SESSION_MS);
     return pingAnswer(step, mayEnter ? "reenter" : "condemned", { lostCounter, openInMs: 0 });
   }
-  const life = { ...row.life, ...steadiness(row.life, nowMs, monoMs), lastMs: nowMs };
+  const life = { ...row.life, ...steadiness(row.life, nowMs, monoMs), eraNumber: ns.eraNumber, lastMs: nowMs };
   records.put("session", sessionId, "", { v: FORMAT, life }, nowMs + KEEP_SESSION_MS);
   let openInMs = 0;
   if (step.isRecovering) {
     openInMs = Math.max(0, ns.recoveryMs - (nowMs - life.steadySinceMs));
     // Else the clock may have run ahead, and only the next ping can tell.
     if (openInMs === 0 && life.ahead === 0) step.closeWindow();
+  }
+  if (isDoubted(step, life)) return condemned(step, sessionId);
+  if (!step.isRecovering && life.isProvisional) {
+    records.put("session", sessionId, "", { v: FORMAT, life: { ...life, isProvisional: false } }, nowMs + KEEP_SESSION_MS);
   }
   const status = step.isRecovering && life.isProvisional ? "recovering" : "alive";
   return pingAnswer(step, status, { lostCounter, openInMs });

@@ -1,4 +1,4 @@
-import type { CondemnReason, HostProofs } from "../database.js";
+import type { CondemnReason, HostProofs, Lived } from "../database.js";
 import type { LeaseMode, StorePush } from "../database-waiting.js";
 
 /**
@@ -26,9 +26,15 @@ export type NamespaceRow = {
   eraNumber: number;
   /** Of the last era whose window has closed. */
   openedNumber: number;
+  /** The youngest ping of an earlier era of which the data knew when this one began; and who entered since, too. */
+  data?: Served;
+  seen?: Served;
   /** What the store's clock is ahead of the host's, µs. */
   clockOffsetUs: number;
 };
+
+/** In that era somebody was served then, by the store's clock, ms. */
+export type Served = { eraNumber: number; atMs: number };
 
 /** What a living session is judged by: see SessionRecord. Times by the store's clock, ms. */
 export type Life = {
@@ -44,6 +50,8 @@ export type Life = {
   /** How often a lease was taken from it while it lives. */
   lost: number;
   isProvisional: boolean;
+  /** Of one that entered again. */
+  lived?: Lived | undefined;
   sessionTtlMs: number;
   disconnectGraceMs: number;
   pingIntervalMs: number;

@@ -1,6 +1,6 @@
 import type { HostProofs, Identity } from "../database.js";
 import { StoreError } from "../../errors.js";
-import { FORMAT, type DoorRow, type Kind, type Life, type NamespaceRow, type Records } from "./records.js";
+import { FORMAT, type DoorRow, type Kind, type Life, type NamespaceRow, type Records, type Served } from "./records.js";
 
 /** What every rule needs, as prelude.lua for Redis: the store's clock, the namespace with its era, steadiness. */
 
@@ -109,8 +109,23 @@ export class Step {
   }
 
   beginEra(): void {
-    const { eraNumber } = this.#ns;
+    const { eraNumber, state } = this.#ns;
+    if (state === "open") {
+      const rows = this.records.scanAll("session").map(({ row }) => row.life);
+      const pings = rows.map((life) => (life?.era === this.#ns.era ? life.lastMs : 0));
+      this.#change({ data: { eraNumber, atMs: Math.max(0, ...pings) } });
+      this.noteServed(this.#ns.data!);
+    }
     this.#change({ era: this.#facts.freshId(), eraNumber: eraNumber + 1, state: "recovering" });
+  }
+
+  noteServed(served: Served): void {
+    if (!this.#ns.seen || isYounger(served, this.#ns.seen)) this.#change({ seen: served });
+  }
+
+  /** One enters again that lived in that era: what the store came back with may be older than it. */
+  raiseEraNumber(lived: number): void {
+    if (lived >= this.#ns.eraNumber) this.#change({ eraNumber: lived + 1 });
   }
 
   /** From now on keys can be granted in this era. */
@@ -165,6 +180,22 @@ export class Step {
  */
 export function hasMissedEra({ ns }: Step, life: Life | undefined): boolean {
   return life !== undefined && life.eraNumber < ns.openedNumber;
+}
+
+function isYounger(one: Served, other: Served): boolean {
+  return one.eraNumber > other.eraNumber || (one.eraNumber === other.eraNumber && one.atMs > other.atMs);
+}
+
+/**
+ * Once the window has closed: whether a session that is there provisionally may have been condemned before the loss, as
+ * isDoubted in prelude.lua.
+ */
+export function isDoubted({ ns, isRecovering }: Step, { isProvisional, lived }: Life): boolean {
+  if (isRecovering || !isProvisional || !lived) return false;
+  const { eraNumber, servedMs, trustMs, isSilent } = lived;
+  if (ns.seen && isYounger(ns.seen, { eraNumber, atMs: servedMs + trustMs })) return true;
+  const isFresh = ns.data?.eraNumber === eraNumber && ns.data.atMs >= servedMs - trustMs;
+  return isSilent && !isFresh;
 }
 
 export type Steadiness = { steadyMs: number; driftMs: number };

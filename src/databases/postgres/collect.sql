@@ -22,6 +22,7 @@ BEGIN
   DELETE FROM sessions WHERE keep_until_ms < now_ms;
   GET DIAGNOSTICS count_ = ROW_COUNT;
   gone := gone + count_;
+  DELETE FROM lived WHERE session <> '' AND NOT EXISTS (SELECT FROM sessions WHERE id = session);
   DELETE FROM blocked WHERE until_ms < now_ms;
   GET DIAGNOSTICS count_ = ROW_COUNT;
   gone := gone + count_;

@@ -1,8 +1,8 @@
 -- A session's sign of life. It never creates a record: an absent one is a condemned one.
 -- Arguments: fresh era id, recoveryMs, session, era the sender lives in, monotonic ms of the sender, whether it saw the
 -- store's clock step forward.
--- Returns [status, era, whether it is recovering, store's ms, lost counter, recoveryMs, ms until the window may close];
--- status is "alive" | "recovering" | "reenter" | "condemned".
+-- Returns [status, era, whether it is recovering, store's ms, lost counter, recoveryMs, ms until the window may close,
+-- the era's number]; status is "alive" | "recovering" | "reenter" | "condemned".
 -- Atomic: nobody may condemn between the look at the record and the note that it lives. It need not be on disk: what a
 -- crash forgets, its era forgets as well.
 
@@ -39,7 +39,8 @@ BEGIN
     END IF;
   END IF;
   IF answer IS NOT NULL THEN
-    RETURN json_build_array(answer, ns.era, NOT ns.is_open, now_ms, coalesce(s.lost, 0), ns.recovery_ms, 0);
+    RETURN json_build_array(answer, ns.era, NOT ns.is_open, now_ms, coalesce(s.lost, 0), ns.recovery_ms, 0,
+      ns.era_number);
   END IF;
 
   -- Steadiness: no gap over two intervals, none negative, and the store's clock in step with the sender's. A late ping
@@ -57,7 +58,7 @@ BEGIN
     s.offset_at_ms := now_ms;
   END IF;
   UPDATE sessions SET last_ms = now_ms, steady_ms = s.steady_ms, offset_ms = s.offset_ms,
-    offset_at_ms = s.offset_at_ms, ahead = s.ahead, keep_until_ms = now_ms + 3600000 WHERE id = p_session;
+    offset_at_ms = s.offset_at_ms, ahead = s.ahead, era_number = ns.era_number, keep_until_ms = now_ms + 3600000 WHERE id = p_session;
   IF NOT ns.is_open THEN
     open_in_ms := greatest(0, ns.recovery_ms - (now_ms - s.steady_ms));
     -- Else the clock may have run ahead, and only the next ping can tell; or this one did not lock the namespace for it
@@ -65,6 +66,9 @@ BEGIN
       UPDATE namespace SET is_open = true, opened_number = era_number RETURNING * INTO ns;
     END IF;
   END IF;
+  IF is_doubted(ns, s, now_ms) THEN
+    RETURN json_build_array('condemned', ns.era, false, now_ms, s.lost, ns.recovery_ms, 0, ns.era_number);
+  END IF;
   RETURN json_build_array(CASE WHEN NOT ns.is_open AND s.is_provisional THEN 'recovering' ELSE 'alive' END, ns.era,
-    NOT ns.is_open, now_ms, s.lost, ns.recovery_ms, open_in_ms);
+    NOT ns.is_open, now_ms, s.lost, ns.recovery_ms, open_in_ms, ns.era_number);
 END $$;

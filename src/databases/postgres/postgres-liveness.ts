@@ -47,7 +47,9 @@ export class PostgresLiveness implements LivenessConnection {
     const facts = [escapeText(r.host), r.pid, labels, [bootId, pidNamespace, timeNamespace, startTime].map(escapeText)];
     const who = [this.#context.clock.freshId(10), r.recoveryMs, r.sessionId, r.mode, r.era, this.#monoMs()];
     const listens = this.#listensTo !== "";
-    return parsePing(await this.#connection.call("begin", [...who, listens, ...limits, ...facts]));
+    const { eraNumber = null, servedMs = null, trustMs = null, isSilent = null } = r.lived ?? {};
+    const lived = [eraNumber, servedMs, trustMs && Math.floor(trustMs), isSilent];
+    return parsePing(await this.#connection.call("begin", [...who, listens, ...limits, ...facts, ...lived]));
   }
 
   async ping(r: PingRequest): Promise<PingAnswer> {

@@ -52,6 +52,11 @@ CREATE OR REPLACE FUNCTION begin_era(p_ns namespace, p_run text, p_era text) RET
 DECLARE
   ns namespace;
 BEGIN
+  IF p_ns.is_open THEN
+    INSERT INTO lived (session, era_number, served_ms)
+      SELECT '', p_ns.era_number, coalesce(max(last_ms), 0) FROM sessions WHERE era = p_ns.era
+      ON CONFLICT (session) DO UPDATE SET era_number = excluded.era_number, served_ms = excluded.served_ms;
+  END IF;
   INSERT INTO namespace AS n (run, era, era_number) VALUES (p_run, coalesce((SELECT epoch
     || CASE WHEN is_away THEN 'p.' ELSE 'r.' END FROM tier), '') || p_era, coalesce(p_ns.era_number, 0) + 1)
     ON CONFLICT (only_one) DO UPDATE SET run = excluded.run, era = excluded.era, is_open = false,
@@ -66,6 +71,45 @@ CREATE OR REPLACE FUNCTION has_missed_era(p_ns namespace, p_era_number bigint) R
 LANGUAGE sql IMMUTABLE AS $$
   SELECT coalesce(p_era_number < p_ns.opened_number, false)
 $$;
+
+-- Once the window has closed: whether a session that is there provisionally may have been condemned before the loss, by
+-- what all who entered know, and what the data knows. Another may have been served, and have condemned it, when it was
+-- not any more. If no connection broke, the data must show also that it is not from before. Settled either way.
+CREATE OR REPLACE FUNCTION is_doubted(p_ns namespace, s sessions, p_now_ms bigint) RETURNS boolean
+LANGUAGE plpgsql AS $$
+DECLARE
+  own lived;
+  doubted boolean;
+BEGIN
+  SELECT * INTO own FROM lived WHERE session = s.id;
+  IF NOT p_ns.is_open OR NOT s.is_provisional OR own.session IS NULL THEN
+    RETURN false;
+  END IF;
+  doubted := EXISTS (SELECT FROM lived AS l
+      WHERE (l.era_number, l.served_ms) > (own.era_number, own.served_ms + own.trust_ms))
+    OR own.is_silent AND NOT EXISTS (SELECT FROM lived AS l WHERE l.session = ''
+      AND l.era_number = own.era_number AND l.served_ms >= own.served_ms - own.trust_ms);
+  IF doubted THEN
+    UPDATE sessions SET dead_ms = p_now_ms, cause = 'era' WHERE id = s.id;
+  ELSE
+    UPDATE sessions SET is_provisional = false WHERE id = s.id;
+  END IF;
+  RETURN doubted;
+END $$;
+
+-- What a session knows of the time before, for the judgement of all who enter. The namespace is locked for its change
+-- where the data is older than the era that it lived in.
+CREATE OR REPLACE FUNCTION bring_lived(p_session text, p_era_number bigint, p_served_ms bigint, p_trust_ms bigint,
+  p_is_silent boolean) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  IF p_era_number IS NULL THEN
+    RETURN;
+  END IF;
+  INSERT INTO lived VALUES (p_session, p_era_number, p_served_ms, p_trust_ms, p_is_silent)
+    ON CONFLICT (session) DO UPDATE SET era_number = excluded.era_number, served_ms = excluded.served_ms,
+      trust_ms = excluded.trust_ms, is_silent = excluded.is_silent;
+  UPDATE namespace SET era_number = p_era_number + 1 WHERE era_number <= p_era_number;
+END $$;
 
 -- Locks the namespace, for itself alone when it is to be changed, and compares the server's run id with the one it
 -- keeps: a database that was restarted, promoted or emptied is noticed by the very statement that would grant.

@@ -48,11 +48,11 @@ export function leaseAnswer(key: string, [status, told]: Element): LeaseAnswer {
 }
 
 export function parsePing(reply: string | null): PingAnswer {
-  const [status, era, recovering, nowMs, lostCounter, recoveryMs, openInMs] = JSON.parse(reply!) as [
+  const [status, era, recovering, nowMs, lostCounter, recoveryMs, openInMs, eraNumber] = JSON.parse(reply!) as [
     ...[status: PingAnswer["status"], era: string, recovering: boolean, nowMs: number, lostCounter: number],
-    ...[recoveryMs: number, openInMs: number],
+    ...[recoveryMs: number, openInMs: number, eraNumber: number],
   ];
-  return { status, era, recovering, nowMs, lostCounter, recoveryMs, openInMs };
+  return { status, era, eraNumber, recovering, nowMs, lostCounter, recoveryMs, openInMs };
 }
 
 type SessionRow = {

@@ -52,6 +52,15 @@ CREATE TABLE IF NOT EXISTS sessions (
 ) WITH (fillfactor = 30, vacuum_truncate = false, autovacuum_vacuum_scale_factor = 0,
   autovacuum_vacuum_threshold = 500);
 
+-- What is known of the time before the era: of a session that entered it again, by that itself; under '' by the data.
+CREATE TABLE IF NOT EXISTS lived (
+  session text PRIMARY KEY,
+  era_number bigint NOT NULL,
+  served_ms bigint NOT NULL, -- when it, or anybody, was served last, by the clock of that era
+  trust_ms bigint NOT NULL DEFAULT 0, -- for how long that is believed
+  is_silent boolean NOT NULL DEFAULT false -- no connection broke: it got no answers
+);
+
 -- A key and the lease that holds it alone, if one does. It outlives the lease: its next grant changes it in place.
 CREATE TABLE IF NOT EXISTS keys (
   key text PRIMARY KEY,

@@ -2,8 +2,8 @@
 -- KEYS[1] namespace   KEYS[2] session
 -- ARGV[1] fresh era id   ARGV[2] recoveryMs   ARGV[3] era the sender lives in   ARGV[4] monotonic ms of the sender
 -- ARGV[5] "1" when the sender saw the store's clock step forward   ARGV[6] time to keep the record, ms
--- Returns {status, era, state, store's ms, lost counter, recoveryMs, ms until the window may close}; status is
--- "alive" | "recovering" | "reenter" | "condemned".
+-- Returns {status, era, state, store's ms, lost counter, recoveryMs, ms until the window may close, the era's
+-- number}; status is "alive" | "recovering" | "reenter" | "condemned".
 -- Atomic: nobody may condemn between the look at the record and the note that it lives.
 local session, era, monoMs, keepMs = KEYS[2], ARGV[3], tonumber(ARGV[4]), ARGV[6]
 local _, nowMs = readClock()
@@ -21,7 +21,7 @@ local v = redis.call("HMGET", session, "dead", "era", "last", "steady", "offset"
   "drift", "lost", "provisional", "eraNumber")
 local function answer(status, openInMs)
   return { status, ns.era, ns.recovering and "recovering" or "open", whole(nowMs), v[10] or "0", whole(ns.recoveryMs),
-    whole(openInMs or 0) }
+    whole(openInMs or 0), whole(ns.eraNumber) }
 end
 if v[1] then
   return answer("condemned")
@@ -52,7 +52,7 @@ elseif ahead == 0 and (offset < reference or nowMs - referenceAt > 10000) then
   reference, referenceAt = offset, nowMs -- the least delayed ping is the best reference; renewed, since clocks drift
 end
 redis.call("HSET", session, "last", whole(nowMs), "steady", whole(steady), "offset", whole(reference), "offsetAt",
-  whole(referenceAt), "ahead", ahead)
+  whole(referenceAt), "ahead", ahead, "eraNumber", whole(ns.eraNumber))
 local openInMs = 0
 if ns.recovering then
   openInMs = math.max(0, ns.recoveryMs - (nowMs - steady))
@@ -60,5 +60,11 @@ if ns.recovering then
     ns.recovering = false
     redis.call("HSET", ns.key, "state", "open", "opened", whole(ns.eraNumber))
   end
+end
+if isDoubted(ns, session, nowMs) then
+  return answer("condemned")
+end
+if not ns.recovering then
+  redis.call("HSET", ns.key, "lastEra", whole(ns.eraNumber), "lastMs", whole(nowMs))
 end
 return answer(ns.recovering and v[11] == "1" and "recovering" or "alive", openInMs)

@@ -21,18 +21,46 @@ local function keepSession(session, keepMs)
   return redis.call("PEXPIRE", session, keepMs)
 end
 
+-- Somebody was served then, in that era.
+local function noteServed(ns, eraNumber, atMs)
+  if eraNumber > ns.seenEra or (eraNumber == ns.seenEra and atMs > ns.seenMs) then
+    ns.seenEra, ns.seenMs = eraNumber, atMs
+    redis.call("HSET", ns.key, "seenEra", whole(eraNumber), "seenMs", whole(atMs))
+  end
+end
+
 local function beginEra(ns, era)
   ns.era = era
   ns.recovering = true
   ns.eraNumber = ns.eraNumber + 1
   redis.call("HSET", ns.key, "v", FORMAT, "run", ns.run, "era", era, "state", "recovering", "eraNumber",
-    whole(ns.eraNumber))
+    whole(ns.eraNumber), "dataEra", whole(ns.lastEra), "dataMs", whole(ns.lastMs))
+  noteServed(ns, ns.lastEra, ns.lastMs)
 end
 
 -- Whether a session missed an era in which keys could be granted: its own may have gone to others since. Told by what
 -- outlived the loss; where nothing did, nobody can tell.
 local function hasMissedEra(ns, eraNumber)
   return eraNumber and tonumber(eraNumber) < ns.openedNumber
+end
+
+-- Once the window has closed: whether a session that is there provisionally may have been condemned before the loss, by
+-- what all who entered know, and what the data knows. Another may have been served, and have condemned it, when it was
+-- not any more. If no connection broke, the data must show also that it is not from before. Settled either way.
+local function isDoubted(ns, session, nowMs)
+  local v = redis.call("HMGET", session, "provisional", "lived", "served", "trust", "silent")
+  if ns.recovering or v[1] ~= "1" or not v[2] then
+    return false
+  end
+  local lived, served, trust = tonumber(v[2]), tonumber(v[3]), tonumber(v[4])
+  local isOutlived = ns.seenEra > lived or (ns.seenEra == lived and ns.seenMs > served + trust)
+  local isFresh = ns.dataEra == lived and ns.dataMs >= served - trust
+  if isOutlived or (v[5] == "1" and not isFresh) then
+    redis.call("HSET", session, "dead", whole(nowMs), "cause", "era")
+    return true
+  end
+  redis.call("HSET", session, "provisional", 0)
+  return false
 end
 
 -- Found plainly first: a pattern would be tried at each of the hundreds of letters before it.
@@ -45,7 +73,8 @@ end
 -- Reads the namespace record and compares the server's run id with the one it keeps: a store that was restarted,
 -- promoted or wiped is noticed by the very script that would grant or condemn (a client that compares is too late).
 local function openNamespace(key, freshEra, recoveryMs)
-  local v = redis.pcall("HMGET", key, "v", "run", "era", "state", "fence", "recovery", "eraNumber", "opened")
+  local v = redis.pcall("HMGET", key, "v", "run", "era", "state", "fence", "recovery", "eraNumber", "opened",
+    "lastEra", "lastMs", "seenEra", "seenMs", "dataEra", "dataMs")
   if v.err then
     return nil, redis.error_reply(v.err .. " (HMGET, namespace record " .. key .. ")")
   end
@@ -61,6 +90,12 @@ local function openNamespace(key, freshEra, recoveryMs)
     recoveryMs = tonumber(v[6] or "0"),
     eraNumber = tonumber(v[7] or "0"),
     openedNumber = tonumber(v[8] or "0"), -- of the last era whose window has closed
+    lastEra = tonumber(v[9] or "0"), -- of the youngest ping while keys could be granted
+    lastMs = tonumber(v[10] or "0"),
+    seenEra = tonumber(v[11] or "0"), -- of the youngest of which the data or anybody who entered again knows
+    seenMs = tonumber(v[12] or "0"),
+    dataEra = tonumber(v[13] or "0"), -- of the youngest of which the data knew when this era began
+    dataMs = tonumber(v[14] or "0"),
   }
   if not v[3] or v[2] ~= ns.run then
     beginEra(ns, freshEra)

@@ -37,7 +37,7 @@ export function parseLease(key: string, raw: string): LeaseRecord {
 }
 
 export function parsePing(reply: unknown): PingAnswer {
-  const [status, era, state, nowMs, lostCounter, recoveryMs, openInMs] = reply as string[];
+  const [status, era, state, nowMs, lostCounter, recoveryMs, openInMs, eraNumber] = reply as string[];
   return {
     status: status as PingAnswer["status"],
     era: era!,
@@ -46,6 +46,7 @@ export function parsePing(reply: unknown): PingAnswer {
     lostCounter: Number(lostCounter),
     recoveryMs: Number(recoveryMs),
     openInMs: Number(openInMs),
+    eraNumber: Number(eraNumber),
   };
 }
 

@@ -86,6 +86,7 @@ export class RedisLiveness implements LivenessConnection {
       this.#monoMs(),
       KEEP_SESSION_MS,
       this.#context.fence ?? 0,
+      ...toldOf(r.lived),
       ...Object.entries(fields).flat(),
     ];
     return parsePing(await this.#told(this.#connection.run("begin", keys, args)));
@@ -145,4 +146,9 @@ export class RedisLiveness implements LivenessConnection {
   #monoMs(): number {
     return Math.floor(this.#context.clock.monoMs());
   }
+}
+
+/** What was before, in the words of begin.lua. */
+function toldOf(lived: BeginRequest["lived"]): (string | number)[] {
+  return lived ? [lived.eraNumber, lived.servedMs, Math.floor(lived.trustMs), Number(lived.isSilent)] : ["", "", "", ""];
 }

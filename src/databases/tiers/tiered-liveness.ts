@@ -64,11 +64,21 @@ export class TieredLiveness implements LivenessConnection {
 
   async begin(request: BeginRequest): Promise<PingAnswer> {
     this.#deps.served.limits = request;
-    const ask = (store: LivenessConnection, recoveryMs: number) => store.begin({ ...request, recoveryMs });
+    // The other store numbers its own eras, by its own clock, and what the register knows was asked when it was told.
+    const lived = request.lived && this.#isHere(request.lived.era) ? request.lived : undefined;
+    if (request.lived?.isSilent && !lived) return this.#refuse(request);
+    const ask = (store: LivenessConnection, recoveryMs: number) => store.begin({ ...request, recoveryMs, lived });
     const answer = await this.#askBoth(ask, request.recoveryMs);
     // It was let into an epoch that is over: whether it may enter this one as well, nobody can tell any more.
     const isLate = answer.status === "reenter" && request.mode !== "new" && !this.#isHere(request.era);
     return isLate ? { ...answer, status: "condemned" } : answer;
+  }
+
+  /** That its connection never broke can be weighed by the data of the store alone that fell silent. */
+  async #refuse({ sessionId, era, recoveryMs }: BeginRequest): Promise<PingAnswer> {
+    const asked = { sessionId, era, clockStepped: false };
+    const ask = (store: LivenessConnection, most: number) => store.ping({ ...asked, recoveryMs: most });
+    return { ...(await this.#askBoth(ask, recoveryMs)), status: "condemned" };
   }
 
   async ping(request: PingRequest): Promise<PingAnswer> {

@@ -110,9 +110,9 @@ test("names of keys and channels never meet, and each is told from its name", ()
 });
 
 test("a ping's answer and a session are read as numbers and words, and what is missing counts as absent", () => {
-  assert.deepEqual(parsePing(["alive", "e", "open", "1700000000000", "3", "2500", "0"]), {
+  assert.deepEqual(parsePing(["alive", "e", "open", "1700000000000", "3", "2500", "0", "9"]), {
     ...{ status: "alive", era: "e", recovering: false, nowMs: 1_700_000_000_000, lostCounter: 3 },
-    ...{ recoveryMs: 2_500, openInMs: 0 },
+    ...{ recoveryMs: 2_500, openInMs: 0, eraNumber: 9 },
   });
   const absent = parseSession("a.1", ["1000", "1", "70", "5"]);
   assert.deepEqual([absent.nowMs, absent.steadyMs, absent.overlookedMs], [1_000, 70, 5]);
