@@ -52,10 +52,10 @@ export function steppedForwardMs(before: OffsetInterval, after: OffsetInterval):
 export type Reentry = "trusted" | "provisional" | "silent" | "refused";
 
 /**
- * Trusted until now: it cannot have been condemned. Trust lapsed, but it ran ever since: it may come back, believed only
- * when the window has closed, and if nobody knows that the store served others for longer ("provisional"). If no
- * connection broke ("silent"), it cannot tell a store that stood still from its own being cut off: then the store's data
- * must show it. One that stood still itself may have been condemned unheard.
+ * Trusted until now: it cannot have been condemned. Trust lapsed, but it ran ever since: it may come back, believed
+ * only when the window has closed, and if nobody knows that the store served others for longer ("provisional"). If no
+ * connection broke in time ("silent"), it cannot tell a store that stood still from its own being cut off: then the
+ * store's data must show it. One that stood still itself may have been condemned unheard.
  */
 export function decideReentry(facts: {
   /** A ping was good since the worker began. */

@@ -64,7 +64,9 @@ export const livedCases: ContractCases = {
     const entered = await enter(actor, "provisional", livedBy(served, { isSilent: true }));
     assert.equal(entered.status, "recovering");
     const lease = { key: "key", leaseNumber: 1, fencingToken, lockTtlMs: 60_000, acquiredAtMs: 1, trace: "" };
-    const again = await actor.leases.reassert(actor.identity, [{ ...lease, lastToken: fencingToken, mode: "exclusive" }]);
+    const again = await actor.leases.reassert(actor.identity, [
+      { ...lease, lastToken: fencingToken, mode: "exclusive" },
+    ]);
     assert.deepEqual(again, { status: "ok", answers: [{ status: "held" }] });
     assert.equal(await judge(stage, actor), "alive");
     assert.equal((await actor.ping()).status, "alive", "then and later");

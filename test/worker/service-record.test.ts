@@ -8,7 +8,11 @@ const GAP = 1_300;
 function record() {
   const clock = new FakeClock();
   const served = new ServiceRecord(clock, GAP);
-  const good = () => served.onGood({ monoMs: clock.monoMs(), wallMs: clock.wallMs() }, { era: "era1", eraNumber: 1, nowMs: clock.wallMs() });
+  const good = () =>
+    served.onGood(
+      { monoMs: clock.monoMs(), wallMs: clock.wallMs() },
+      { era: "era1", eraNumber: 1, nowMs: clock.wallMs() },
+    );
   return { clock, served, good };
 }
 

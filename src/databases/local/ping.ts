@@ -27,7 +27,8 @@ export function ping(step: Step, request: PingRequest & { monoMs: number }): Pin
     return pingAnswer(step, mayEnter ? "reenter" : "condemned", { lostCounter, openInMs: 0 });
   }
   const life = { ...row.life, ...steadiness(row.life, nowMs, monoMs), eraNumber: ns.eraNumber, lastMs: nowMs };
-  records.put("session", sessionId, "", { v: FORMAT, life }, nowMs + KEEP_SESSION_MS);
+  const keep = () => records.put("session", sessionId, "", { v: FORMAT, life }, nowMs + KEEP_SESSION_MS);
+  keep();
   let openInMs = 0;
   if (step.isRecovering) {
     openInMs = Math.max(0, ns.recoveryMs - (nowMs - life.steadySinceMs));
@@ -36,7 +37,8 @@ export function ping(step: Step, request: PingRequest & { monoMs: number }): Pin
   }
   if (isDoubted(step, life)) return condemned(step, sessionId);
   if (!step.isRecovering && life.isProvisional) {
-    records.put("session", sessionId, "", { v: FORMAT, life: { ...life, isProvisional: false } }, nowMs + KEEP_SESSION_MS);
+    life.isProvisional = false;
+    keep();
   }
   const status = step.isRecovering && life.isProvisional ? "recovering" : "alive";
   return pingAnswer(step, status, { lostCounter, openInMs });

@@ -1,7 +1,8 @@
 -- Write a session's record: a new session, or one that enters a new era again while its recovery window is open.
 -- Arguments: fresh era id, recoveryMs, session, mode ("new", "trusted" or "provisional"), era to enter (not for "new"),
--- monotonic ms of the sender, whether its worker's lock is held, what the record tells peers; and, null for "new": number
--- of the era that it lived in, when it was last served there, for how long that is believed, whether no connection broke.
+-- monotonic ms of the sender, whether its worker's lock is held, what the record tells peers; and, null for "new":
+-- number of the era that it lived in, when it was last served there, for how long that is believed, whether no
+-- connection broke, but it got no answers.
 -- Returns [status, era, whether it is recovering, store's ms, lost counter, recoveryMs, ms until the window may close,
 -- the era's number]; status is "alive" | "recovering" | "reenter" | "condemned".
 -- Atomic: whether the window is open and whether the session was condemned must not change before the record is

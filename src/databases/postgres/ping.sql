@@ -58,7 +58,8 @@ BEGIN
     s.offset_at_ms := now_ms;
   END IF;
   UPDATE sessions SET last_ms = now_ms, steady_ms = s.steady_ms, offset_ms = s.offset_ms,
-    offset_at_ms = s.offset_at_ms, ahead = s.ahead, era_number = ns.era_number, keep_until_ms = now_ms + 3600000 WHERE id = p_session;
+    offset_at_ms = s.offset_at_ms, ahead = s.ahead, era_number = ns.era_number, keep_until_ms = now_ms + 3600000
+    WHERE id = p_session;
   IF NOT ns.is_open THEN
     open_in_ms := greatest(0, ns.recovery_ms - (now_ms - s.steady_ms));
     -- Else the clock may have run ahead, and only the next ping can tell; or this one did not lock the namespace for it

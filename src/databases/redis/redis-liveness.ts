@@ -150,5 +150,6 @@ export class RedisLiveness implements LivenessConnection {
 
 /** What was before, in the words of begin.lua. */
 function toldOf(lived: BeginRequest["lived"]): (string | number)[] {
-  return lived ? [lived.eraNumber, lived.servedMs, Math.floor(lived.trustMs), Number(lived.isSilent)] : ["", "", "", ""];
+  if (!lived) return ["", "", "", ""];
+  return [lived.eraNumber, lived.servedMs, Math.floor(lived.trustMs), Number(lived.isSilent)];
 }
