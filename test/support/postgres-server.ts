@@ -20,6 +20,8 @@ export interface PostgresServerOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** "trust", or "scram-sha-256" with this password. */
   readonly password?: string;
+  /** The port of the server that it copies, and then follows until it is promoted. */
+  readonly standbyOf?: number;
 }
 
 const USER = "pulselock";
@@ -32,13 +34,7 @@ export async function startPostgres(options: PostgresServerOptions = {}): Promis
   const dir = await mkdtemp(join(tmpdir(), "pulselock-postgres-"));
   const as = unprivileged();
   if (as) chownSync(dir, as.uid, as.gid);
-  const data = join(dir, "data");
-  // Without syncing: the machine does not fail, only the server does.
-  await run(
-    postgresProgram("initdb"),
-    ["-D", data, "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"],
-    { ...as, cwd: dir },
-  );
+  await fillData(join(dir, "data"), options.standbyOf, { ...as, cwd: dir });
   for (let attempt = 1; ; attempt++) {
     const server = new PostgresServer(options.port ?? (await freePort()), dir, as, options);
     try {
@@ -51,6 +47,14 @@ export async function startPostgres(options: PostgresServerOptions = {}): Promis
       throw error;
     }
   }
+}
+
+/** Without syncing: the machine does not fail, only the server does. */
+async function fillData(data: string, standbyOf: number | undefined, options: { cwd: string }): Promise<void> {
+  const fresh = ["-D", data, "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"];
+  if (standbyOf === undefined) return void (await run(postgresProgram("initdb"), fresh, options));
+  const from = `host=127.0.0.1 port=${standbyOf} user=${USER} application_name=standby`;
+  await run(postgresProgram("pg_basebackup"), ["-D", data, "-d", from, "-R", "-c", "fast", "--no-sync"], options);
 }
 
 export class PostgresServer {
@@ -119,6 +123,13 @@ export class PostgresServer {
     for (const pid of this.processes()) signal(pid, "SIGKILL");
     child.kill("SIGKILL");
     await withDeadline(gone, deadlineMs, "the killed server's exit");
+  }
+
+  /** A standby becomes a primary. Resolves once it takes writes. */
+  async promote(): Promise<void> {
+    const client = await this.client();
+    await client.query("SELECT pg_promote(true, 20)");
+    await client.end();
   }
 
   async restart(how: "fast" | "immediate" = "fast"): Promise<void> {
