@@ -64,9 +64,8 @@ describe("a crash of PostgreSQL", { concurrency: 2 }, () => {
 
 /** How many backends hold that kind of lock: the workers of those who are connected. */
 async function locksHeld(server: PostgresServer): Promise<number> {
-  const text =
-    "SELECT count(*)::int AS held FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ShareLock' AND granted";
-  return Number((await ask(server, text))[0]!["held"]);
+  const where = "locktype = 'advisory' AND mode = 'ShareLock' AND granted";
+  return (await ask(server, `SELECT FROM pg_locks WHERE ${where}`)).length;
 }
 
 describe("a lock of PostgreSQL's own", { concurrency: 2 }, () => {
@@ -89,7 +88,7 @@ describe("a lock of PostgreSQL's own", { concurrency: 2 }, () => {
     await fleet.ledger.assertNoOverlap();
   });
 
-  test("stays with a connection that is half open, and proves nothing: the key goes when its session is silent", async () => {
+  test("stays with a half-open connection and proves nothing: the key goes once its session is silent", async () => {
     await using server = await startPostgres();
     await using proxy = await startProxy(server.port);
     await using fleet = await Fleet.start();
