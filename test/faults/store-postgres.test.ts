@@ -69,7 +69,7 @@ async function locksHeld(server: PostgresServer): Promise<number> {
 }
 
 describe("a lock of PostgreSQL's own", { concurrency: 2 }, () => {
-  test("stays with a holder that is stopped: its silence proves it dead, and it is told as soon as it runs", async () => {
+  test("stays with a holder that is stopped: its silence proves it dead, and it is told once it runs", async () => {
     await using server = await startPostgres();
     await using fleet = await Fleet.start();
     const [holder, other] = [await fleet.add({ url: server.url }), await fleet.add({ url: server.url })];
