@@ -12,6 +12,8 @@ const FILE_MS_MAX = 90_000;
 /** So many of the tests that failed are asked to fail again before it is said that none does. */
 const CONFIRMED_MAX = 3;
 const HARNESS_MS_MAX = 300_000;
+/** How Redis and PostgreSQL say that a script, or a function, cannot be read: what no compiler has looked at before. */
+const UNREADABLE = /error compiling script|syntax error at or near|(column|function|relation) \S+ does not exist/i;
 
 /** On a fake clock, pure, or one server with no waits: the whole of it takes seconds. */
 const fastTests = [
@@ -70,7 +72,8 @@ async function failsAgain(tests, { name, isWhole }) {
 
 /**
  * Each tells, for the tree as it is, undefined or what it found: {what, noEnd, seeds, afterMs}. `seeds` only where a
- * seed means a run of its own; `noEnd`: it was cut off, which catches nothing, but for a rule about ending.
+ * seed means a run of its own; `noEnd`: it was cut off, which catches nothing, but for a rule about ending. Or {invalid}:
+ * the mutant is none.
  */
 export const catchers = {
   unit: {
@@ -78,6 +81,8 @@ export const catchers = {
     async run(mutant, { all }) {
       const tests = testsFor(mutant, all);
       const failures = tests.length === 0 ? [] : await runTests(tests, { toTheEnd: all });
+      const unreadable = failures.find(({ why }) => UNREADABLE.test(why));
+      if (unreadable) return { invalid: unreadable.why };
       for (const failure of failures.filter(({ noEnd }) => !noEnd).slice(0, CONFIRMED_MAX)) {
         const { test, name, afterMs } = failure;
         if (await failsAgain(tests, failure)) return { what: `${test}: ${name}`, afterMs, failures };
