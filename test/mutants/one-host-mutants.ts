@@ -42,7 +42,7 @@ export const oneHostMutants: readonly Mutant[] = [
     file: `${local}/step.ts`,
     find: "if (isOtherBoot || (!known && isFresh)) this.closeWindow();",
     replace: "if (!known && isFresh) this.closeWindow();",
-    caughtBy: ["databases/sqlite/processes"],
+    caughtBy: ["databases/sqlite/files"],
   },
   {
     name: "new-file-is-open-at-once",
