@@ -73,8 +73,8 @@ async function failsAgain(tests, { name, isWhole }) {
 
 /**
  * Each tells, for the tree as it is, undefined or what it found: {what, noEnd, seeds, afterMs}. `seeds` only where a
- * seed means a run of its own; `noEnd`: it was cut off, which catches nothing, but for a rule about ending. Or {invalid}:
- * the mutant is none.
+ * seed means a run of its own; `noEnd`: it was cut off, which catches nothing, but for a rule about ending. Or
+ * {invalid}: why the mutant is none.
  */
 export const catchers = {
   unit: {

@@ -8,7 +8,17 @@ import { runCaptured } from "./run-captured.mjs";
 /** MUTANTS_TREE: another one, for a second run beside the first. */
 export const tree = join(root, ".cache", "mutants", process.env.MUTANTS_TREE ?? "tree");
 
-const copied = ["src", "worker", "test", "bench", "examples", "scripts", "package.json", "package-lock.json"];
+const copied = [
+  "src",
+  "worker",
+  "test",
+  "bench",
+  "examples",
+  "scripts",
+  "package.json",
+  "package-lock.json",
+  "README.md",
+];
 
 /** As `npm run build`, but that a mutant may leave a name without use; writes the stamp that npm scripts look for. */
 const buildProgram = `

@@ -96,11 +96,9 @@ test("an answer out of an era of another epoch is none", async () => {
   const desk = new Desk();
   const opened = await desk.open();
   await assert.rejects(desk.ping(opened, { era: "5r.one" }, desk.answer("alive", "6r.two")), over);
-  await desk
-    .open()
-    .then((next) =>
-      assert.rejects(desk.ping(next, { era: "5r.one" }, desk.answer("alive", "made by one tier alone")), over),
-    );
+  const next = await desk.open();
+  const unnamed = desk.answer("alive", "an era of one store alone");
+  await assert.rejects(desk.ping(next, { era: "5r.one" }, unnamed), over);
 });
 
 test("what a store answers while the register is away is believed by nobody", async () => {
