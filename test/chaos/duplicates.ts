@@ -57,7 +57,7 @@ export function duplicateCalls(proxy: TcpProxy, chosen: () => boolean): () => vo
     // The lane keeps what follows behind the copy: order within a connection is what TCP guarantees, at the end of this
     // fault as well.
     if ((isScriptCall(chunk) || isStatement(chunk)) && chosen())
-      link.up.push(() => executeCopy(proxy.targetPort, chunk));
+      link.up.push(() => executeCopy(link.serverPort ?? proxy.targetPort, chunk));
     return false;
   });
   return () => proxy.intercept(undefined);

@@ -49,11 +49,12 @@ export async function enterNamespace(): Promise<number> {
   });
 }
 
-/** Drops so many of 100 packets to and from that port until the returned function is called. */
-export async function dropPackets(port: number, percent: number): Promise<() => Promise<void>> {
+/** Drops so many of 100 packets to and from those ports until the returned function is called. */
+export async function dropPackets(ports: readonly number[], percent: number): Promise<() => Promise<void>> {
   const handles: string[] = [];
+  const any = `{ ${ports.join(", ")} }`;
   for (const side of ["dport", "sport"]) {
-    const rule = ["tcp", side, String(port), "numgen", "random", "mod", "100", "<", String(percent), "drop"];
+    const rule = ["tcp", side, any, "numgen", "random", "mod", "100", "<", String(percent), "drop"];
     const told = await nft("--echo", "--handle", "add", "rule", ...table, "input", ...rule);
     const handle = /# handle (\d+)/.exec(told)?.[1];
     if (handle === undefined) throw new Error(`nft told no handle: ${told}`);

@@ -45,7 +45,7 @@ export const linkFaults: Partial<Record<FaultKind, LinkFault>> = {
       () => proxy.lose(0),
     ),
   "packet-loss": async (proxy, { durationMs }, tools) => {
-    const stop = await dropPackets(proxy.port, lossRate * 100);
+    const stop = await dropPackets(proxy.ports, lossRate * 100);
     try {
       tools.begun();
       await tools.wait(durationMs);

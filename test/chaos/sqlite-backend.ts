@@ -10,7 +10,7 @@ import { isBusy } from "../../src/databases/local/sqlite/sqlite-errors.js";
 import { openFile } from "../../src/databases/local/sqlite/sqlite-file.js";
 import { changeFile } from "../support/contract-local.js";
 import { waitUntil } from "../support/wait.js";
-import type { Backend, FaultTools, Store, StoredHolder } from "./backend.js";
+import type { Backend, DoorPorts, FaultTools, Store, StoredHolder } from "./backend.js";
 import type { Limits } from "./fleets.js";
 import type { DatabaseDescription } from "./member-protocol.js";
 import type { Fault } from "./schedule.js";
@@ -34,7 +34,7 @@ class SqliteStore implements Store {
 
   onMoved(): void {}
 
-  describe(_port: number, { database }: Limits, host: string | undefined): DatabaseDescription {
+  describe(_doors: DoorPorts, { database }: Limits, host: string | undefined): DatabaseDescription {
     const { recoveryMs, commandTimeoutMs } = database;
     const settings = { recoveryMs, lockTimeoutMs: commandTimeoutMs };
     return { backend: "sqlite", path: this.#path, settings, ...(host !== undefined && { host }) };

@@ -48,6 +48,11 @@ export class Link {
     return !this.#client.destroyed;
   }
 
+  /** Of the server that it leads to, while it does. */
+  get serverPort(): number | undefined {
+    return this.#server?.remotePort;
+  }
+
   /** Both sides see a reset, where the system can send one. */
   reset(): void {
     this.close();

@@ -35,6 +35,27 @@ test("a refusing proxy turns new connections away and leaves open ones alone", a
   late.disconnect();
 });
 
+test("a second door leads to another server and shares every fault with the first", async () => {
+  await using rig = await startRig({ retryStrategy: () => 5 });
+  await using other = await startRedis();
+  const port = await rig.proxy.addDoor(other.port);
+  const second = new Redis(port, { retryStrategy: () => 5 });
+  second.on("error", () => undefined);
+  try {
+    await second.set("where", "other");
+    assert.equal(await rig.through.get("where"), null);
+    rig.proxy.refuse();
+    const closed = once(second, "close", { deadlineMs: 5_000, what: "the client sees the cut" });
+    rig.proxy.cut();
+    await closed;
+    assert.equal(rig.proxy.connections, 0);
+    await rig.proxy.accept();
+    assert.equal(await second.get("where"), "other");
+  } finally {
+    second.disconnect();
+  }
+});
+
 test("a server that is down shows as a reset, not as silence", async () => {
   await using rig = await startRig();
   const closed = once(rig.through, "close", { deadlineMs: 5_000, what: "the client sees the crash" });

@@ -1,7 +1,7 @@
 // A TCP proxy that breaks connections on demand, between a client under test and a real server.
 
-import { connect, createServer, type Server, type Socket } from "node:net";
-import { freePort, listen } from "./ports.js";
+import { connect, type Socket } from "node:net";
+import { Doors } from "./tcp-doors.js";
 import { Link } from "./tcp-link.js";
 import type { LaneMode } from "./tcp-lane.js";
 import { mulberry32, seed } from "./wait.js";
@@ -12,17 +12,8 @@ export interface Directions {
   readonly down?: boolean;
 }
 
-export async function startProxy(targetPort: number): Promise<TcpProxy> {
-  for (let attempt = 1; ; attempt++) {
-    const proxy = new TcpProxy(await freePort(), targetPort);
-    try {
-      await proxy.accept();
-      return proxy;
-    } catch (error) {
-      // Another process took the port between the look and the listen.
-      if (attempt === 5) throw error;
-    }
-  }
+export function startProxy(targetPort: number): Promise<TcpProxy> {
+  return TcpProxy.start(targetPort);
 }
 
 /** The least retransmission timeout of Linux, ms. */
@@ -34,13 +25,13 @@ type ReplyTrap = { bytes: number; passed: WeakMap<Link, number>; spring: (done: 
 export class TcpProxy {
   readonly port: number;
   readonly url: string;
-  /** New connections lead there. Open ones stay where they are. */
+  /** New connections to `port` lead there. Open ones stay where they are. */
   targetPort: number;
   readonly #links = new Set<Link>();
   /** Cut from the client but not yet done with the server. Faults and heal() pass them by. */
   readonly #severed = new Set<Link>();
   readonly #detached = new Set<Link>();
-  #server: Server | undefined;
+  readonly #doors: Doors;
   #upMode: LaneMode = "flow";
   #downMode: LaneMode = "flow";
   #latencyMs = 0;
@@ -51,11 +42,18 @@ export class TcpProxy {
   #requestTrap: RequestTrap | undefined;
   #replyTrap: ReplyTrap | undefined;
 
-  /** Use startProxy(). */
-  constructor(port: number, targetPort: number) {
+  private constructor(port: number, targetPort: number, doors: Doors) {
     this.port = port;
     this.url = `redis://127.0.0.1:${port}`;
     this.targetPort = targetPort;
+    this.#doors = doors;
+  }
+
+  static async start(targetPort: number): Promise<TcpProxy> {
+    const doors = new Doors();
+    const enter = (client: Socket): void => proxy.#connect(client, () => proxy.targetPort);
+    const proxy: TcpProxy = new TcpProxy(await doors.add(enter), targetPort, doors);
+    return proxy;
   }
 
   /** Clients that are connected, as they see it. */
@@ -72,19 +70,24 @@ export class TcpProxy {
     };
   }
 
+  /** Of all that it listens on. */
+  get ports(): number[] {
+    return this.#doors.ports;
+  }
+
+  /** One more port, which leads to another server and has every fault in common with the first. */
+  addDoor(targetPort: number): Promise<number> {
+    return this.#doors.add((client) => this.#connect(client, () => targetPort));
+  }
+
   /** Listens again after refuse(). */
-  async accept(): Promise<void> {
-    if (this.#server) return;
-    // Half open, since the end of one direction must be held or lost like its bytes are.
-    const server = createServer({ allowHalfOpen: true }, (client) => this.#connect(client));
-    if (!(await listen(server, this.port))) throw new Error(`port ${this.port} was taken by another process`);
-    this.#server = server;
+  accept(): Promise<void> {
+    return this.#doors.accept();
   }
 
   /** New connections are refused. Open ones go on. */
   refuse(): void {
-    this.#server?.close();
-    this.#server = undefined;
+    this.#doors.refuse();
   }
 
   /** Resets all connections on both sides. Clients may connect again at once. */
@@ -183,9 +186,9 @@ export class TcpProxy {
     for (const link of [...this.#links, ...this.#severed, ...this.#detached]) link.reset();
   }
 
-  #connect(client: Socket): void {
+  #connect(client: Socket, target: () => number): void {
     const link = new Link(client, {
-      dial: () => connect({ port: this.targetPort, host: "127.0.0.1", allowHalfOpen: true }),
+      dial: () => connect({ port: target(), host: "127.0.0.1", allowHalfOpen: true }),
       delayMs: () => this.#latencyMs + this.#jitter() + this.#retransmissionMs(),
       onRequest: (from, bytes) => this.#trapRequest(from, bytes) || (this.#intercept?.(from, bytes) ?? false),
       onReply: (from, bytes) => this.#trapReply(from, bytes),

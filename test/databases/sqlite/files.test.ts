@@ -163,20 +163,3 @@ test("the store's clock is the host's monotonic one: a wall clock that is set ch
   assert.ok(second.nowMs >= first.nowMs && second.nowMs - first.nowMs < 60_000);
   for (const leases of [before, later]) leases.close();
 });
-
-test("after another start of the host no window is needed: nobody lives who held anything", async () => {
-  const path = join(folder, "boot.db");
-  const isRecovering = async (): Promise<boolean> => {
-    const events = { onPush: () => undefined, onClose: () => undefined };
-    const connection = new SqliteDatabase(path).openLiveness({ clock: systemClock }, events);
-    await connection.ready;
-    const { recovering } = await connection.ping({ sessionId: "a.1", era: "", recoveryMs: 1, clockStepped: false });
-    connection.close();
-    return recovering;
-  };
-  assert.equal(await isRecovering(), true, "a new file");
-  editing(path, (db) =>
-    db.exec("UPDATE record SET value = json_set(value, '$.boot', 'another') WHERE kind = 'namespace'"),
-  );
-  assert.equal(await isRecovering(), false);
-});
