@@ -71,7 +71,7 @@ test("what a sentinel says of another master is told to all that listen, of anot
   const ends = [1, 2].map((n) => route.watch(systemClock, (cause) => heard.push(`${n}: ${cause.message}`)));
   const listeners = async () => ((await client.pubsub("NUMSUB", "+switch-master")) as unknown[])[1];
   await waitUntil(listeners, 1, { deadlineMs: 10_000, what: "who listens to the sentinel" });
-  await client.publish("+switch-master", "other 127.0.0.1 1 127.0.0.1 2");
+  await client.publish("+switch-master", "other 127.0.0.1 1 127.0.0.1 3");
   await client.publish("+switch-master", "main 127.0.0.1 1 127.0.0.1 2");
   await waitUntil(() => heard.length, 2, { deadlineMs: 10_000, what: "what was heard" });
   assert.deepEqual(
