@@ -8,6 +8,7 @@ import { startRedis } from "../support/redis-server.js";
 import type { Arguments } from "./arguments.js";
 import type { Backend } from "./backend.js";
 import { ClockShim } from "./clock-shim.js";
+import { clusterBackend } from "./cluster-backend.js";
 import { nowMs } from "./journal.js";
 import { canDropPackets, whyNoDrops, whyNoNetem } from "./kernel-faults.js";
 import { faultKinds, specOf, type FaultKind } from "./kinds.js";
@@ -17,9 +18,10 @@ import { explain, showTotals, showViolations, summarize } from "./report.js";
 import { runSchedule, type Outcome } from "./run-schedule.js";
 import { shrinkFailing } from "./shrink-failing.js";
 import { sqliteBackend } from "./sqlite-backend.js";
+import { tiersBackend } from "./tiers-backend.js";
 import { makeSchedule, parseSchedule, printSchedule, type Schedule } from "./schedule.js";
 
-const backends: readonly Backend[] = [redisBackend, sqliteBackend, postgresBackend];
+const backends: readonly Backend[] = [redisBackend, sqliteBackend, postgresBackend, tiersBackend, clusterBackend];
 const failuresFolder = fileURLToPath(new URL("../../../.cache/chaos/", import.meta.url));
 
 export type Totals = {
@@ -120,7 +122,7 @@ function scheduleSource(args: Arguments, firstSeed: number, backend: Backend): (
     if (given >= args.schedules) return undefined;
     const seed = firstSeed + given++;
     if (args.schedule) return parseSchedule(readFileSync(args.schedule, "utf8"));
-    return makeSchedule(seed, { backend: backend.name, processes, kinds });
+    return makeSchedule(seed, { backend: backend.name, processes, kinds, second: backend.second });
   };
 }
 

@@ -2,7 +2,7 @@
 // for orders to fail, which is how a crash of exactly that thread is brought about without a change to the package.
 
 import { BroadcastChannel, isMainThread } from "node:worker_threads";
-import { PostgresDatabase, RedisDatabase, SqliteDatabase, type Database } from "../../src/index.js";
+import { PostgresDatabase, RedisDatabase, SqliteDatabase, TieredDatabase, type Database } from "../../src/index.js";
 import { nowMs } from "./journal.js";
 import {
   descriptionVariable,
@@ -32,7 +32,12 @@ if (!isMainThread) {
 function open(given: DatabaseDescription): Database {
   if (given.backend === "sqlite") return new SqliteDatabase(given.path, given.settings);
   if (given.backend === "postgres") return new PostgresDatabase(given.url, given.settings);
+  if (given.backend === "cluster") return new RedisDatabase(given.source, given.settings);
   if (given.backend === "redis") return new RedisDatabase(given.url, given.settings);
+  if (given.backend === "tiers") {
+    const [redis, postgres] = [open(given.redis), open(given.postgres)];
+    return new TieredDatabase(redis as RedisDatabase, postgres as PostgresDatabase, given.settings);
+  }
   throw new TypeError(`${descriptionVariable}: no such backend`);
 }
 
