@@ -43,6 +43,7 @@ export const oneHostMutants: readonly Mutant[] = [
     find: "if (isOtherBoot || (!known && isFresh)) this.closeWindow();",
     replace: "if (!known && isFresh) this.closeWindow();",
     caughtBy: ["databases/sqlite/boots"],
+    testName: "after another start of the host nobody holds anything, and whom nobody preceded need not wait",
   },
   {
     name: "another-boot-is-dead-at-once",
@@ -83,14 +84,16 @@ export const oneHostMutants: readonly Mutant[] = [
     find: "this.nowUs = hostUs + clockOffsetUs;",
     replace: "this.nowUs = Math.floor(facts.wallMs() * 1_000);",
     caughtBy: ["databases/sqlite/files"],
+    testName: "the store's clock is the host's monotonic one: a wall clock that is set changes nothing",
   },
   {
     name: "locked-file-is-waited-for-in-sqlite",
     rule: "L2, ADR 0012",
     file: `${local}/sqlite/sqlite-file.ts`,
-    find: "const BUSY_MS = 5;",
-    replace: "const BUSY_MS = 900;",
+    find: "{ leases: 5, liveness: 0 }",
+    replace: "{ leases: 900, liveness: 900 }",
     caughtBy: ["databases/sqlite/files"],
+    testName: "while a file is locked its step waits by a timer, and the thread goes on",
   },
   {
     name: "steps-overtake-each-other",
