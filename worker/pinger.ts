@@ -201,13 +201,9 @@ export class Pinger {
     const { cells, clock } = this.#deps;
     const session = this.#session;
     if (session.stage === "new") return this.hurry(); // never was anything; ask again
-    const reentry = decideReentry({
-      hasServed: this.#served.hasServed,
-      isTrusted: cells.isTrusted(clock.monoMs(), clock.wallMs()),
-      servedGapMs: this.#served.servedGapMs,
-      ranWithoutGap: this.#served.ranWithoutGap,
-      trustMs: this.#trustMs,
-    });
+    const isTrusted = cells.isTrusted(clock.monoMs(), clock.wallMs());
+    const { hasServed, servedGapMs, ranWithoutGap } = this.#served;
+    const reentry = decideReentry({ hasServed, isTrusted, servedGapMs, ranWithoutGap, trustMs: this.#trustMs });
     cells.raiseEpoch();
     if (reentry === "refused") {
       this.#endTrust();

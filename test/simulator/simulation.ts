@@ -2,9 +2,10 @@
 
 import type { Violation } from "../history/history.js";
 import type { Fault, Scenario } from "../history/scenario.js";
-import { begin, HOLDER, isGentle, mayBlock, type Stage } from "./faults.js";
+import { begin, type Stage } from "./faults.js";
 import { Holding, leaseIdOf } from "./holding.js";
 import { Jobs } from "./jobs.js";
+import { HOLDER, isGentle, mayBlock } from "./kinds.js";
 import { Oracle, type HeldSomewhere } from "./oracle.js";
 import { LIMITS, OTHER_LIMITS } from "./limits.js";
 import { SimProcess } from "./process.js";

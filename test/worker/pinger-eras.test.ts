@@ -124,20 +124,6 @@ test("a session that may have been condemned unheard is refused re-entry and fol
   assert.equal(stage.changes[0]?.cause, "refused");
 });
 
-test("a session whose store fell silent comes back provisionally, and says when it was served last", async () => {
-  const stage = await PingerStage.begun();
-  await stage.pings(1);
-  const servedMs = stage.store.answer().nowMs;
-  await stage.clock.advance(LIMITS.pingIntervalMs); // asked, and not answered
-  await stage.clock.advance(TRUST);
-  loseMemory(stage);
-  await stage.answerPing(stage.store.answer("reenter"));
-  const { request } = stage.connection.asked("begin");
-  assert.deepEqual([request.sessionId, request.mode, request.era], ["locker.1", "provisional", "era2"]);
-  const lived = { era: "era1", eraNumber: 1, servedMs, trustMs: TRUST, isSilent: true };
-  assert.deepEqual(request.lived, lived);
-});
-
 test("a machine that was suspended while it was cut off is refused, though its own clock stood still", async () => {
   const stage = await PingerStage.begun();
   await stage.pings(1);

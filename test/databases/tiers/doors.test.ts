@@ -52,7 +52,7 @@ class Desk {
   }
 
   answer(status: PingAnswer["status"], era: string): PingAnswer {
-    return { status, era, recovering: false, nowMs: 1_000, lostCounter: 0, recoveryMs: 700, openInMs: 0 };
+    return { status, era, recovering: false, nowMs: 1_000, lostCounter: 0, recoveryMs: 700, openInMs: 0, eraNumber: 1 };
   }
 
   /** A session that has begun in epoch 5, and a connection of its that was opened in the epoch told then. */
