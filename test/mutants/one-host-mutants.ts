@@ -88,8 +88,8 @@ export const oneHostMutants: readonly Mutant[] = [
     name: "locked-file-is-waited-for-in-sqlite",
     rule: "L2, ADR 0012",
     file: `${local}/sqlite/sqlite-file.ts`,
-    find: "const BUSY_MS = 5;",
-    replace: "const BUSY_MS = 900;",
+    find: "{ leases: 5, liveness: 0 }",
+    replace: "{ leases: 900, liveness: 900 }",
     caughtBy: ["databases/sqlite/files"],
   },
   {
