@@ -4,6 +4,7 @@ import { grantingScriptMutants } from "./granting-mutants.js";
 import { holdersMutants } from "./holders-mutants.js";
 import { leaseMutants } from "./lease-mutants.js";
 import { judgingScriptMutants } from "./judging-mutants.js";
+import { livedMutants } from "./lived-mutants.js";
 import { manyKeysMutants } from "./many-keys-mutants.js";
 import { oneHostMutants } from "./one-host-mutants.js";
 import type { Mutant } from "./mutant.js";
@@ -26,6 +27,7 @@ export const mutants: readonly Mutant[] = [
   ...edgeMutants,
   ...waitingMutants,
   ...holdersMutants,
+  ...livedMutants,
   ...manyKeysMutants,
   ...oneHostMutants,
   ...routeMutants,
