@@ -4,6 +4,8 @@ type Random = () => number;
 
 export type KindSpec = {
   readonly on: "process" | "link" | "store";
+  /** One backend's alone. */
+  readonly of?: "sentinel";
   /** How often it is chosen, against the others. */
   readonly weight: number;
   /** No longer than this, ms. */
@@ -24,6 +26,11 @@ function smallStep(random: Random): number {
 /** Of a client's wall clock, which nobody else compares with anything. */
 function anyStep(random: Random): number {
   return random() < 0.7 ? smallStep(random) : (random() < 0.5 ? -1 : 1) * 3_600_000;
+}
+
+/** Which one of several it hits. */
+function anyOne(random: Random): number {
+  return Math.floor(random() * 6);
 }
 
 export const kindSpecs = {
@@ -103,6 +110,32 @@ export const kindSpecs = {
     value: (random) => (random() < 0.6 ? 1 : -1) * (8_000 + Math.round(random() * 120_000)),
     what: "the store's wall clock is stepped by more than a lease's margin",
   },
+
+  "master-kill": {
+    ...{ on: "store", of: "sentinel", weight: 1, longestMs: 1_000 },
+    what: "kill -9 of the master, until the sentinels have replaced it",
+  },
+  "master-freeze": {
+    ...{ on: "store", of: "sentinel", weight: 0.7, longestMs: 1_000 },
+    what: "SIGSTOP of the master, until the sentinels have replaced it; then it goes on as one",
+  },
+  "master-lagging": {
+    ...{ on: "store", of: "sentinel", weight: 0.5, longestMs: 1_500 },
+    what: "no replica hears of the last writes; then kill -9 of the master, until the sentinels have replaced it",
+  },
+  "failover-asked": { on: "store", of: "sentinel", weight: 1, longestMs: 100, what: "SENTINEL FAILOVER" },
+  "replica-kill": {
+    ...{ on: "store", of: "sentinel", weight: 0.6, value: anyOne },
+    what: "kill -9 of a replica, which comes back",
+  },
+  "sentinel-kill": {
+    ...{ on: "store", of: "sentinel", weight: 0.8, value: anyOne },
+    what: "kill -9 of a sentinel, which comes back",
+  },
+  "sentinel-freeze": {
+    ...{ on: "store", of: "sentinel", weight: 0.6, value: anyOne },
+    what: "SIGSTOP of a sentinel",
+  },
 } as const satisfies Record<string, KindSpec>;
 
 /**
@@ -119,6 +152,11 @@ export const stalls = [
   "script-flush",
   "maxmemory",
   "busy-script",
+  "master-kill",
+  "failover-asked",
+  "replica-kill",
+  "sentinel-kill",
+  "sentinel-freeze",
 ] as const satisfies readonly FaultKind[];
 
 /** Schedules of these alone: where many kinds meet, each of them excuses what another one caused. */
@@ -126,7 +164,7 @@ export const themes = {
   everything: Object.keys(kindSpecs) as FaultKind[],
   stalls,
   deaths: ["kill", "worker-throw", "worker-exit", "block"],
-  losses: ["store-crash", "store-empty", "store-old", "flushall", "failover"],
+  losses: ["store-crash", "store-empty", "store-old", "flushall", "failover", "master-lagging", "master-freeze"],
   clients: [
     "freeze",
     "block",
@@ -141,6 +179,13 @@ export const themes = {
 } as const satisfies Record<string, readonly FaultKind[]>;
 
 export type ThemeName = keyof typeof themes;
+
+/**
+ * What is not ordered but seen: another server became the master; it did while the one before stood still, its
+ * connections open; the one before was used beside it.
+ */
+export const seenKinds = ["promotion", "silent-replaced", "two-masters"] as const;
+export type SeenKind = (typeof seenKinds)[number];
 
 export type FaultKind = keyof typeof kindSpecs;
 export const faultKinds = Object.keys(kindSpecs) as FaultKind[];

@@ -16,10 +16,11 @@ import { redisBackend } from "./redis-backend.js";
 import { explain, showTotals, showViolations, summarize } from "./report.js";
 import { runSchedule, type Outcome } from "./run-schedule.js";
 import { shrinkFailing } from "./shrink-failing.js";
+import { sentinelBackend } from "./sentinel-backend.js";
 import { sqliteBackend } from "./sqlite-backend.js";
 import { makeSchedule, parseSchedule, printSchedule, type Schedule } from "./schedule.js";
 
-const backends: readonly Backend[] = [redisBackend, sqliteBackend, postgresBackend];
+const backends: readonly Backend[] = [redisBackend, sqliteBackend, postgresBackend, sentinelBackend];
 const failuresFolder = fileURLToPath(new URL("../../../.cache/chaos/", import.meta.url));
 
 export type Totals = {

@@ -1,5 +1,6 @@
 // What the harness and its member processes say to each other. All of it crosses as JSON.
 
+import type { RedisOptions } from "ioredis";
 import type { PostgresDatabaseSettings, RedisDatabaseSettings, SqliteDatabaseSettings } from "../../src/index.js";
 import type { MemberLimits } from "./fleets.js";
 
@@ -18,6 +19,7 @@ export type MemberSetup = {
 /** How to reach the store, in an environment variable, since both threads of a member read it when they import. */
 export type DatabaseDescription = (
   | { backend: "redis"; url: string; settings: RedisDatabaseSettings }
+  | { backend: "sentinel"; source: RedisOptions; settings: RedisDatabaseSettings }
   | { backend: "postgres"; url: string; settings: PostgresDatabaseSettings }
   | { backend: "sqlite"; path: string; settings: SqliteDatabaseSettings }
 ) & {

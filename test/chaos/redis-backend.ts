@@ -8,7 +8,7 @@ import type { SteppedClock } from "./clock-shim.js";
 import type { Limits } from "./fleets.js";
 import { faultKinds, specOf, type FaultKind } from "./kinds.js";
 import type { DatabaseDescription } from "./member-protocol.js";
-import { endScript, redisOrders } from "./redis-faults.js";
+import { endScript, freeze, redisOrders, step } from "./redis-faults.js";
 import { RedisNodes } from "./redis-nodes.js";
 import { readHolders, readLeftovers } from "./redis-records.js";
 import type { Fault, Schedule } from "./schedule.js";
@@ -18,7 +18,7 @@ const failovers: readonly FaultKind[] = ["failover", "failover-lagging", "failov
 
 export const redisBackend: Backend = {
   name: "redis",
-  kinds: faultKinds.filter((kind) => specOf(kind).on !== "process"),
+  kinds: faultKinds.filter((kind) => specOf(kind).on !== "process" && specOf(kind).of === undefined),
   notRun: (shim) =>
     new Map(
       shim
@@ -66,8 +66,8 @@ class RedisStore implements Store {
   apply(fault: Fault, tools: FaultTools): Promise<void> {
     const order = redisOrders[fault.kind];
     if (order) return order(this.#admin(), fault, tools);
-    if (fault.kind === "store-freeze") return this.#freeze(fault, tools);
-    if (fault.kind.startsWith("store-clock")) return this.#step(fault, tools);
+    if (fault.kind === "store-freeze") return freeze(this.#nodes.primary, fault, tools);
+    if (fault.kind.startsWith("store-clock")) return step(this.#clock, fault, tools);
     const turn = this.#turn.then(() => this.#structural(fault, tools));
     this.#turn = turn.catch(() => undefined);
     return turn;
@@ -96,23 +96,6 @@ class RedisStore implements Store {
     this.#client?.client.disconnect();
     await this.#nodes[Symbol.asyncDispose]();
     this.#clock?.close();
-  }
-
-  async #freeze({ durationMs }: Fault, tools: FaultTools): Promise<void> {
-    const server = this.#nodes.primary;
-    if (server.pid === undefined) throw new Error("the store is down");
-    await server.freeze();
-    tools.begun();
-    await tools.wait(durationMs);
-    server.thaw();
-  }
-
-  async #step({ durationMs, value = 0 }: Fault, tools: FaultTools): Promise<void> {
-    if (!this.#clock) throw new Error("no clock shim");
-    this.#clock.set(value);
-    tools.begun();
-    await tools.wait(durationMs);
-    this.#clock.set(0);
   }
 
   async #structural(fault: Fault, tools: FaultTools): Promise<void> {
