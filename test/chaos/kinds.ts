@@ -182,9 +182,9 @@ export type ThemeName = keyof typeof themes;
 
 /**
  * What is not ordered but seen: another server became the master; it did while the one before stood still, its
- * connections open; the one before was used beside it.
+ * connections open; the one before executed what the new one never heard of; both were used at a time.
  */
-export const seenKinds = ["promotion", "silent-replaced", "two-masters"] as const;
+export const seenKinds = ["promotion", "silent-replaced", "lost-writes", "two-masters"] as const;
 export type SeenKind = (typeof seenKinds)[number];
 
 export type FaultKind = keyof typeof kindSpecs;

@@ -77,19 +77,27 @@ export function seenIn(terms: readonly Term[]): Interval[] {
     const stood = terms.some((old) => old.server !== server && isSilentAt(old, promoted.fromMs));
     return [{ kind: stood ? "silent-replaced" : "promotion", target, ...promoted }];
   });
-  const pairs = terms.flatMap((older) =>
-    terms.flatMap((newer) => (older.server === newer.server ? [] : [{ older, newer }])),
-  );
-  const splits = pairs.flatMap(({ older, newer }) => {
-    const first = newer.uses[0];
-    const [oldest] = older.uses;
-    if (!first || !oldest || oldest.toMs > first.toMs) return [];
-    const late = older.uses.filter(({ toMs }) => toMs > first.fromMs + harmlessMs);
-    if (late.length === 0) return [];
-    const fromMs = Math.max(first.fromMs, late[0]!.fromMs);
-    return [{ kind: "two-masters" as const, target, fromMs, toMs: late.at(-1)!.toMs }];
+  const pairs = terms.flatMap((older) => terms.map((newer) => ({ older, newer })));
+  const others = pairs.filter(({ older, newer }) => older.server !== newer.server);
+  const lost = others.flatMap(({ older, newer: { promoted } }): Interval[] => {
+    const late = promoted ? usesAfter(older, promoted.fromMs) : undefined;
+    return late ? [{ kind: "lost-writes", target, ...late }] : [];
   });
-  return [...promotions, ...splits];
+  const splits = others.flatMap(({ older, newer }): Interval[] => {
+    const [first, oldest] = [newer.uses[0], older.uses[0]];
+    if (!first || !oldest || oldest.toMs > first.toMs) return [];
+    const late = usesAfter(older, first.fromMs + harmlessMs);
+    return late ? [{ kind: "two-masters", target, ...late }] : [];
+  });
+  return [...promotions, ...lost, ...splits];
+}
+
+/** From the first to the last of its uses after that; of a master that was one before. */
+function usesAfter({ uses }: Term, sinceMs: number): Use | undefined {
+  const late = uses.filter(({ toMs }) => toMs > sinceMs);
+  const [first, last] = [late[0], late.at(-1)];
+  if (!first || !last || uses[0]!.fromMs > sinceMs) return undefined;
+  return { fromMs: Math.max(first.fromMs, sinceMs), toMs: last.toMs };
 }
 
 /** It ran, as a master, and executed nothing. */
