@@ -6,7 +6,7 @@ import { main, root, run, step } from "./lib/steps.mjs";
 
 main(async (args) => {
   await ensureDependencies();
-  if (args.includes("postgres")) await ensurePostgres();
+  if (args.includes("postgres") || args.includes("tiers")) await ensurePostgres();
   await ensureRedis();
   await ensureBuild();
   step(["chaos:", ...args].join(" "));

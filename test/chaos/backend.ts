@@ -18,6 +18,8 @@ export interface Backend {
   readonly name: string;
   /** The kinds of fault on this store and on the links to it; those on processes every store has. */
   readonly kinds: readonly FaultKind[];
+  /** Of a backend of two stores: those on the second store. Links lead to both. */
+  readonly second?: readonly FaultKind[];
   /** Faults of this backend that this machine cannot produce, and why. */
   notRun(shim: ClockShim | undefined): ReadonlyMap<FaultKind, string>;
   start(schedule: Schedule, deps: StoreDeps): Promise<Store>;
@@ -30,6 +32,8 @@ export interface Store extends AsyncDisposable {
   onMoved(listener: (port: number) => void): void;
   /** The other servers that a member's proxy has a door to each of; none of them moves. */
   readonly otherPorts?: readonly number[];
+  /** Of two stores: that of the second one. A member reaches it by another proxy, with faults of its own. */
+  readonly secondPort?: number;
   /** JSON for member-database.ts in the member's process: how to reach the store through those doors. */
   describe(doors: DoorPorts, limits: Limits, host: string | undefined): unknown;
   /**
@@ -41,6 +45,8 @@ export interface Store extends AsyncDisposable {
   seen?(): readonly Interval[];
   /** Ends whatever is left of any fault. Resolves once the store serves. */
   heal(): Promise<void>;
+  /** Resolves once nothing is under way any more that a fault has set going. Every member is healed by then. */
+  settled?(): Promise<void>;
   /** Leases of sessions that are not condemned, and the process whose session it is. */
   holders(): Promise<StoredHolder[]>;
   /** What should not be there when every locker has been closed. */
@@ -48,7 +54,12 @@ export interface Store extends AsyncDisposable {
 }
 
 /** The ports of a member's proxy: the one that leads to the store's `port`, and one for each of its `otherPorts`. */
-export type DoorPorts = { readonly port: number; readonly others: readonly number[] };
+export type DoorPorts = {
+  readonly port: number;
+  readonly others: readonly number[];
+  /** Of the proxy that leads to the store's `secondPort`. */
+  readonly second?: number;
+};
 
 export type StoredHolder = FinalHolder & { readonly pid: number };
 

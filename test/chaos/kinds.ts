@@ -5,7 +5,7 @@ type Random = () => number;
 export type KindSpec = {
   readonly on: "process" | "link" | "store";
   /** One backend's alone. */
-  readonly of?: "sentinel";
+  readonly of?: "sentinel" | "tiers";
   /** How often it is chosen, against the others. */
   readonly weight: number;
   /** No longer than this, ms. */
@@ -80,6 +80,10 @@ export const kindSpecs = {
     weight: 0.8,
     longestMs: 1_000,
     what: "kill -9, restarted with all data (append-only, fsync always)",
+  },
+  "store-gone": {
+    ...{ on: "store", of: "tiers", weight: 0.8 },
+    what: "kill -9, restarted with all data only when two tiers have changed",
   },
   "store-empty": { on: "store", weight: 0.5, longestMs: 1_000, what: "kill -9, restarted empty" },
   "store-old": { on: "store", weight: 0.4, longestMs: 2_000, what: "kill -9, restarted with the data of a while ago" },
@@ -178,7 +182,8 @@ export const themes = {
   ],
 } as const satisfies Record<string, readonly FaultKind[]>;
 
-export type ThemeName = keyof typeof themes;
+/** And that of two stores (change-faults.ts). */
+export type ThemeName = keyof typeof themes | "changes";
 
 /**
  * What is not ordered but seen: another server became the master; it did while the one before stood still, its

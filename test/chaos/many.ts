@@ -18,9 +18,13 @@ import { runSchedule, type Outcome } from "./run-schedule.js";
 import { shrinkFailing } from "./shrink-failing.js";
 import { sentinelBackend } from "./sentinel-backend.js";
 import { sqliteBackend } from "./sqlite-backend.js";
+import { tiersBackend } from "./tiers-backend.js";
 import { makeSchedule, parseSchedule, printSchedule, type Schedule } from "./schedule.js";
 
-const backends: readonly Backend[] = [redisBackend, sqliteBackend, postgresBackend, sentinelBackend];
+const backends: readonly Backend[] = [
+  ...[redisBackend, sentinelBackend, tiersBackend],
+  ...[sqliteBackend, postgresBackend],
+];
 const failuresFolder = fileURLToPath(new URL("../../../.cache/chaos/", import.meta.url));
 
 export type Totals = {
@@ -121,7 +125,7 @@ function scheduleSource(args: Arguments, firstSeed: number, backend: Backend): (
     if (given >= args.schedules) return undefined;
     const seed = firstSeed + given++;
     if (args.schedule) return parseSchedule(readFileSync(args.schedule, "utf8"));
-    return makeSchedule(seed, { backend: backend.name, processes, kinds });
+    return makeSchedule(seed, { backend: backend.name, processes, kinds, second: backend.second });
   };
 }
 

@@ -2,7 +2,7 @@
 // for orders to fail, which is how a crash of exactly that thread is brought about without a change to the package.
 
 import { BroadcastChannel, isMainThread } from "node:worker_threads";
-import { PostgresDatabase, RedisDatabase, SqliteDatabase, type Database } from "../../src/index.js";
+import { PostgresDatabase, RedisDatabase, SqliteDatabase, TieredDatabase, type Database } from "../../src/index.js";
 import { nowMs } from "./journal.js";
 import {
   descriptionVariable,
@@ -34,6 +34,10 @@ function open(given: DatabaseDescription): Database {
   if (given.backend === "postgres") return new PostgresDatabase(given.url, given.settings);
   if (given.backend === "redis") return new RedisDatabase(given.url, given.settings);
   if (given.backend === "sentinel") return new RedisDatabase(given.source, given.settings);
+  if (given.backend === "tiers") {
+    const [redis, postgres] = [open(given.redis), open(given.postgres)];
+    return new TieredDatabase(redis as RedisDatabase, postgres as PostgresDatabase, given.settings);
+  }
   throw new TypeError(`${descriptionVariable}: no such backend`);
 }
 

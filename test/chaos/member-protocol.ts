@@ -1,7 +1,12 @@
 // What the harness and its member processes say to each other. All of it crosses as JSON.
 
 import type { RedisOptions } from "ioredis";
-import type { PostgresDatabaseSettings, RedisDatabaseSettings, SqliteDatabaseSettings } from "../../src/index.js";
+import type {
+  PostgresDatabaseSettings,
+  RedisDatabaseSettings,
+  SqliteDatabaseSettings,
+  TieredDatabaseSettings,
+} from "../../src/index.js";
 import type { MemberLimits } from "./fleets.js";
 
 export type MemberSetup = {
@@ -17,15 +22,21 @@ export type MemberSetup = {
 };
 
 /** How to reach the store, in an environment variable, since both threads of a member read it when they import. */
-export type DatabaseDescription = (
+export type DatabaseDescription = StoreDescription & {
+  /** Set: what the member says of its host, so that no peer can prove by a pid that it is dead. */
+  host?: string;
+};
+type StoreDescription =
   | { backend: "redis"; url: string; settings: RedisDatabaseSettings }
   | { backend: "sentinel"; source: RedisOptions; settings: RedisDatabaseSettings }
   | { backend: "postgres"; url: string; settings: PostgresDatabaseSettings }
   | { backend: "sqlite"; path: string; settings: SqliteDatabaseSettings }
-) & {
-  /** Set: what the member says of its host, so that no peer can prove by a pid that it is dead. */
-  host?: string;
-};
+  | {
+      backend: "tiers";
+      redis: StoreDescription;
+      postgres: StoreDescription;
+      settings: TieredDatabaseSettings;
+    };
 export const descriptionVariable = "PULSELOCK_CHAOS_DATABASE";
 
 /** An order to the worker's thread. It is carried out there after `inMs`, whatever the main thread does by then. */

@@ -1,5 +1,6 @@
 // Carries a schedule out: each fault at its time, whatever became of the others.
 
+import type { TcpProxy } from "../support/tcp-proxy.js";
 import { mulberry32, withDeadline } from "../support/wait.js";
 import type { FaultTools } from "./backend.js";
 import { nowMs } from "./journal.js";
@@ -71,7 +72,13 @@ async function inject(world: World, fault: Fault, tools: FaultTools, random: () 
   if (on === "process") return processFaults[fault.kind]!(world.seat(fault.target), fault, tools);
   const seats = fault.target === "all" ? world.seats : [world.seat(fault.target)];
   const once = { ...tools, begun: onlyOnce(() => tools.begun()) };
-  await Promise.all(seats.map(({ proxy }) => linkFaults[fault.kind]!(proxy, fault, once, random)));
+  const proxies = seats.flatMap((seat) => proxiesOf(seat, fault.store));
+  await Promise.all(proxies.map((proxy) => linkFaults[fault.kind]!(proxy, fault, once, random)));
+}
+
+function proxiesOf({ proxy, second }: Seat, store?: 1 | 2): TcpProxy[] {
+  const proxies = second ? [proxy, second] : [proxy];
+  return store === undefined ? proxies : proxies.slice(store - 1, store);
 }
 
 type ProcessFault = (seat: Seat, fault: Fault, tools: FaultTools) => Promise<void>;
@@ -128,7 +135,8 @@ async function healAll(world: World): Promise<void> {
   await each("every process thaws", ({ place }) => place.thaw());
   await step("the store is healed", [world.store.heal()]);
   await each("the clocks are right", ({ clock }) => clock?.set(0));
-  await each("every link is healed", ({ proxy }) => healLink(proxy));
+  const links = world.seats.flatMap((seat) => proxiesOf(seat));
+  await step("every link is healed", links.map(healLink));
   await each("every process runs", ({ place }) => place.start());
 }
 

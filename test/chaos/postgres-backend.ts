@@ -11,7 +11,7 @@ import type { DatabaseDescription } from "./member-protocol.js";
 import { eraseAll, lockTables, readHolders, readLeftovers, terminate } from "./postgres-records.js";
 import type { Fault, Schedule } from "./schedule.js";
 
-const kinds = [
+export const postgresKinds = [
   "store-freeze",
   "store-crash",
   "flushall",
@@ -24,9 +24,9 @@ const kinds = [
 
 export const postgresBackend: Backend = {
   name: "postgres",
-  kinds,
+  kinds: postgresKinds,
   notRun: (shim) => {
-    const stepped = kinds.filter((kind) => kind.startsWith("store-clock"));
+    const stepped = postgresKinds.filter((kind) => kind.startsWith("store-clock"));
     return new Map(shim ? [] : stepped.map((kind) => [kind, "no clock shim"]));
   },
   start: (_schedule: Schedule, deps) => PostgresStore.start(deps),
@@ -34,7 +34,7 @@ export const postgresBackend: Backend = {
 
 const answerMsMax = 5_000;
 
-class PostgresStore implements Store {
+export class PostgresStore implements Store {
   readonly #server: PostgresServer;
   readonly #clock: SteppedClock | undefined;
   #client: Promise<Client> | undefined;
@@ -65,7 +65,7 @@ class PostgresStore implements Store {
 
   async apply(fault: Fault, tools: FaultTools): Promise<void> {
     const { kind, durationMs, value = 0 } = fault;
-    if (kind === "store-crash") {
+    if (kind === "store-crash" || kind === "store-gone" || kind === "store-old") {
       const turn = this.#turn.then(() => this.#crash(fault, tools));
       this.#turn = turn.catch(() => undefined);
       return turn;
@@ -85,7 +85,7 @@ class PostgresStore implements Store {
       return this.#clock.set(0);
     }
     if (kind === "busy-script") return lockTables(this.#server.url, durationMs, tools);
-    await this.#ask(async (client) => {
+    await this.ask(async (client) => {
       if (kind === "flushall") await eraseAll(client);
       else if (kind === "kill-clients") await terminate(client, "pid % 2 = 0");
       else if (kind === "kill-subscribers") await terminate(client, "pid IN (SELECT pid FROM pg_locks WHERE granted)");
@@ -98,16 +98,16 @@ class PostgresStore implements Store {
     await this.#turn;
     this.#server.thaw();
     if (this.#server.pid === undefined) await this.#server.start();
-    const answers = () => this.#ask(async (client) => (await client.query("SELECT 1")).rowCount).catch(() => 0);
+    const answers = () => this.ask(async (client) => (await client.query("SELECT 1")).rowCount).catch(() => 0);
     await waitUntil(answers, 1, { deadlineMs: 15_000, what: "the healed store's answer" });
   }
 
   holders(): Promise<StoredHolder[]> {
-    return this.#ask(readHolders);
+    return this.ask(readHolders);
   }
 
   leftovers(): Promise<string[]> {
-    return this.#ask(readLeftovers);
+    return this.ask(readLeftovers);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -118,12 +118,16 @@ class PostgresStore implements Store {
   }
 
   /** In turns: as when its machine fails, as when it is told to stop at once, and as when one of its processes dies. */
-  async #crash({ durationMs }: Fault, tools: FaultTools): Promise<void> {
+  async #crash({ kind, durationMs }: Fault, tools: FaultTools): Promise<void> {
+    if (kind === "store-old") {
+      await this.#server.revert(() => tools.wait(durationMs));
+      return tools.begun();
+    }
     tools.begun();
     const how = Math.round(durationMs) % 3;
-    if (how === 2) {
+    if (how === 2 && kind === "store-crash") {
       // The order's own connection: the server ends all others for it
-      await this.#ask(async (client) => {
+      await this.ask(async (client) => {
         const { rows } = await client.query<{ pid: number }>("SELECT pg_backend_pid() AS pid");
         process.kill(rows[0]!.pid, "SIGKILL");
       });
@@ -142,7 +146,7 @@ class PostgresStore implements Store {
   }
 
   /** By a connection of the harness's own. A server that does not answer fails the order. */
-  async #ask<T>(work: (client: Client) => Promise<T>): Promise<T> {
+  async ask<T>(work: (client: Client) => Promise<T>): Promise<T> {
     const client = (this.#client ??= this.#connect());
     try {
       return await withDeadline(

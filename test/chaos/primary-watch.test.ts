@@ -72,6 +72,28 @@ test("an old master that only runs, unused, makes no two worlds", () => {
   );
 });
 
+test("a master that comes back and is used by who does not know better makes two worlds while it is", () => {
+  const found = seen(
+    [
+      [0, master(10)],
+      [100, undefined],
+      [2_000, master(0, "r2")],
+      [2_040, master(1, "r2")],
+      [2_080, replica(1, "r2")],
+    ],
+    [
+      [0, replica(0)],
+      [960, master(0)],
+      [1_000, master(5)],
+      [2_000, master(90)],
+      [2_300, master(95)],
+      [9_000, master(900)],
+    ],
+  );
+  const splits = found.filter(({ kind }) => kind !== "promotion");
+  assert.deepEqual(splits, [{ kind: "two-masters", target: "store", fromMs: 2_000, toMs: 2_040 }]);
+});
+
 test("what a master that stood still has executed was executed after its thaw", () => {
   const old = new TermsOf({});
   old.look(master(0), 0);

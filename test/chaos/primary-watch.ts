@@ -86,15 +86,16 @@ export function seenIn(terms: readonly Term[]): Interval[] {
   const splits = others.flatMap(({ older, newer }): Interval[] => {
     const [first, oldest] = [newer.uses[0], older.uses[0]];
     if (!first || !oldest || oldest.toMs > first.toMs) return [];
-    const late = usesAfter(older, first.fromMs + harmlessMs);
-    return late ? [{ kind: "two-masters", target, ...late }] : [];
+    const late = usesAfter(older, first.fromMs, harmlessMs);
+    const lastMs = newer.uses.at(-1)!.toMs;
+    return late ? [{ kind: "two-masters", target, ...late, toMs: Math.min(late.toMs, lastMs) }] : [];
   });
   return [...promotions, ...lost, ...splits];
 }
 
-/** From the first to the last of its uses after that; of a master that was one before. */
-function usesAfter({ uses }: Term, sinceMs: number): Use | undefined {
-  const late = uses.filter(({ toMs }) => toMs > sinceMs);
+/** From the first to the last of its uses after that, and after a while more; of a master that was used before. */
+function usesAfter({ uses }: Term, sinceMs: number, graceMs = 0): Use | undefined {
+  const late = uses.filter(({ toMs }) => toMs > sinceMs + graceMs);
   const [first, last] = [late[0], late.at(-1)];
   if (!first || !last || uses[0]!.fromMs > sinceMs) return undefined;
   return { fromMs: Math.max(first.fromMs, sinceMs), toMs: last.toMs };

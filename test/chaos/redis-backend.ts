@@ -16,9 +16,12 @@ import type { Fault, Schedule } from "./schedule.js";
 const prefix = "pulselock:";
 const failovers: readonly FaultKind[] = ["failover", "failover-lagging", "failover-revive"];
 
+/** All there are, but for what is another backend's alone. */
+export const redisKinds = faultKinds.filter((kind) => specOf(kind).on !== "process" && specOf(kind).of === undefined);
+
 export const redisBackend: Backend = {
   name: "redis",
-  kinds: faultKinds.filter((kind) => specOf(kind).on !== "process" && specOf(kind).of === undefined),
+  kinds: redisKinds,
   notRun: (shim) =>
     new Map(
       shim
@@ -31,7 +34,7 @@ export const redisBackend: Backend = {
   start: (schedule, deps) => RedisStore.start(schedule, deps),
 };
 
-class RedisStore implements Store {
+export class RedisStore implements Store {
   readonly #nodes: RedisNodes;
   readonly #clock: SteppedClock | undefined;
   readonly #movedListeners: ((port: number) => void)[] = [];
@@ -84,12 +87,13 @@ class RedisStore implements Store {
     await waitUntil(() => client.ping(), "PONG", { deadlineMs: 10_000, what: "the healed store's answer" });
   }
 
-  holders(): Promise<StoredHolder[]> {
-    return readHolders(this.#admin(), prefix);
+  /** `within`: the namespace that counts, where there are several. */
+  holders(within = ""): Promise<StoredHolder[]> {
+    return readHolders(this.#admin(), `${prefix}${within}`);
   }
 
-  leftovers(): Promise<string[]> {
-    return readLeftovers(this.#admin(), prefix);
+  leftovers(within = ""): Promise<string[]> {
+    return readLeftovers(this.#admin(), `${prefix}${within}`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -102,7 +106,7 @@ class RedisStore implements Store {
     const nodes = this.#nodes;
     const wait = (): Promise<void> => tools.wait(fault.durationMs);
     if (fault.kind !== "store-old") tools.begun();
-    if (fault.kind === "store-crash") return nodes.crash(wait);
+    if (fault.kind === "store-crash" || fault.kind === "store-gone") return nodes.crash(wait);
     if (fault.kind === "store-empty") return nodes.crashEmpty(wait);
     if (fault.kind === "store-old") {
       await nodes.crashOld(wait);

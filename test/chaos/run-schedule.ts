@@ -51,6 +51,7 @@ export async function runSchedule(schedule: Schedule, deps: WorldDeps): Promise<
     const healedAtMs = nowMs();
     await recover(world, starvation, found);
     const restAtMs = nowMs();
+    await settle(world, found);
     await rest(world, found);
     const ghosts = await readGhosts(world);
     const takeover = await endWithTakeover(world, starvation, found);
@@ -99,6 +100,14 @@ async function recover(world: World, starvation: Starvation, found: Violation[])
   }
   const what = `${Math.round(nowMs() - healedMs)} ms after the last fault: ${missing().join(", ")}`;
   found.push({ rule: "L5", atMs: nowMs(), what });
+}
+
+async function settle({ store }: World, found: Violation[]): Promise<void> {
+  try {
+    await store.settled?.();
+  } catch (error) {
+    found.push({ rule: "L5", atMs: nowMs(), what: error instanceof Error ? error.message : String(error) });
+  }
 }
 
 /** After that no job runs, and nobody has or wants a key. */

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { faultKinds, specOf } from "./kinds.js";
+import { faultKinds, specOf, type FaultKind } from "./kinds.js";
 import { makeSchedule, parseSchedule, printSchedule } from "./schedule.js";
+import { tiersBackend } from "./tiers-backend.js";
 
 const plan = { backend: "redis", kinds: faultKinds };
 
@@ -32,6 +33,26 @@ test("faults end with the schedule, hit what there is, and every kind comes up",
     }
   }
   assert.deepEqual([...seen].toSorted(), faultKinds.toSorted());
+});
+
+test("of two stores each is hit alone and both together, and so are the links to them", () => {
+  const ofProcesses = faultKinds.filter((kind) => specOf(kind).on === "process");
+  const kinds: readonly FaultKind[] = [...ofProcesses, ...tiersBackend.kinds];
+  const hits = new Set<string>();
+  for (let seed = 0; seed < 200; seed++) {
+    const schedule = makeSchedule(seed, { backend: "tiers", kinds, second: tiersBackend.second });
+    assert.deepEqual(parseSchedule(JSON.stringify(schedule)), schedule);
+    for (const fault of schedule.faults) {
+      const { on } = specOf(fault.kind);
+      hits.add(`${schedule.theme === "changes" ? "changes" : "others"} ${on} ${fault.store ?? "both"}`);
+      assert.ok(fault.atMs + fault.durationMs <= schedule.durationMs, printSchedule(schedule));
+      assert.ok(kinds.includes(fault.kind), fault.kind);
+      if (on === "store" && fault.store !== 1) assert.ok(tiersBackend.second!.includes(fault.kind), fault.kind);
+    }
+  }
+  const all = ["store 1", "store 2", "store both", "link 1", "link 2", "process both"];
+  const others = [...all, "link both"].map((hit) => `others ${hit}`);
+  assert.deepEqual([...hits].toSorted(), [...all.map((hit) => `changes ${hit}`), ...others].toSorted());
 });
 
 test("durations lie on both sides of every limit, short ones in the majority", () => {

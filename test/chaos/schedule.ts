@@ -1,6 +1,7 @@
 // A schedule: which faults hit whom and when. Made from a seed, printed as a list, kept as JSON, replayed from either.
 
 import { mulberry32 } from "../support/wait.js";
+import { changeFaults } from "./change-faults.js";
 import { fleetNames, type FleetName } from "./fleets.js";
 import { specOf, themes, type FaultKind, type ThemeName } from "./kinds.js";
 
@@ -13,6 +14,8 @@ export type Fault = {
   readonly durationMs: number;
   /** What the kind needs to know besides: a delay, a number of bytes, a clock's step in ms. */
   readonly value?: number;
+  /** Where there are two stores: which of them it hits, or the links to it. Undefined: the only one, or both. */
+  readonly store?: 1 | 2;
 };
 
 export type Schedule = {
@@ -34,10 +37,14 @@ export type SchedulePlan = {
   /** Kinds that the backend has and this machine can produce. */
   readonly kinds: readonly FaultKind[];
   readonly processes?: number | undefined;
+  /** Of a backend of two stores: the kinds that the second one has. */
+  readonly second?: readonly FaultKind[] | undefined;
 };
 
-const themeNames = Object.keys(themes) as ThemeName[];
+const themeNames = Object.keys(themes) as (keyof typeof themes)[];
 const scheduleMs = 8_500;
+/** Of those that are made of changes: there and back takes its time. */
+const changesMs = 12_000;
 
 /** The same seed and plan give the same schedule. */
 export function makeSchedule(seed: number, plan: SchedulePlan): Schedule {
@@ -45,8 +52,13 @@ export function makeSchedule(seed: number, plan: SchedulePlan): Schedule {
   const processes = plan.processes ?? 3 + whole(random, 3);
   const fleet = random() < 0.6 ? "fast" : pick(random, fleetNames);
   const keys = 3 + whole(random, 3);
-  const faults: Fault[] = [];
   const hosts = random() < 0.4 ? "one" : "many";
+  const head = { seed, backend: plan.backend, processes, keys, fleet, hosts } as const;
+  if (plan.second && random() < 0.6) {
+    const faults = changeFaults(random, processes, changesMs).filter(({ kind }) => plan.kinds.includes(kind));
+    if (faults.length > 0) return { ...head, durationMs: changesMs, theme: "changes", faults };
+  }
+  const faults: Fault[] = [];
   const theme = random() < 0.6 ? "everything" : pick(random, themeNames);
   const ofTheme = plan.kinds.filter((kind) => (themes[theme] as readonly FaultKind[]).includes(kind));
   const pickKind = weighted(ofTheme.length > 0 ? ofTheme : plan.kinds);
@@ -57,11 +69,20 @@ export function makeSchedule(seed: number, plan: SchedulePlan): Schedule {
     const together = pick(random, [1, 1, 2, 2, 2, 2, 3]);
     for (let i = 0; i < together; i++) {
       const startMs = Math.min(Math.round(atMs + random() * 300), scheduleMs - 100);
-      faults.push(makeFault(random, pickKind(random), startMs, processes));
+      faults.push(ofStore(random, makeFault(random, pickKind(random), startMs, processes), plan.second));
     }
   }
   faults.sort((a, b) => a.atMs - b.atMs);
-  return { seed, backend: plan.backend, processes, keys, durationMs: scheduleMs, fleet, hosts, theme, faults };
+  return { ...head, durationMs: scheduleMs, theme, faults };
+}
+
+/** Of two stores: which one the fault hits, or the links to which one; some hit both. */
+function ofStore(random: () => number, fault: Fault, second: SchedulePlan["second"]): Fault {
+  const { on } = specOf(fault.kind);
+  if (!second || on === "process") return fault;
+  if (on === "store" && !second.includes(fault.kind)) return { ...fault, store: 1 };
+  const store = pick(random, [1, 1, 1, 2, 2, undefined] as const);
+  return store === undefined ? fault : { ...fault, store };
 }
 
 function makeFault(random: () => number, kind: FaultKind, atMs: number, processes: number): Fault {
@@ -78,8 +99,9 @@ function makeFault(random: () => number, kind: FaultKind, atMs: number, processe
 /** One line a fault: `[t, kind, target, duration]` and what else the kind needs. */
 export function printSchedule(schedule: Schedule): string {
   const { seed, backend, processes, keys, durationMs, fleet, hosts, theme, faults } = schedule;
-  const lines = faults.map(({ atMs, kind, target, durationMs, value }) => {
-    const parts = [atMs, JSON.stringify(kind), JSON.stringify(target), durationMs];
+  const lines = faults.map(({ atMs, kind, target, durationMs, value, store }) => {
+    const hit = store === undefined ? target : `${target} (store ${store})`;
+    const parts = [atMs, JSON.stringify(kind), JSON.stringify(hit), durationMs];
     return `  [${[...parts, ...(value === undefined ? [] : [value])].join(", ")}]`;
   });
   const size = `${processes} processes · ${keys} keys · ${hosts} host${hosts === "one" ? "" : "s"}`;

@@ -25,7 +25,13 @@ export type WorldDeps = {
   readonly loops?: number;
 };
 
-export type Seat = { readonly place: Place; readonly proxy: TcpProxy; readonly clock: SteppedClock | undefined };
+export type Seat = {
+  readonly place: Place;
+  readonly proxy: TcpProxy;
+  /** Of two stores: that to the second one. */
+  readonly second: TcpProxy | undefined;
+  readonly clock: SteppedClock | undefined;
+};
 
 export class World implements AsyncDisposable {
   readonly schedule: Schedule;
@@ -108,7 +114,7 @@ export class World implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.seats.map(({ place }) => place[Symbol.asyncDispose]()));
-    await Promise.all(this.seats.map(({ proxy }) => proxy[Symbol.asyncDispose]()));
+    await Promise.all(this.seats.flatMap(({ proxy, second }) => [proxy, second].map(endProxy)));
     for (const { clock } of this.seats) clock?.close();
     await this.store[Symbol.asyncDispose]();
     await rm(this.#directory, { recursive: true, force: true });
@@ -136,7 +142,8 @@ export class World implements AsyncDisposable {
     const journalPath = join(this.#directory, `${name}.jsonl`);
     this.#journals.push(new JournalReader(journalPath));
     const setup = { journalPath, keys, loops, limits: limits.locker, registerUrl, registerPrefix };
-    const doors = { port: proxy.port, others };
+    const second = store.secondPort === undefined ? undefined : await startProxy(store.secondPort);
+    const doors = { port: proxy.port, others, ...(second && { second: second.port }) };
     const database = store.describe(doors, limits, schedule.hosts === "many" ? `host-${name}` : undefined);
     const place = new Place({
       ...{ name, clock, setup, database, seed: schedule.seed + index * 1_000 },
@@ -148,6 +155,10 @@ export class World implements AsyncDisposable {
         else this.#victims.delete(pid);
       },
     });
-    return { place, proxy, clock };
+    return { place, proxy, second, clock };
   }
+}
+
+async function endProxy(proxy: TcpProxy | undefined): Promise<void> {
+  await proxy?.[Symbol.asyncDispose]();
 }

@@ -2,7 +2,7 @@
 
 import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { chownSync, readFileSync, readdirSync } from "node:fs";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -123,6 +123,25 @@ export class PostgresServer {
 
   async restart(how: "fast" | "immediate" = "fast"): Promise<void> {
     await this.stop(how);
+    await this.start();
+  }
+
+  /** Killed, and back with the data as it was before `wait`: what a replica had that is promoted, or a backup. */
+  async revert(wait: () => Promise<void>): Promise<void> {
+    const [data, copy] = [join(this.#dir, "data"), join(this.#dir, "old")];
+    await rm(copy, { recursive: true, force: true });
+    // Of one moment, or its recovery would find a log that does not fit its files
+    this.freeze();
+    try {
+      await run("cp", ["-a", data, copy]);
+    } finally {
+      this.thaw();
+    }
+    await wait();
+    await this.kill();
+    await rm(data, { recursive: true, force: true });
+    await rename(copy, data);
+    await rm(join(data, "postmaster.pid"), { force: true });
     await this.start();
   }
 
