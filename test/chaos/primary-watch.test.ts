@@ -45,6 +45,7 @@ test("an old master that is used after the new one was makes two worlds, from th
       [0, replica(0)],
       [400, master(0)],
       [500, master(5)],
+      [1_200, master(20)],
     ],
   );
   assert.deepEqual(
@@ -104,6 +105,7 @@ test("what a master that stood still has executed was executed after its thaw", 
   next.look(replica(0), 0);
   next.look(master(0), 900);
   next.look(master(3), 1_000);
+  next.look(master(30), 3_000);
   const split = seenIn([...old.terms, ...next.terms]).find(({ kind }) => kind === "two-masters");
   assert.deepEqual([split?.fromMs, split?.toMs], [2_000, 2_040]);
 });
@@ -128,7 +130,10 @@ test("a master that is replaced while it stands still is told from one that has 
     [940, master(95)],
     [1_100, replica(97)],
   ] as typeof died;
-  assert.deepEqual(seen(asked, replacedAt1000), [{ kind: "promotion", ...promotion }]);
+  assert.deepEqual(seen(asked, replacedAt1000), [
+    { kind: "promotion", ...promotion },
+    { kind: "lost-writes", target: "store", fromMs: 960, toMs: 1_100 },
+  ]);
   const stopped = [
     [0, master(10)],
     [100, master(20)],

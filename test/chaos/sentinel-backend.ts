@@ -85,7 +85,7 @@ class SentinelStore implements Store {
 
   async apply(fault: Fault, tools: FaultTools): Promise<void> {
     const order = redisOrders[fault.kind];
-    if (order) return order(await this.#master(), fault, tools);
+    if (order) return order(this.#client(await masterOf(this.#watch)), fault, tools);
     if (fault.kind.startsWith("store-clock")) return step(this.#clock, fault, tools);
     const byGroup = sentinelFaults[fault.kind];
     if (byGroup && fault.kind.startsWith("sentinel-")) return byGroup(this.#group, fault, tools, this.#watch);
@@ -117,16 +117,16 @@ class SentinelStore implements Store {
       await client.config("SET", "maxmemory", "0");
       await client.config("SET", "masterauth", "");
     }
-    await this.#group.untilSettled();
     await this.#group.quiet();
+    await this.#group.untilSettled();
   }
 
   async holders(): Promise<StoredHolder[]> {
-    return readHolders(await this.#master(), prefix);
+    return readHolders(this.#client(await this.#group.master()), prefix);
   }
 
   async leftovers(): Promise<string[]> {
-    return readLeftovers(await this.#master(), prefix);
+    return readLeftovers(this.#client(await this.#group.master()), prefix);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -156,10 +156,6 @@ class SentinelStore implements Store {
     if (fault.kind === "store-old") await cp(copy, data, { recursive: true });
     else await wait();
     await server.start();
-  }
-
-  async #master(): Promise<Redis> {
-    return this.#client(await masterOf(this.#watch));
   }
 
   /** A server that does not answer fails the order. */

@@ -13,7 +13,7 @@ const deadlineMs = 30_000;
 /** How long a master may be silent before a sentinel takes it for down, ms. */
 export const DOWN_MS = 700;
 
-/** Settings that only a running sentinel takes, ms. A restarted master waits for four of the first before its demotion. */
+/** Settings that only a running sentinel takes, ms. A restarted master goes on for four of the first as one. */
 const brisk = ["publish-period", "250", "info-period", "250", "tilt-period", "1000"];
 
 export class Sentinel implements AsyncDisposable {

@@ -97,10 +97,12 @@ export class SentinelGroup implements AsyncDisposable {
     return this.master();
   }
 
-  /** Until all sentinels name one master, and every other server follows that one. */
+  /** Until all sentinels name one master, nothing about it is under way, and every other server follows it. */
   async untilSettled(): Promise<void> {
     const isSettled = async (): Promise<boolean> => {
       const ports = await Promise.all(this.sentinels.map(({ port }) => masterPort(port)));
+      const flags = await Promise.all(this.sentinels.map(({ port }) => masterFlags(port)));
+      if (flags.some((of) => of !== "master")) return false;
       const roles = await Promise.all(this.servers.map((server) => admin(server).info("replication")));
       return this.servers.every(({ port }, i) =>
         port === ports[0]
@@ -144,4 +146,10 @@ async function masterPort(port: number): Promise<number> {
   const command = `SENTINEL get-master-addr-by-name ${name}`;
   const lines = await exchange(urlOf(port), [command, "PING"], (line) => line === "+PONG").catch(() => []);
   return Number(lines.filter((line) => /^\d+$/.test(line)).at(-1) ?? 0);
+}
+
+/** "master", and what else there is to say: "s_down", "failover_in_progress". */
+async function masterFlags(port: number): Promise<string | undefined> {
+  const lines = await exchange(urlOf(port), [`SENTINEL MASTER ${name}`, "PING"], (line) => line === "+PONG");
+  return lines[lines.indexOf("flags") + 2];
 }
