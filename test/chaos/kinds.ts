@@ -5,7 +5,7 @@ type Random = () => number;
 export type KindSpec = {
   readonly on: "process" | "link" | "store";
   /** One backend's alone. */
-  readonly of?: "sentinel" | "tiers";
+  readonly of?: "cluster" | "sentinel" | "tiers";
   /** How often it is chosen, against the others. */
   readonly weight: number;
   /** No longer than this, ms. */
@@ -31,6 +31,11 @@ function anyStep(random: Random): number {
 /** Which one of several it hits. */
 function anyOne(random: Random): number {
   return Math.floor(random() * 6);
+}
+
+/** Which shard of a cluster, and in which order its keys go. */
+function anyShard(random: Random): number {
+  return Math.floor(random() * 2 ** 16);
 }
 
 export const kindSpecs = {
@@ -140,6 +145,27 @@ export const kindSpecs = {
     ...{ on: "store", of: "sentinel", weight: 0.6, value: anyOne },
     what: "SIGSTOP of a sentinel",
   },
+  "cluster-kill": {
+    ...{ on: "store", of: "cluster", weight: 1, longestMs: 1_000, value: anyShard },
+    what: "a shard's master is killed, its replica takes over by itself, the old one comes back as a replica",
+  },
+  "cluster-failover": { on: "store", of: "cluster", weight: 1, value: anyShard, what: "CLUSTER FAILOVER" },
+  "slot-move": {
+    ...{ on: "store", of: "cluster", weight: 1, longestMs: 1_500, value: anyShard },
+    what: "a shard's slot moves to another master, key by key",
+  },
+  "slot-half": {
+    ...{ on: "store", of: "cluster", weight: 0.8, longestMs: 2_500, value: anyShard },
+    what: "a shard's slot stays half moved for a while",
+  },
+  "cluster-freeze": {
+    ...{ on: "store", of: "cluster", weight: 0.6, longestMs: 1_000, value: anyShard },
+    what: "a shard's master is stopped until it was replaced, and goes on",
+  },
+  "cluster-empty": {
+    ...{ on: "store", of: "cluster", weight: 0.6, longestMs: 300, value: anyShard },
+    what: "a shard's master restarts empty before it was replaced",
+  },
 } as const satisfies Record<string, KindSpec>;
 
 /**
@@ -161,6 +187,10 @@ export const stalls = [
   "replica-kill",
   "sentinel-kill",
   "sentinel-freeze",
+  "cluster-kill",
+  "cluster-failover",
+  "slot-move",
+  "slot-half",
 ] as const satisfies readonly FaultKind[];
 
 /** Schedules of these alone: where many kinds meet, each of them excuses what another one caused. */
@@ -168,7 +198,10 @@ export const themes = {
   everything: Object.keys(kindSpecs) as FaultKind[],
   stalls,
   deaths: ["kill", "worker-throw", "worker-exit", "block"],
-  losses: ["store-crash", "store-empty", "store-old", "flushall", "failover", "master-lagging", "master-freeze"],
+  losses: [
+    ...["store-crash", "store-empty", "store-old", "flushall", "failover"],
+    ...["master-lagging", "master-freeze", "cluster-empty", "cluster-freeze"],
+  ] as FaultKind[],
   clients: [
     "freeze",
     "block",

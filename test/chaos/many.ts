@@ -8,6 +8,7 @@ import { startRedis } from "../support/redis-server.js";
 import type { Arguments } from "./arguments.js";
 import type { Backend } from "./backend.js";
 import { ClockShim } from "./clock-shim.js";
+import { clusterBackend } from "./cluster-backend.js";
 import { nowMs } from "./journal.js";
 import { canDropPackets, whyNoDrops, whyNoNetem } from "./kernel-faults.js";
 import { faultKinds, specOf, type FaultKind } from "./kinds.js";
@@ -22,7 +23,7 @@ import { tiersBackend } from "./tiers-backend.js";
 import { makeSchedule, parseSchedule, printSchedule, type Schedule } from "./schedule.js";
 
 const backends: readonly Backend[] = [
-  ...[redisBackend, sentinelBackend, tiersBackend],
+  ...[redisBackend, sentinelBackend, clusterBackend, tiersBackend],
   ...[sqliteBackend, postgresBackend],
 ];
 const failuresFolder = fileURLToPath(new URL("../../../.cache/chaos/", import.meta.url));

@@ -3,6 +3,7 @@
 import type { RedisOptions } from "ioredis";
 import type {
   PostgresDatabaseSettings,
+  RedisClusterSource,
   RedisDatabaseSettings,
   SqliteDatabaseSettings,
   TieredDatabaseSettings,
@@ -29,6 +30,7 @@ export type DatabaseDescription = StoreDescription & {
 type StoreDescription =
   | { backend: "redis"; url: string; settings: RedisDatabaseSettings }
   | { backend: "sentinel"; source: RedisOptions; settings: RedisDatabaseSettings }
+  | { backend: "cluster"; source: RedisClusterSource; settings: RedisDatabaseSettings }
   | { backend: "postgres"; url: string; settings: PostgresDatabaseSettings }
   | { backend: "sqlite"; path: string; settings: SqliteDatabaseSettings }
   | {
