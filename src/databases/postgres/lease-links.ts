@@ -17,6 +17,8 @@ export class LeaseLinks {
   readonly #ears: Ears;
   #connection: PostgresConnection | undefined;
   #generation = 0;
+  /** Who has listened: on the next connection it does so unasked, as its jobs may be told to stop. */
+  #lockerId: string | undefined;
   #lastError = new StoreError("unreachable", "PostgreSQL: not connected yet");
   #waiters = new Set<{ resolve(): void; reject(error: Error): void }>();
   #isUp = false;
@@ -48,6 +50,7 @@ export class LeaseLinks {
 
   /** Whether this locker hears what it is told, from now on; a caller that hears nothing does not ask. */
   listen(lockerId: string): boolean | Promise<boolean> {
+    this.#lockerId = lockerId;
     return this.#context.onPush !== undefined && this.#ears.listen(this.use(), lockerId);
   }
 
@@ -85,6 +88,7 @@ export class LeaseLinks {
       () => {
         if (this.#closed || this.#connection !== connection) return;
         this.#isUp = true;
+        if (this.#lockerId !== undefined) void this.listen(this.#lockerId);
         for (const waiter of [...this.#waiters]) waiter.resolve();
         this.#context.onUp?.();
       },

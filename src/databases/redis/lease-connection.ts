@@ -20,6 +20,8 @@ export class LeaseConnection {
   #lastError = new StoreError("unreachable", "Redis: not connected yet");
   #waiters = new Set<{ resolve(): void; reject(error: Error): void }>();
   #grants: GrantChannel | undefined;
+  /** Who has listened: on the next connection it does so unasked, as its jobs may be told to stop. */
+  #lockerId: string | undefined;
   #isUp = false;
   #closed = false;
   #reconnect: { cancel(): void } | undefined;
@@ -43,6 +45,7 @@ export class LeaseConnection {
 
   /** The channel of this locker, heard on this connection from now on; a caller that hears nothing has none. */
   listen(lockerId: string): string {
+    this.#lockerId = lockerId;
     if (!this.#context.onPush || !this.#connection || !this.#isUp) return "";
     this.#grants ??= new GrantChannel(this.#keys.grants(lockerId));
     return this.#grants.use(this.#connection);
@@ -81,6 +84,7 @@ export class LeaseConnection {
       () => {
         if (this.#closed || this.#connection !== connection) return;
         this.#isUp = true;
+        if (this.#lockerId !== undefined) this.listen(this.#lockerId);
         for (const waiter of [...this.#waiters]) waiter.resolve();
         this.#context.onUp?.();
       },
