@@ -29,7 +29,7 @@ test("a process that was frozen, cut off, starved or killed may be", () => {
   assert.deepEqual(rulesOf({ faults: [{ kind: "refuse", target: "all", fromMs: 8_000, toMs: 9_000 }] }), []);
   assert.deepEqual(rulesOf({ starved: [{ fromMs: 9_000, toMs: 9_400 }] }), []);
   assert.deepEqual(rulesOf({ victimOf: () => undefined }), []);
-  for (const kind of ["failover-revive", "two-masters", "cluster-freeze"] as const) {
+  for (const kind of ["failover-revive", "two-masters"] as const) {
     const split = { kind, target: "store", fromMs: 8_000, toMs: 9_900 };
     assert.deepEqual(rulesOf({ faults: [split] }), [], "nor who may have pinged the old primary");
   }

@@ -162,6 +162,10 @@ export const kindSpecs = {
     ...{ on: "store", of: "cluster", weight: 0.6, longestMs: 1_000, value: anyShard },
     what: "a shard's master is stopped until it was replaced, and goes on",
   },
+  "cluster-split": {
+    ...{ on: "store", of: "cluster", weight: 0.6, longestMs: 1_000, value: anyShard },
+    what: "a shard's master hears no other node, but its clients, until it was replaced and longer",
+  },
   "cluster-empty": {
     ...{ on: "store", of: "cluster", weight: 0.6, longestMs: 300, value: anyShard },
     what: "a shard's master restarts empty before it was replaced",
@@ -200,7 +204,7 @@ export const themes = {
   deaths: ["kill", "worker-throw", "worker-exit", "block"],
   losses: [
     ...["store-crash", "store-empty", "store-old", "flushall", "failover"],
-    ...["master-lagging", "master-freeze", "cluster-empty", "cluster-freeze"],
+    ...["master-lagging", "master-freeze", "cluster-empty", "cluster-freeze", "cluster-split"],
   ] as FaultKind[],
   clients: [
     "freeze",

@@ -30,7 +30,7 @@ export type Interval = {
 /** The store forgets all, or what was written last. */
 const losses: readonly Interval["kind"][] = [
   ...["store-empty", "store-old", "flushall", "failover-lagging", "failover-revive"],
-  ...["master-lagging", "lost-writes", "cluster-empty"],
+  ...["master-lagging", "lost-writes", "cluster-empty", "cluster-split"],
 ] as Interval["kind"][];
 const laggingFailovers: readonly Interval["kind"][] = ["failover-lagging", "failover-revive"];
 /** What keeps a process away from the store while it runs. */
