@@ -30,6 +30,7 @@ main(async (args) => {
   if (wrong) fail(`mutants: the unchanged sources do not compile\n${wrong}`);
   await runBaseline(chosen, options);
   const results = [];
+  const startedMs = performance.now();
   const earlier = options.resume ? JSON.parse(readFileSync(options.json, "utf8")) : [];
   for (const [i, mutant] of chosen.entries()) {
     const known = earlier.find((result) => result.mutant.name === mutant.name);
@@ -37,6 +38,7 @@ main(async (args) => {
     step(`mutants: ${i + 1}/${chosen.length} ${describe(results.at(-1))}`);
     if (options.json) writeFileSync(options.json, JSON.stringify(results));
   }
+  step(`mutants: ${results.length} in ${((performance.now() - startedMs) / 60_000).toFixed(1)} min`);
   if ((await buildTree()) !== undefined) fail("mutants: without the last mutant the sources no longer compile");
   const other = options.add ? JSON.parse(readFileSync(options.add, "utf8")) : [];
   const report = renderReport(joinResults(results, other), laterMutants, commandOf(args));
@@ -122,6 +124,7 @@ async function tryMutant(mutant, options) {
       if (!options.catchers.includes(name) || !isThere(mutant)) continue;
       tried.push(name);
       const found = await run(mutant, options);
+      if (found?.invalid) return { mutant, invalid: found.invalid, caught, tried };
       if (found) caught[name] = found;
       if (found && isCatch(mutant, found) && !options.every) break;
     }

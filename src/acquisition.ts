@@ -7,7 +7,6 @@ import { LockModeError, StoreError } from "./errors.js";
 import type { Grant } from "./grant.js";
 import { draw, findRefusal, hurry, POLL_MS } from "./refusal.js";
 import type { Stamp } from "./session.js";
-import { abortable } from "./signals.js";
 import type { Rested } from "./waiting/rest.js";
 import { Lines } from "./waiting/lines.js";
 import { isGoodAsAnswer } from "./waiting/push.js";
@@ -55,7 +54,9 @@ export class Acquisition {
 
   async #runOnce(wanted: Wanted): Promise<Acquired> {
     const startedMs = this.#deps.clock.monoMs();
-    const attempt = this.open({ ...wanted, tokens: 1, queues: false }, wanted.signals);
+    const { key, lockTtlMs, trace, mode, permits, minHoldMs } = wanted;
+    const asked = { key, lockTtlMs, trace, mode, permits, minHoldMs, tokens: 1, queues: false };
+    const attempt = this.open(asked, wanted.signals);
     attempt.take({ replace: wanted.revoked?.leases }, wanted.revoked?.era ?? "");
     const acquired = await this.#settle(attempt, async ({ holders }) => {
       const holder = await this.#onHeld(attempt, holders);
@@ -125,11 +126,13 @@ export class Acquisition {
 
   /** Undefined when no answer came; then the same lease number is asked for again. */
   async #ask(attempt: Attempt): Promise<Answered | undefined> {
-    const stamp = await this.#deps.session.whenTrusted(attempt.signal);
+    attempt.stop.throwIfAborted();
+    const { session } = this.#deps;
+    const stamp = session.stamp() ?? (await session.whenTrusted(attempt.signal));
     const request = this.#batch.add({ attempt, stamp });
     attempt.inFlight = request;
     try {
-      return await abortable(request, attempt.signal);
+      return await attempt.stop.within(request);
     } catch (error) {
       await this.#onFailure(attempt, error);
       return undefined;
@@ -139,12 +142,12 @@ export class Acquisition {
   /** Resolves when it is time to ask again; rejects when that is of no use. */
   async #onFailure(attempt: Attempt, error: unknown): Promise<void> {
     const { store, clock } = this.#deps;
-    attempt.signal.throwIfAborted();
+    attempt.stop.throwIfAborted();
     if (!(error instanceof StoreError)) throw error;
     attempt.lastError = error;
     if (error.isLasting || error.code === "out-of-memory" || error.code === "read-only") throw error;
     await store.whenUp(attempt.signal).catch((cause: unknown) => {
-      attempt.signal.throwIfAborted(); // the caller's reason says more than the connection's
+      attempt.stop.throwIfAborted(); // the caller's reason says more than the connection's
       throw cause;
     });
     const pauseMs = 1 + clock.random() * POLL_MS; // an error of a store that is up, e.g. LOADING
@@ -209,7 +212,7 @@ export class Acquisition {
   async #gaveBackGhost(attempt: Attempt, holders: readonly LeaseRecord[]): Promise<boolean> {
     const ghost = holders.find((lease) => this.#isGhost(lease));
     if (!ghost) return false;
-    await abortable(this.#deps.giveBack.request(ghost.key, ghost.leaseNumber), attempt.signal);
+    await attempt.stop.within(this.#deps.giveBack.request(ghost.key, ghost.leaseNumber));
     await hurry(attempt, this.#deps.clock);
     return true;
   }

@@ -16,7 +16,7 @@ import type {
 import type { StoreError } from "./errors.js";
 import { publish, type Condemned } from "./events.js";
 import type { GiveBack } from "./give-back.js";
-import type { Grant } from "./grant.js";
+import { makeGrant, type Grant } from "./grant.js";
 import type { HeldLease } from "./held-lease.js";
 import type { Session, Stamp } from "./session.js";
 import { joinSignals, type JoinedSignal } from "./signals.js";
@@ -113,7 +113,8 @@ export class Attempt {
   onGrantPush: OnGrantPush = () => false;
   readonly #rest: Rest;
   readonly #deps: AcquisitionDeps;
-  readonly #stop: JoinedSignal;
+  /** Aborts when the caller, the locker or the store's silence says so. */
+  readonly stop: JoinedSignal;
   #timer: Timer;
   #replace: AcquireRequest["replace"];
   #replaceEra = "";
@@ -125,15 +126,14 @@ export class Attempt {
     this.leaseNumber = leaseNumber;
     this.asked = asked;
     this.#deps = deps;
-    this.#stop = joinSignals(signals);
+    this.stop = joinSignals(signals);
     this.#rest = new Rest(deps.clock);
     this.#timer = this.#startTimer();
   }
 
   get signal(): AbortSignal {
-    return this.#stop.signal;
+    return this.stop.signal;
   }
-
   /** Whom it took the key from, if it was granted in the place of a dead holder. */
   get takenFrom(): Condemned | undefined {
     return this.#takenFrom;
@@ -211,21 +211,16 @@ export class Attempt {
   }
 
   grant(answer: Omit<GrantPush, "leaseNumber" | "era" | "sessionId">, { stamp, sent }: Answered): Grant {
-    const { fencingToken, lastToken, acquiredAtMs } = answer;
-    const { key, lockTtlMs, trace, mode, permits, minHoldMs } = this.asked;
-    const { sessionId, era } = stamp.identity;
-    const facts = { key, lockTtlMs, trace, mode, permits, minHoldMs, leaseNumber: this.leaseNumber };
-    const tokens = { fencingToken, recordToken: fencingToken, lastToken, acquiredAtMs };
-    return { ...facts, ...tokens, sessionId, era, epoch: stamp.epoch, sent };
+    return makeGrant(this.asked, answer, { leaseNumber: this.leaseNumber, stamp, sent });
   }
 
   abort(reason: Error): void {
-    this.#stop.abort(reason);
+    this.stop.abort(reason);
   }
 
   end(): void {
     this.#timer.cancel();
-    this.#stop.dispose();
+    this.stop.dispose();
   }
 
   #startTimer(): Timer {
@@ -233,7 +228,7 @@ export class Attempt {
     return clock.timer(acquireTimeoutMs, () =>
       clock.afterInput(() => {
         const what = `${JSON.stringify(this.asked.key)} was not acquired`;
-        this.#stop.abort(session.noAnswer(what, acquireTimeoutMs, this.lastError));
+        this.stop.abort(session.noAnswer(what, acquireTimeoutMs, this.lastError));
       }),
     );
   }

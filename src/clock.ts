@@ -90,11 +90,16 @@ export function wait(clock: Clock, ms: number, signal?: AbortSignal): Promise<vo
 
 /** What the promise resolves with, or undefined when that takes longer than `ms`. Leaves no timer behind. */
 export function atMost<T>(clock: Clock, ms: number, promise: Promise<T>): Promise<T | undefined> {
-  let timer: Timer | undefined;
-  const late = new Promise<undefined>((resolve) => {
-    timer = clock.timer(ms, () => resolve(undefined));
+  return new Promise((resolve, reject) => {
+    const timer = clock.timer(ms, () => resolve(undefined));
+    const settle = <V>(act: (value: V) => void) => {
+      return (value: V) => {
+        timer.cancel();
+        act(value);
+      };
+    };
+    promise.then(settle(resolve), settle(reject));
   });
-  return Promise.race([promise, late]).finally(() => timer?.cancel());
 }
 
 /** One timer for many things that are due at some time: it is set to the earliest. */

@@ -33,6 +33,12 @@ const VARIABLES: Record<string, Variable> = {
   WORKER_PATH: word("workerPath"),
 };
 
+/** Each variable's whole name and option. The first of a database's that is set is the one that counts. */
+const SOURCES: readonly [name: string, option: string][] = [
+  ...Object.entries(VARIABLES).map(([name, { option }]): [string, string] => [PREFIX + name, option]),
+  ["REDIS_URL", "database"],
+];
+
 export type Environment = Record<string, string | undefined>;
 
 /**
@@ -58,7 +64,8 @@ function readVariables(env: Environment): Partial<LockerOptions> {
   for (const [name, text] of Object.entries(env)) {
     if (!name.startsWith(PREFIX)) continue;
     const variable = Object.hasOwn(VARIABLES, name.slice(PREFIX.length)) && VARIABLES[name.slice(PREFIX.length)];
-    if (!variable) throw new OptionError(name, text, `is none of ${Object.keys(VARIABLES).map((v) => PREFIX + v)}`);
+    // Its value is not shown: nobody knows what it is meant to be, a password perhaps.
+    if (!variable) throw new OptionError(name, "***", `is none of ${Object.keys(VARIABLES).map((v) => PREFIX + v)}`);
     if (text) Object.assign(options, variable.read(text, name));
   }
   return options;
@@ -70,13 +77,15 @@ export function blameVariable<T>(env: Environment, given: Partial<LockerOptions>
     return make();
   } catch (error) {
     if (!(error instanceof OptionError)) throw error;
-    const names = Object.entries(VARIABLES).flatMap(([name, { option }]) =>
-      option === error.option ? PREFIX + name : [],
-    );
-    if (error.option === "database") names.push("REDIS_URL");
-    const source = names.find((name) => env[name]);
-    if (!source || Object.hasOwn(given, error.option.split(".")[0]!)) throw error;
-    throw new OptionError(source, error.value, `${error.rule} (option ${error.option})`);
+    const isGiven = (option: string): boolean => Object.hasOwn(given, option.split(".")[0]!);
+    const sourcesOf = (isMeant: (option: string) => boolean): string[] =>
+      SOURCES.flatMap(([name, option]) => (env[name] && isMeant(option) && !isGiven(option) ? name : []));
+    const [source] = sourcesOf((option) => option === error.option);
+    if (source) throw new OptionError(source, error.value, `${error.rule} (option ${error.option})`);
+    // A rule about two options, of which the other one is the variable's.
+    const others = sourcesOf((option) => new RegExp(`\\b${option}\\b`).test(error.rule));
+    if (others.length === 0) throw error;
+    throw new OptionError(error.option, error.value, `${error.rule}, as ${others.join(" and ")} has it`);
   }
 }
 

@@ -2,6 +2,7 @@ import type { Clock, Instant } from "./clock.js";
 import type { LeaseMode, Permits } from "./databases/database.js";
 import type { LockErrorCode } from "./errors.js";
 import type { HeldLease } from "./held-lease.js";
+import type { Stamp } from "./session.js";
 
 /** Why nothing may go on in this process, once there is a reason. */
 export type Drain = { reason: Error | undefined; signal: AbortSignal };
@@ -43,6 +44,35 @@ export type Grant = {
   /** Who has it next in this process. */
   tenure?: Succession | undefined;
 };
+
+type Asked = Pick<Grant, "key" | "lockTtlMs" | "trace" | "mode" | "permits" | "minHoldMs">;
+type Told = Pick<Grant, "fencingToken" | "lastToken" | "acquiredAtMs">;
+
+/** In one literal: put together of spread parts it costs Node 20 some 5 µs more. */
+export function makeGrant(
+  { key, lockTtlMs, trace, mode, permits, minHoldMs }: Asked,
+  { fencingToken, lastToken, acquiredAtMs }: Told,
+  { leaseNumber, stamp, sent }: { leaseNumber: number; stamp: Stamp; sent: Instant },
+): Grant {
+  const { sessionId, era } = stamp.identity;
+  return {
+    key,
+    leaseNumber,
+    mode,
+    permits,
+    fencingToken,
+    recordToken: fencingToken,
+    lastToken,
+    acquiredAtMs,
+    lockTtlMs,
+    trace,
+    minHoldMs,
+    sessionId,
+    era,
+    epoch: stamp.epoch,
+    sent,
+  };
+}
 
 /** Lets a lease pass on to the next of this process, without the store. */
 export type Succession = {

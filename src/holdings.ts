@@ -7,7 +7,7 @@ import type { Drain, Ended, Grant, LeaseDeps } from "./grant.js";
 import { HeldLease } from "./held-lease.js";
 import type { ToWorker } from "./liveness-protocol.js";
 import type { Judged, Renewals } from "./renewals.js";
-import type { Session, SessionChange, Stamp } from "./session.js";
+import { isLostBy, type Session, type SessionChange, type Stamp } from "./session.js";
 import type { SharedCells } from "./shared-cells.js";
 
 /** How long a lost job waits to be told who has its key now, ms: knowing of the loss matters more. */
@@ -143,11 +143,11 @@ export class Holdings {
   }
 
   /** The session changed: what is held now? Asked again until it was answered, or until the next change asks anew. */
-  async judge({ stamp, cause }: SessionChange): Promise<void> {
+  async judge(change: SessionChange): Promise<void> {
+    const { stamp, cause } = change;
     const { cells, session, clock } = this.#deps;
-    // Whoever may not come back lost all it had, even if another change has followed since.
-    const earlier = cause === "refused" ? this.all.filter(({ epoch }) => epoch !== stamp.epoch) : [];
-    for (const lease of earlier) this.#lose(lease, "store-lost-data");
+    const lost = this.all.filter((lease) => isLostBy(change, lease)); // even if another change has followed since
+    for (const lease of lost) this.#lose(lease, "store-lost-data");
     const open = () => this.all.filter((lease) => !lease.isLost && lease.epoch !== stamp.epoch);
     for (let left = open(); left.length > 0 && session.isLatest(stamp) && !this.#stopped; left = open()) {
       await Promise.all(left.map((lease) => this.#judgeOne(lease, stamp, cause)));

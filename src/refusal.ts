@@ -1,7 +1,6 @@
 import { tellBusy, type AcquisitionDeps, type Attempt } from "./attempt.js";
 import { wait, type Clock } from "./clock.js";
 import type { Holder, LeaseRecord } from "./databases/database.js";
-import { abortable } from "./signals.js";
 
 /** How often a key that is soon to be had is looked at without queueing, ms. Of all such times half is by chance. */
 export const POLL_MS = 50;
@@ -16,7 +15,7 @@ export async function findRefusal(
   isMisfit: boolean,
   { judge, clock }: AcquisitionDeps,
 ): Promise<Holder | undefined> {
-  const contention = await abortable(judge.judgeKey(holders), attempt.signal);
+  const contention = await attempt.stop.within(judge.judgeKey(holders));
   attempt.onAnswer();
   if (contention.next === "take") {
     attempt.take(contention, holders[0]!.era);

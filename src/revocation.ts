@@ -4,7 +4,7 @@ import type { Identity, LeaseRecord, Replaced, RevokeAnswer } from "./databases/
 import type { Engine } from "./engine.js";
 import { LockModeError, StoreError } from "./errors.js";
 import { check, checkDuration, checkNames } from "./options.js";
-import { abortable, joinSignals, type JoinedSignal } from "./signals.js";
+import { joinSignals, type JoinedSignal } from "./signals.js";
 
 export type RevokeOptions = {
   /** How long to wait until the key was given back, ms. Default 10 000: a job stops at its next heartbeat. */
@@ -183,9 +183,9 @@ export class Revocation {
           const { identity } = await engine.session.whenTrusted(patience.signal);
           await engine.store.whenUp(patience.signal);
           // In a recovery window the living have yet to write what they hold: who is not there may still have the key.
-          if (!engine.session.state?.recovering) return await abortable(request(identity), patience.signal);
+          if (!engine.session.state?.recovering) return await patience.within(request(identity));
         } catch (error) {
-          patience.signal.throwIfAborted();
+          patience.throwIfAborted();
           if (!(error instanceof StoreError) || error.code !== "unreachable") throw error;
           last = error;
         }

@@ -20,6 +20,18 @@ export type SessionChange = {
 };
 
 /**
+ * Whether the change itself ends a lease, whatever the store would say of it. Whoever may not come back lost all it
+ * had. And what was not written again in an era whose window has closed, this thread having stood still, may have been
+ * somebody else's there, though the era after it knows nothing of that.
+ */
+export function isLostBy(change: SessionChange, lease: { epoch: number; era: string }): boolean {
+  const { cause, previous, stamp, eraChanged } = change;
+  if (cause === "refused") return lease.epoch !== stamp.epoch;
+  const hasMissed = eraChanged && !previous!.recovering && lease.era !== previous!.era;
+  return hasMissed && lease.era !== stamp.identity.era;
+}
+
+/**
  * How often the main thread says that it runs, measures how late it is, and lets those who wait look again, ms.
  * Messages tell of every change; the look is for one that was lost with its worker.
  */

@@ -2,7 +2,56 @@
  * AbortSignal.any with an end: on Node 20 and 22 a signal made by `any` stays registered with a long-lived source
  * for as long as that lives, so a locker that acquires for weeks would leak.
  */
-export type JoinedSignal = { signal: AbortSignal; abort(reason: Error): void; dispose(): void };
+export class JoinedSignal {
+  readonly #stops: readonly (() => void)[];
+  /** Made for the first who needs it: a signal costs more than the whole rest of an acquire that nobody aborts. */
+  #controller: AbortController | undefined;
+  #aborted: { reason: Error } | undefined;
+  readonly #rejects = new Set<OnAbort>();
+
+  constructor(sources: readonly AbortSignal[]) {
+    this.#stops = sources.map((source) => onAbort(source, (reason) => this.abort(reason)));
+  }
+
+  get signal(): AbortSignal {
+    if (!this.#controller) {
+      this.#controller = new AbortController();
+      if (this.#aborted) this.#controller.abort(this.#aborted.reason);
+    }
+    return this.#controller.signal;
+  }
+
+  abort(reason: Error): void {
+    if (this.#aborted) return;
+    this.#aborted = { reason };
+    this.#controller?.abort(reason);
+    for (const reject of this.#rejects) reject(reason);
+    this.#rejects.clear();
+  }
+
+  throwIfAborted(): void {
+    if (this.#aborted) throw this.#aborted.reason;
+  }
+
+  /** The promise, or the reason if that comes first; what becomes of the promise is then handled elsewhere. */
+  within<T>(promise: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      if (this.#aborted) reject(this.#aborted.reason);
+      else this.#rejects.add(reject);
+      const settle = <V>(act: (value: V) => void) => {
+        return (value: V) => {
+          this.#rejects.delete(reject);
+          act(value);
+        };
+      };
+      promise.then(settle(resolve), settle(reject));
+    });
+  }
+
+  dispose(): void {
+    for (const stop of this.#stops) stop();
+  }
+}
 
 /** Who listens to a source. It gets one listener for all: Node warns of a leak when a signal has more than ten. */
 const listenersOf = new WeakMap<AbortSignal, Set<AbortListener>>();
@@ -10,16 +59,7 @@ type OnAbort = (reason: Error) => void;
 export type AbortListener = { readonly onAbort: OnAbort };
 
 export function joinSignals(sources: readonly AbortSignal[]): JoinedSignal {
-  const controller = new AbortController();
-  const abort: OnAbort = (reason) => controller.abort(reason);
-  const stops = sources.map((source) => onAbort(source, abort));
-  return {
-    signal: controller.signal,
-    abort,
-    dispose: () => {
-      for (const stop of stops) stop();
-    },
-  };
+  return new JoinedSignal(sources);
 }
 
 /** Calls `fn` when the source aborts, or at once if it has; until the returned function is called. */
@@ -52,14 +92,4 @@ function tell(event: Event): void {
   const listeners = listenersOf.get(source) ?? [];
   listenersOf.delete(source);
   for (const listener of listeners) listener.onAbort(source.reason as Error);
-}
-
-/** The promise, or the signal's reason if that comes first; what becomes of the promise is then handled elsewhere. */
-export function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason as Error);
-    if (signal.aborted) onAbort();
-    else signal.addEventListener("abort", onAbort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
-  });
 }

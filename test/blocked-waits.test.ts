@@ -5,7 +5,7 @@ import { systemClock } from "../src/clock.js";
 import type { BlockedRequest, Holder, LeaseRecord, WaitingTask } from "../src/databases/database.js";
 import { DeadlockError, StoreError } from "../src/errors.js";
 import type { HeldKey } from "../src/held-context.js";
-import { abortable, joinSignals } from "../src/signals.js";
+import { joinSignals } from "../src/signals.js";
 import { waitUntil, withDeadline } from "./support/wait.js";
 
 const DEADLINE = { deadlineMs: 2_000, what: "the marks" };
@@ -45,8 +45,7 @@ class Stage {
     const wanted = { key, lockTtlMs: 1, trace: "", waitMs: Infinity, mode: "exclusive", minHoldMs: 0 } as const;
     const outcome = this.locker(lockerId).run({ ...wanted, signals: [stop.signal] }, holding, async (asked) => {
       asked.onQueued?.({ leaseNumber: ++this.#number, ticket });
-      const ended = joinSignals(asked.signals);
-      return abortable(new Promise<never>(() => undefined), ended.signal);
+      return joinSignals(asked.signals).within(new Promise<never>(() => undefined));
     });
     return { outcome: outcome.catch((error: unknown) => error), stop: () => stop.abort(new Error("stopped")) };
   }

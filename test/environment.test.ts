@@ -73,6 +73,21 @@ test("a variable that is misspelt, or whose value is bad, is refused by its name
   }
 });
 
+test("a rule about two options names the variable that breaks it, and none that the code overrules", () => {
+  const make = (options: Partial<LockerOptions>, env: Environment) => () =>
+    Locker.fromEnv(options, { REDIS_URL: url, ...env });
+  assert.throws(
+    make({}, { PULSELOCK_SESSION_TTL_MS: "400000" }),
+    /^OptionError: lockTtlMs \(300000\) must .* sessionTtlMs \(400000\), as PULSELOCK_SESSION_TTL_MS has it$/,
+  );
+  assert.throws(
+    make({}, { PULSELOCK_PING_INTERVAL_MS: "9000" }),
+    /disconnectGraceMs .*as PULSELOCK_PING_INTERVAL_MS has/,
+  );
+  const overruled = make({ sessionTtlMs: 400_000 }, { PULSELOCK_SESSION_TTL_MS: "5000" });
+  assert.throws(overruled, /sessionTtlMs \(400000\)$/);
+});
+
 test("what the code says goes before the environment, and its errors name the option", () => {
   assert.ok(Locker.fromEnv({ lockTtlMs: 20_000 }, { REDIS_URL: url, PULSELOCK_LOCK_TTL_MS: "500" }) instanceof Locker);
   const env = { REDIS_URL: url, PULSELOCK_LOCK_TTL_MS: "20000" };
@@ -116,6 +131,10 @@ test("no message has a password in it, nor what is printed of the error", () => 
       return true;
     });
   }
+  assert.throws(
+    () => Locker.fromEnv({}, { PULSELOCK_PASSWORD: "secret" }),
+    /^OptionError: PULSELOCK_PASSWORD \("\*\*\*"\)/,
+  );
   const database = { host: "host", password: "secret" } as unknown as Database;
   assert.throws(
     () => new Locker({ database }),

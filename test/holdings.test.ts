@@ -218,3 +218,22 @@ test("what is granted after a session could not come back is none of its losses"
   await stage.clock.settle();
   assert.equal(lease.state, "held");
 });
+
+for (const recovering of [false, true]) {
+  const what = recovering
+    ? "whose window never closed is no loss"
+    : "that was open is a loss, whatever the next one says";
+  test(`an era in which nothing could be written again ${what}`, async () => {
+    const stage = new HoldingsStage();
+    const lease = stage.lease();
+    stage.store.answers.reassert = unreachable;
+    stage.change("reentered", { era: "era2", recovering: true });
+    await stage.clock.settle();
+    if (!recovering) stage.session.receive({ type: "trusted", recovering: false, recoveryMs: 2_500 });
+    delete stage.store.answers.reassert;
+    stage.change("reentered", { era: "era3", recovering: true });
+    await stage.clock.settle();
+    assert.equal(stage.lossOf(lease), recovering ? undefined : "store-lost-data");
+    assert.equal(stage.store.sent("reassert").length > 1, recovering);
+  });
+}

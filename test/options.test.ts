@@ -61,7 +61,7 @@ const broken: Broken[] = [
   [{ lockTTL: 5 }, "lockTTL", "5", /is not an option/],
   [{ database: undefined }, "database", "undefined", /must be a URL, \{ moduleName, exportName \} or a database/],
   [{ database: 6379 }, "database", "6379", /must be a URL/],
-  [{ database: "localhost:6379" }, "database", '"localhost:6379"', /must be a redis:\/\/ or rediss:\/\/ URL/],
+  [{ database: "localhost:6379" }, "database", '"localhost:6379"', /must be a URL that begins with redis:/],
   [{ database: { moduleName: "./db.js" } }, "database.exportName", "undefined", /must be a non-empty string/],
   [{ database: { moduleName: "", exportName: "db" } }, "database.moduleName", '""', /must be a non-empty string/],
 ];

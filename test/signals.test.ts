@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
 import { after, before, test } from "node:test";
 import { LockStatus, type Job, type Locker } from "../src/index.js";
-import { abortable, joinSignals } from "../src/signals.js";
+import { joinSignals } from "../src/signals.js";
 import { newKey, newPrefix, openLocker, take, untilFree } from "./support/lockers.js";
 import { startRedis, type RedisServer } from "./support/redis-server.js";
 
@@ -54,13 +54,25 @@ test("a source has one listener for any number of joined signals, and none after
   assert.equal(getEventListeners(quiet.signal, "abort").length, 0);
 });
 
-test("whoever waits under a signal leaves no listener on it, however the wait ends", async () => {
-  const { signal } = new AbortController();
-  const waiting = [Promise.resolve(1), Promise.reject(new Error("no"))].map((promise) => abortable(promise, signal));
-  assert.equal(getEventListeners(signal, "abort").length, 2);
-  await Promise.allSettled(waiting);
-  await new Promise((resolve) => setImmediate(resolve));
-  assert.equal(getEventListeners(signal, "abort").length, 0);
+test("who waits under a joined signal hears whatever comes first, its reason or what is waited for", async () => {
+  const source = new AbortController();
+  const joined = joinSignals([source.signal]);
+  const never = new Promise<never>(() => undefined);
+  assert.equal(await joined.within(Promise.resolve(1)), 1);
+  await assert.rejects(joined.within(Promise.reject(new Error("no"))), /no/);
+  const waiting = [joined.within(never), joined.within(never)];
+  source.abort(new Error("over"));
+  for (const each of waiting) await assert.rejects(each, /over/);
+  await assert.rejects(joined.within(Promise.resolve(1)), /over/);
+  assert.throws(() => joined.throwIfAborted(), /over/);
+});
+
+test("a joined signal that is looked at after its abort has the reason of it", () => {
+  const source = new AbortController();
+  const joined = joinSignals([source.signal]);
+  joined.abort(new Error("own"));
+  source.abort(new Error("later"));
+  assert.deepEqual([joined.signal.aborted, String(joined.signal.reason)], [true, "Error: own"]);
 });
 
 test("a hundred acquires under one signal draw no warning and leave no listener on it", async () => {

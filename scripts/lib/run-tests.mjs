@@ -10,11 +10,10 @@ import { fail, root, run, step } from "./steps.mjs";
 const timeoutMs = process.env.TEST_TIMEOUT_MS ?? "300000";
 
 /**
- * Runs the test files whose path contains one of `filters`, or all. `flags` go to Node as they are. Returns the exit
- * code of the runner; no exit is forced, so a test that leaves something open shows.
+ * Runs these test files, or those whose path contains one of `filters`, or all. `flags` go to Node as they are. Returns
+ * the exit code of the runner; no exit is forced, so a test that leaves something open shows.
  */
-export async function runTests({ node = process.execPath, filters = [], flags = [], without = [] } = {}) {
-  const files = findTests(filters, without);
+export async function runTests({ node = process.execPath, filters = [], files = findTests(filters), flags = [] } = {}) {
   const seed = process.env.SEED || String(randomInt(2 ** 32));
   step(`test: ${files.length} files, SEED=${seed}`);
   const runner = ["--test", "--test-concurrency=2", `--test-timeout=${timeoutMs}`, ...reporters()];
@@ -28,12 +27,11 @@ function reporters() {
   return ["spec", own].flatMap((name) => [`--test-reporter=${name}`, "--test-reporter-destination=stdout"]);
 }
 
-/** The compiled test files. `without`: words in the paths of those that cannot run here. */
-function findTests(filters, without) {
+/** The compiled test files whose path contains one of `filters`, or all. */
+export function findTests(filters = []) {
   const files = pathsUnder(join(root, "dist", "test"))
     .filter((path) => path.endsWith(".test.js"))
     .map((path) => relative(root, path))
-    .filter((path) => !without.some((word) => path.includes(word)))
     .toSorted();
   const wanted = filters.length === 0 ? files : files.filter((file) => filters.some((filter) => file.includes(filter)));
   if (wanted.length === 0) fail(`test: no file matches ${filters.join(", ") || "*.test.ts"}`);

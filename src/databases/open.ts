@@ -10,9 +10,14 @@ import { TieredDatabase } from "./tiers/tiered-database.js";
 
 export { unlockedDatabase } from "./local/unlocked/unlocked-database.js";
 
+const SCHEMES = "redis://, rediss://, unix://, redis+sentinel://, redis+cluster://, postgres://, sqlite: or memory:";
+
 /** What a URL alone says, for Redis under that prefix. Opens no connection. */
 export function openUrl(url: string, prefix?: string): Database {
   const other = openOther(url);
+  if (!other && !/^(rediss?(\+\w+)?|unix):|^\//.test(url)) {
+    throw new OptionError("database", url, `must be a URL that begins with ${SCHEMES}`);
+  }
   if (!other) return new RedisDatabase(url, prefix === undefined ? {} : { prefix });
   if (prefix === undefined) return other;
   throw new OptionError("prefix", prefix, "is for Redis alone");

@@ -16,6 +16,7 @@ const seeds = [
   },
   { backend: "sqlite", lanes: [[1_000], [1_005]] }, // deleted and locked files
   { backend: "postgres", lanes: [[5_004], [5_007]] }, // crashes and clocks
+  { backend: "cluster", lanes: [[2_002], [2_004]] }, // masters, slots
 ];
 
 for (const { backend, lanes } of seeds) {

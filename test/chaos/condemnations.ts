@@ -41,7 +41,7 @@ export function wrongCondemnations(deps: CondemnedDeps): Violation[] {
 }
 
 /** Some connections stay with an old primary that runs again: its clients ping, but not where they are judged. */
-const splits: readonly string[] = ["failover-revive"];
+const splits: readonly string[] = ["failover-revive", "cluster-freeze"];
 
 function silences({ kind, target }: Interval, place: string): boolean {
   if (splits.includes(kind)) return true;

@@ -4,6 +4,8 @@ type Random = () => number;
 
 export type KindSpec = {
   readonly on: "process" | "link" | "store";
+  /** One backend's alone. */
+  readonly of?: "cluster" | "tiers";
   /** How often it is chosen, against the others. */
   readonly weight: number;
   /** No longer than this, ms. */
@@ -24,6 +26,11 @@ function smallStep(random: Random): number {
 /** Of a client's wall clock, which nobody else compares with anything. */
 function anyStep(random: Random): number {
   return random() < 0.7 ? smallStep(random) : (random() < 0.5 ? -1 : 1) * 3_600_000;
+}
+
+/** Which shard of a cluster, and in which order its keys go. */
+function anyShard(random: Random): number {
+  return Math.floor(random() * 2 ** 16);
 }
 
 export const kindSpecs = {
@@ -74,7 +81,10 @@ export const kindSpecs = {
     longestMs: 1_000,
     what: "kill -9, restarted with all data (append-only, fsync always)",
   },
-  "store-gone": { on: "store", weight: 0.8, what: "kill -9, restarted with all data only when two tiers have changed" },
+  "store-gone": {
+    ...{ on: "store", of: "tiers", weight: 0.8 },
+    what: "kill -9, restarted with all data only when two tiers have changed",
+  },
   "store-empty": { on: "store", weight: 0.5, longestMs: 1_000, what: "kill -9, restarted empty" },
   "store-old": { on: "store", weight: 0.4, longestMs: 2_000, what: "kill -9, restarted with the data of a while ago" },
   flushall: { on: "store", weight: 0.4, longestMs: 100, what: "FLUSHALL" },
@@ -104,6 +114,28 @@ export const kindSpecs = {
     value: (random) => (random() < 0.6 ? 1 : -1) * (8_000 + Math.round(random() * 120_000)),
     what: "the store's wall clock is stepped by more than a lease's margin",
   },
+
+  "cluster-kill": {
+    ...{ on: "store", of: "cluster", weight: 1, longestMs: 1_000, value: anyShard },
+    what: "a shard's master is killed, its replica takes over by itself, the old one comes back as a replica",
+  },
+  "cluster-failover": { on: "store", of: "cluster", weight: 1, value: anyShard, what: "CLUSTER FAILOVER" },
+  "slot-move": {
+    ...{ on: "store", of: "cluster", weight: 1, longestMs: 1_500, value: anyShard },
+    what: "a shard's slot moves to another master, key by key",
+  },
+  "slot-half": {
+    ...{ on: "store", of: "cluster", weight: 0.8, longestMs: 2_500, value: anyShard },
+    what: "a shard's slot stays half moved for a while",
+  },
+  "cluster-freeze": {
+    ...{ on: "store", of: "cluster", weight: 0.6, longestMs: 1_000, value: anyShard },
+    what: "a shard's master is stopped until it was replaced, and goes on",
+  },
+  "cluster-empty": {
+    ...{ on: "store", of: "cluster", weight: 0.6, longestMs: 300, value: anyShard },
+    what: "a shard's master restarts empty before it was replaced",
+  },
 } as const satisfies Record<string, KindSpec>;
 
 /**
@@ -120,6 +152,10 @@ export const stalls = [
   "script-flush",
   "maxmemory",
   "busy-script",
+  "cluster-kill",
+  "cluster-failover",
+  "slot-move",
+  "slot-half",
 ] as const satisfies readonly FaultKind[];
 
 /** Schedules of these alone: where many kinds meet, each of them excuses what another one caused. */
@@ -127,7 +163,7 @@ export const themes = {
   everything: Object.keys(kindSpecs) as FaultKind[],
   stalls,
   deaths: ["kill", "worker-throw", "worker-exit", "block"],
-  losses: ["store-crash", "store-empty", "store-old", "flushall", "failover"],
+  losses: ["store-crash", "store-empty", "store-old", "flushall", "failover", "cluster-empty", "cluster-freeze"],
   clients: [
     "freeze",
     "block",

@@ -8,6 +8,7 @@ import { startRedis } from "../support/redis-server.js";
 import type { Arguments } from "./arguments.js";
 import type { Backend } from "./backend.js";
 import { ClockShim } from "./clock-shim.js";
+import { clusterBackend } from "./cluster-backend.js";
 import { nowMs } from "./journal.js";
 import { canDropPackets, whyNoDrops, whyNoNetem } from "./kernel-faults.js";
 import { faultKinds, specOf, type FaultKind } from "./kinds.js";
@@ -20,7 +21,7 @@ import { sqliteBackend } from "./sqlite-backend.js";
 import { tiersBackend } from "./tiers-backend.js";
 import { makeSchedule, parseSchedule, printSchedule, type Schedule } from "./schedule.js";
 
-const backends: readonly Backend[] = [redisBackend, sqliteBackend, postgresBackend, tiersBackend];
+const backends: readonly Backend[] = [redisBackend, sqliteBackend, postgresBackend, tiersBackend, clusterBackend];
 const failuresFolder = fileURLToPath(new URL("../../../.cache/chaos/", import.meta.url));
 
 export type Totals = {

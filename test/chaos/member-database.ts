@@ -32,6 +32,7 @@ if (!isMainThread) {
 function open(given: DatabaseDescription): Database {
   if (given.backend === "sqlite") return new SqliteDatabase(given.path, given.settings);
   if (given.backend === "postgres") return new PostgresDatabase(given.url, given.settings);
+  if (given.backend === "cluster") return new RedisDatabase(given.source, given.settings);
   if (given.backend === "redis") return new RedisDatabase(given.url, given.settings);
   if (given.backend === "tiers") {
     const [redis, postgres] = [open(given.redis), open(given.postgres)];

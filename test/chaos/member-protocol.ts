@@ -2,6 +2,7 @@
 
 import type {
   PostgresDatabaseSettings,
+  RedisClusterSource,
   RedisDatabaseSettings,
   SqliteDatabaseSettings,
   TieredDatabaseSettings,
@@ -27,6 +28,7 @@ export type DatabaseDescription = StoreDescription & {
 };
 type StoreDescription =
   | { backend: "redis"; url: string; settings: RedisDatabaseSettings }
+  | { backend: "cluster"; source: RedisClusterSource; settings: RedisDatabaseSettings }
   | { backend: "postgres"; url: string; settings: PostgresDatabaseSettings }
   | { backend: "sqlite"; path: string; settings: SqliteDatabaseSettings }
   | {

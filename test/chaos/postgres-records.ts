@@ -48,8 +48,12 @@ export async function readLeftovers(client: Client): Promise<string[]> {
   ];
 }
 
+/**
+ * In one step for whoever is at work: it locks the tables. Rows that are merely deleted are gone for a verb's next
+ * statement while its last one had still seen the era in which they counted, and it grants what is held.
+ */
 export async function eraseAll(client: Client): Promise<void> {
-  await client.query(TABLES.map((name) => `DELETE FROM pulselock.${name}`).join(";"));
+  await client.query(`TRUNCATE ${TABLES.map((name) => `pulselock.${name}`).join(", ")}`);
 }
 
 /** Ends the connections of which the condition holds, but for our own. */

@@ -16,8 +16,8 @@ import type { Fault, Schedule } from "./schedule.js";
 const prefix = "pulselock:";
 const failovers: readonly FaultKind[] = ["failover", "failover-lagging", "failover-revive"];
 
-/** All there are, but for what only two tiers have. */
-export const redisKinds = faultKinds.filter((kind) => specOf(kind).on !== "process" && kind !== "store-gone");
+/** All there are, but for what only one other backend has. */
+export const redisKinds = faultKinds.filter((kind) => specOf(kind).on !== "process" && specOf(kind).of === undefined);
 
 export const redisBackend: Backend = {
   name: "redis",

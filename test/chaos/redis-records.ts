@@ -25,10 +25,21 @@ export async function readHolders(client: Redis, prefix: string): Promise<Stored
  */
 export async function readLeftovers(client: Redis, prefix: string): Promise<string[]> {
   const names = await client.keys("*");
-  const sessions = names
-    .filter((name) => name.startsWith(`${prefix}s:`))
-    .map((name) => name.slice(`${prefix}s:`.length));
-  const killed = new Set(sessions.map(lockerOf));
+  return leftoversAmong(client, prefix, names, lockersIn(names, prefix));
+}
+
+/** Those whose sessions have records among the names: when all others have closed, the killed. */
+export function lockersIn(names: readonly string[], prefix: string): Set<string> {
+  const sessions = names.filter((name) => name.startsWith(`${prefix}s:`));
+  return new Set(sessions.map((name) => lockerOf(name.slice(`${prefix}s:`.length))));
+}
+
+export async function leftoversAmong(
+  client: Redis,
+  prefix: string,
+  names: readonly string[],
+  killed: ReadonlySet<string>,
+): Promise<string[]> {
   const found: string[] = [];
   for (const name of names) {
     if (name.startsWith(`${prefix}l:`)) {

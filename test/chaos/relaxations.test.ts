@@ -36,6 +36,7 @@ test("a promoted replica that lacks writes relaxes mutual exclusion for a while"
   assert.deepEqual([why("S1", 50), why("S1", 4_000), why("S2", 150)], [undefined, undefined, undefined]);
   assert.match(why("S1", 3_000) ?? "", /lacks the last writes/);
   assert.match(why("release", 3_000) ?? "", /lacks/, "who was robbed is told that it held to the end");
+  assert.match(why("Q4", 3_000) ?? "", /lacks/, "a permit of the old primary, and one of the new");
 });
 
 const cut: [string, string, number, number] = ["refuse", "p1", 0, 900];

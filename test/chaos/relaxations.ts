@@ -7,7 +7,7 @@ import type { FaultKind } from "./kinds.js";
 import type { Span } from "./starvation.js";
 
 export type Relaxed = {
-  /** "S1" also means "release": who was robbed may be told that it held to the end. */
+  /** "S1" also means "release", as who was robbed may be told that it held to the end, and "Q4", S1 for permits. */
   readonly rule: "S1" | "S2";
   readonly fromMs: number;
   readonly toMs: number;
@@ -28,7 +28,9 @@ export type Interval = {
 };
 
 /** The store forgets all, or what was written last. */
-const losses: readonly FaultKind[] = ["store-empty", "store-old", "flushall", "failover-lagging", "failover-revive"];
+const losses: readonly FaultKind[] = [
+  ...["store-empty", "store-old", "flushall", "failover-lagging", "failover-revive", "cluster-empty"],
+] as FaultKind[];
 const laggingFailovers: readonly FaultKind[] = ["failover-lagging", "failover-revive"];
 /** What keeps a process away from the store while it runs. */
 const partitions: readonly FaultKind[] = [
@@ -51,7 +53,7 @@ export function relaxationsOf(history: readonly HistoryEvent[], depositions: rea
 
 /** Why that is not demanded. One without a time of its own kind (a final count) falls into no interval. */
 export function whyNotDemanded({ rule, atMs, key }: Violation, relaxed: readonly Relaxed[]): string | undefined {
-  const judgedAs = rule === "release" ? "S1" : rule;
+  const judgedAs = rule === "release" || rule === "Q4" ? "S1" : rule;
   return relaxed.find(
     (one) =>
       one.rule === judgedAs && atMs >= one.fromMs && atMs <= one.toMs && (!one.keys || !key || one.keys.has(key)),

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { waitUntil } from "../support/wait.js";
 import { first, type Actor, type ContractCases } from "./contract-stage.js";
 import { release, renew } from "./lease-cases.js";
+import { reassert, survivors } from "./reassert-cases.js";
 import { actors, holdersOf, sessionsOf } from "./modes-cases.js";
 
 /** A job that succeeded: its key is kept until so long after its grant. */
@@ -46,6 +47,15 @@ export const keptCases: ContractCases = {
     await waitUntil(() => one.readLease("marker"), undefined, deadline);
     assert.equal(await finish(one, 40), "released");
     assert.equal((await two.acquire("key")).status, "granted");
+  },
+
+  "a key is kept no longer than it was to be, though the store's clock was set back since the grant": async (stage) => {
+    const [one] = await survivors(stage, 1);
+    const { nowMs } = await one.ping();
+    await reassert(one, "key", 1_000, { acquiredAtMs: Math.round(nowMs) + 600_000 });
+    assert.equal(await finish(one, 300), "released");
+    assert.equal((await one.readLease("key"))?.isKept, true);
+    await waitUntil(() => one.readLease("key"), undefined, deadline);
   },
 
   "when the time is over a waiter is granted the key, and a larger token, by its next asking": async (stage) => {

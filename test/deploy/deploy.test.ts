@@ -1,27 +1,13 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { startRedis, type RedisServer } from "../support/redis-server.js";
-import { seed } from "../support/wait.js";
-import { runDeploy } from "./drill.js";
+import { test } from "node:test";
+import { startRedis } from "../support/redis-server.js";
 import { Judge, type Visit } from "./judge.js";
+import { tryDeploys } from "./try-deploys.js";
 
-let redis: RedisServer;
-before(async () => void (redis = await startRedis()));
-after(() => redis[Symbol.asyncDispose]());
-
-test("processes of the previous build and of this one work on one store, replaced one by one", async () => {
-  const report = await runDeploy(redis.url, { ms: 15_000, seed: seed() });
-  assert.deepEqual(report.wrong, []);
-  assert.ok(report.killed > 0 && report.replaced > report.killed, JSON.stringify(report));
-  assert.ok(report.crossings > 20, `keys changed versions ${report.crossings} times`);
-  for (const version of ["previous", "current"]) {
-    for (const what of ["exclusive", "both", "shared", "writer", "permits"]) {
-      assert.ok(report.served[`${version} ${what}`]! > 0, `${version} ${what}: ${JSON.stringify(report.served)}`);
-    }
-  }
-});
+tryDeploys(["redis", "sqlite"]);
 
 test("the judge refuses double holds, too many permits, and tokens that do not grow", async () => {
+  await using redis = await startRedis();
   await using judge = new Judge(redis.url);
   const says = async (visit: Partial<Visit>): Promise<string> =>
     judge.enter({ key: "judged", id: "j1/1", mode: "exclusive", units: 1, limit: 0, token: 1, version: "v", ...visit });

@@ -1,5 +1,5 @@
 // A rolling deploy of the package itself: a fleet whose processes are replaced one by one, from the previous build to
-// the current one and back, under load; some say goodbye, some are killed.
+// the current one and back, under load; some say goodbye, some are killed. The judge has a Redis of its own.
 
 import { execFile } from "node:child_process";
 import { mkdir, mkdtemp, readdir, rm, symlink } from "node:fs/promises";
@@ -9,10 +9,12 @@ import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { spawnChild, type Child } from "../support/child.js";
 import { root } from "../support/consumer.js";
+import { startRedis } from "../support/redis-server.js";
 import { mulberry32 } from "../support/wait.js";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { MemberReport, MemberSpec } from "./fixtures/member.js";
 import { Judge } from "./judge.js";
+import { startStore, type Backend } from "./stores.js";
 
 const run = promisify(execFile);
 
@@ -33,24 +35,36 @@ export type DeployReport = {
 
 type Member = { spec: MemberSpec; child: Child };
 type Builds = { previous: string; current: string };
+type Place = Pick<MemberSpec, "backend" | "url" | "judgeUrl">;
 
-export async function runDeploy(url: string, { ms, seed }: { ms: number; seed: number }): Promise<DeployReport> {
+export type DeployOptions = {
+  backend: Backend;
+  ms: number;
+  seed: number;
+  /** A commit; default the last release. */
+  previous?: string | undefined;
+};
+
+export async function runDeploy({ backend, ms, seed, previous }: DeployOptions): Promise<DeployReport> {
   const folder = await mkdtemp(join(tmpdir(), "pulselock-deploy-"));
   try {
-    const drill = new Drill(url, folder, await packBuilds(folder), seed);
+    const builds = await packBuilds(folder, previous);
+    await using store = await startStore(backend);
+    await using redis = await startRedis();
+    const drill = new Drill({ backend, url: store.url, judgeUrl: redis.url }, folder, builds, seed);
     return await drill.run(ms);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-async function packBuilds(folder: string): Promise<Builds> {
+async function packBuilds(folder: string, previous?: string): Promise<Builds> {
   const path = pathToFileURL(join(root, "scripts", "lib", "previous-build.mjs")).href;
   const { ensurePreviousBuild, packCurrent } = (await import(path)) as {
-    ensurePreviousBuild(): Promise<string>;
+    ensurePreviousBuild(commit?: string): Promise<string>;
     packCurrent(folder: string): Promise<string>;
   };
-  return { previous: await ensurePreviousBuild(), current: await packCurrent(folder) };
+  return { previous: await ensurePreviousBuild(previous), current: await packCurrent(folder) };
 }
 
 /** As npm would install it, but with the dependencies that are here, so that no network is needed. */
@@ -65,7 +79,7 @@ async function install(tarball: string, folder: string): Promise<void> {
 }
 
 class Drill {
-  readonly #url: string;
+  readonly #place: Place;
   readonly #folder: string;
   readonly #builds: Builds;
   readonly #random: () => number;
@@ -74,19 +88,20 @@ class Drill {
   readonly #report: DeployReport = { replaced: 0, killed: 0, crossings: 0, served: {}, wrong: [] };
   #started = 0;
 
-  constructor(url: string, folder: string, builds: Builds, seed: number) {
-    this.#url = url;
+  constructor(place: Place, folder: string, builds: Builds, seed: number) {
+    this.#place = place;
     this.#folder = folder;
     this.#builds = builds;
     this.#random = mulberry32(seed);
-    this.#judge = new Judge(url);
+    this.#judge = new Judge(place.judgeUrl);
   }
 
+  /** There and back at least once. */
   async run(ms: number): Promise<DeployReport> {
     try {
       for (let i = 0; i < FLEET; i++) this.#fleet.push(await this.#start("previous"));
       const untilMs = Date.now() + ms;
-      for (let i = 0; Date.now() < untilMs || i % FLEET !== 0; i++) {
+      for (let i = 0; Date.now() < untilMs || i < 2 * FLEET || i % FLEET !== 0; i++) {
         await sleep(REPLACE_MS); // waits: the fleet is to work mixed for a while
         await this.#replace(i % FLEET, Math.floor(i / FLEET) % 2 === 0 ? "current" : "previous");
       }
@@ -114,7 +129,7 @@ class Drill {
     const folder = join(this.#folder, name);
     await install(this.#builds[version], folder);
     const seed = Math.floor(this.#random() * 2 ** 32);
-    const spec: MemberSpec = { name, version, folder, url: this.#url, seed };
+    const spec: MemberSpec = { ...this.#place, name, version, folder, seed };
     const child = await spawnChild(new URL("./fixtures/member.js", import.meta.url), { args: [JSON.stringify(spec)] });
     return { spec, child };
   }

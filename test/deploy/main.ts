@@ -1,18 +1,33 @@
-// `npm run deploy`: see drill.ts. Options: --seconds (default 120), --seed.
+// `npm run deploy`: see drill.ts. Options: --backend (default all, one after the other), --seconds for each (default
+// 60), --previous (a commit instead of the last release), --seed.
 
 import { parseArgs } from "node:util";
-import { startRedis } from "../support/redis-server.js";
 import { seed } from "../support/wait.js";
 import { runDeploy } from "./drill.js";
+import { BACKENDS, type Backend } from "./stores.js";
 
-const { values } = parseArgs({ options: { seconds: { type: "string", default: "120" }, seed: { type: "string" } } });
+const { values } = parseArgs({
+  options: {
+    backend: { type: "string", default: BACKENDS.join(",") },
+    seconds: { type: "string", default: "60" },
+    previous: { type: "string" },
+    seed: { type: "string" },
+  },
+});
 const seconds = Number(values.seconds);
 if (!(seconds > 0)) throw new Error(`--seconds: a number above 0, not ${values.seconds}`);
-await using redis = await startRedis();
+const backends = values.backend.split(",") as Backend[];
+const unknown = backends.filter((backend) => !BACKENDS.includes(backend));
+if (unknown.length > 0) throw new Error(`--backend: some of ${BACKENDS.join(",")}, not ${unknown.join(",")}`);
 const drawn = values.seed === undefined ? seed() : Number(values.seed);
-const { served, wrong, ...counts } = await runDeploy(redis.url, { ms: seconds * 1_000, seed: drawn });
-console.log(`• seed ${drawn}:`, counts);
-console.table(served);
-for (const one of wrong.slice(0, 20)) console.log(`✖ ${one}`);
-console.log(wrong.length === 0 ? "• nothing went wrong" : `✖ ${wrong.length} things went wrong`);
-process.exitCode = wrong.length === 0 ? 0 : 1;
+let failures = 0;
+for (const backend of backends) {
+  const options = { backend, ms: seconds * 1_000, seed: drawn, previous: values.previous };
+  const { served, wrong, ...counts } = await runDeploy(options);
+  console.log(`• ${backend}, ${seconds} s, seed ${drawn}:`, counts);
+  console.table(served);
+  for (const one of wrong.slice(0, 20)) console.log(`✖ ${one}`);
+  console.log(wrong.length === 0 ? "• nothing went wrong" : `✖ ${wrong.length} things went wrong`);
+  failures += wrong.length;
+}
+process.exitCode = failures === 0 ? 0 : 1;

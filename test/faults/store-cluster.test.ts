@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { describe, test, type TestContext } from "node:test";
 import { startCluster, type RedisCluster } from "../support/redis-cluster.js";
 import { fastSettings } from "../support/lockers.js";
-import { Fleet } from "./fixtures/store-fleet.js";
+import { waitUntil } from "../support/wait.js";
+import { Fleet, type JobReport } from "./fixtures/store-fleet.js";
 import { assertAllGoOn, startRing } from "./fixtures/store-ring.js";
 
 const deadlineMs = 30_000;
@@ -61,10 +62,52 @@ describe("in a cluster", () => {
 
   test("a move that stops half way for longer than a session may be silent costs no job and no session", (t) =>
     assertSurvives(t, 1, (cluster) =>
-      cluster.moveSlot(tag, async () => {
-        await new Promise((resolve) => setTimeout(resolve, 3_000)); // waits: 1.5 session TTLs, in which all are stuck
+      cluster.moveSlot(tag, {
+        half: () => new Promise((resolve) => setTimeout(resolve, 3_000)), // waits: 1.5 session TTLs: all are stuck
       }),
     ));
+
+  test("a master that restarts without its data before it is replaced costs no job and no session", (t) =>
+    assertSurvives(t, 1, async (cluster) => {
+      const owner = await cluster.ownerOf(tag);
+      await owner.kill();
+      await owner.restart({ keepData: false });
+      await cluster.untilWhole();
+      assert.equal(await cluster.ownerOf(tag), owner, "nobody had time to replace it");
+    }));
+
+  test("a master that is frozen until it was replaced, and then goes on, makes no two holders", async (t) => {
+    await using cluster = await startCluster();
+    await using fleet = await Fleet.start();
+    const setup = { url: cluster.url, settings: { ...fastSettings, shards: 1 } };
+    const ring = await startRing(fleet, [setup, setup, setup]);
+    const owner = await cluster.ownerOf(tag);
+    const atMs = performance.now();
+    await cluster.freeze(owner);
+    await cluster.untilReplaced(tag, owner);
+    const replacedMs = performance.now() - atMs;
+    cluster.thaw(owner);
+    // A job goes on or is told that it has lost its key; then whoever wants that gets it.
+    await Promise.all(
+      ring.map(async ({ member, own }) => {
+        const { beats } = await member.job(own);
+        const isSettled = (job: JobReport): boolean => job.ended !== "" || job.beats > beats + 1;
+        await waitUntil(() => member.job(own), isSettled, { deadlineMs, what: `${own} goes on or ends` });
+      }),
+    );
+    const settledMs = performance.now() - atMs;
+    const stopped = await Promise.all(ring.map(({ member, own }) => member.stop(own)));
+    const lost = stopped.filter(({ ended }) => ended !== "stopped").length;
+    await Promise.all(ring.map(({ member, next }) => member.untilGranted(next, deadlineMs)));
+    const servedMs = performance.now() - atMs;
+    await Promise.all(ring.map(({ member, next }) => member.stop(next)));
+    await fleet.close();
+    await fleet.ledger.assertNoOverlap();
+    const [replaced, told, served] = [replacedMs, settledMs, servedMs].map(Math.round);
+    t.diagnostic(
+      `replaced after ${replaced} ms, ${lost} of 3 leases lost by ${told} ms, keys had anew by ${served} ms`,
+    );
+  });
 
   test("the death of a master that has no part in the namespace is not noticed", (t) =>
     assertSurvives(t, 1, async (cluster) => {

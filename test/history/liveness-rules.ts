@@ -103,7 +103,8 @@ export function losersAreTold(index: HistoryIndex, faults: Disturbances, rules: 
       const dueMs = faults.deadline(grant.process, fromMs, noticeMs);
       const endedMs = Math.min(grant.releaseCalledMs, index.endOf(grant.process), index.endMs);
       if (endedMs <= dueMs || grant.lostMs <= dueMs) return [];
-      const what = `${grant.process} was not told that ${grant.token} is lost to ${next.token} of ${next.process}`;
+      const when = grant.lostMs < Infinity ? `only told after ${(grant.lostMs - fromMs).toFixed(0)} ms` : "never told";
+      const what = `${grant.process} was ${when} that ${grant.token} is lost to ${next.token} of ${next.process}`;
       return [{ rule: "L3", atMs: dueMs, key, what }];
     }),
   );

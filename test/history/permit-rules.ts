@@ -29,9 +29,9 @@ export function noMorePermitsThanThereAre({ key, grants, yes }: OfKey): Violatio
   steps.sort((a, b) => a.atMs - b.atMs || a.units - b.units);
   const limit = Math.min(...[...taken.values()].map((one) => one.limit));
   let out = 0;
-  for (const { atMs, units, id } of steps) {
+  return steps.flatMap(({ atMs, units, id }) => {
     out += units;
-    if (out > limit) return [{ rule: "Q4", atMs, key, what: `with ${id}, ${out} of ${limit} permits are out` }];
-  }
-  return [];
+    if (units < 0 || out <= limit) return [];
+    return [{ rule: "Q4", atMs, key, what: `with ${id}, ${out} of ${limit} permits are out` }];
+  });
 }

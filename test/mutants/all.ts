@@ -7,7 +7,11 @@ import { judgingScriptMutants } from "./judging-mutants.js";
 import { manyKeysMutants } from "./many-keys-mutants.js";
 import { oneHostMutants } from "./one-host-mutants.js";
 import type { Mutant } from "./mutant.js";
+import { environmentMutants } from "./environment-mutants.js";
+import { postgresMutants } from "./postgres-mutants.js";
+import { postgresRuleMutants } from "./postgres-rules-mutants.js";
 import { routeMutants } from "./route-mutants.js";
+import { tiersMutants } from "./tiers-mutants.js";
 import { waitingMutants } from "./waiting-mutants.js";
 import { workerMutants } from "./worker-mutants.js";
 
@@ -25,4 +29,8 @@ export const mutants: readonly Mutant[] = [
   ...manyKeysMutants,
   ...oneHostMutants,
   ...routeMutants,
+  ...postgresMutants,
+  ...postgresRuleMutants,
+  ...tiersMutants,
+  ...environmentMutants,
 ];

@@ -62,11 +62,11 @@ export const edgeMutants: readonly Mutant[] = [
     caughtBy: ["databases/redis/redis-leases"],
   },
   {
-    name: "listener-leak",
-    rule: "no leaks",
+    name: "abort-is-not-heard",
+    rule: "L4",
     file: "src/signals.ts",
-    find: 'promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));',
-    replace: "promise.then(resolve, reject);",
+    find: "for (const reject of this.#rejects) reject(reason);",
+    replace: "",
     caughtBy: ["signals"],
   },
   {

@@ -61,6 +61,14 @@ export const judgingScriptMutants: readonly Mutant[] = [
     caughtBy: ["databases/redis/redis-database"],
   },
   {
+    name: "main-thread-may-miss-an-era",
+    rule: "S1, ADR 0006",
+    file: "src/session.ts",
+    find: "return hasMissed && lease.era !== stamp.identity.era;",
+    replace: "return false;",
+    caughtBy: ["holdings"],
+  },
+  {
     name: "era-before-the-window-is-missed",
     rule: "L2, ADR 0006",
     file: "src/databases/redis/prelude.lua",

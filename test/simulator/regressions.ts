@@ -51,6 +51,17 @@ export const regressions: readonly { readonly bug: string; readonly scenario: Sc
     },
   },
   {
+    bug: "a main thread that stood still through a whole era wrote a lease again in the next one",
+    scenario: {
+      ...{ processes: 4, keys: 3, durationMs: 1_622, seed: 20_003_613 },
+      faults: [
+        { atMs: 880, kind: "block", target: "holder", durationMs: 2_632, value: 0.7908490281552076 },
+        { atMs: 1_016, kind: "restart", target: "store", durationMs: 200, value: 0.1325777384918183 },
+        { atMs: 1_000, kind: "restart-old", target: "store", durationMs: 2_700, value: 0.485121610108763 },
+      ],
+    },
+  },
+  {
     bug: "a revocation that was answered in a recovery window spoke of leases which the living had yet to write again",
     scenario: {
       ...{ processes: 4, keys: 2, durationMs: 1_762, seed: 20_002_319 },

@@ -1,8 +1,11 @@
 // Where the programs of PostgreSQL are, and as whom they run.
 
-import { execFileSync } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import { delimiter, join } from "node:path";
+import { promisify } from "node:util";
+
+export const run = promisify(execFile);
 
 /** Where the server's programs lie: Debian keeps them off PATH, one folder a version. */
 export function postgresProgram(name: string): string {
@@ -31,4 +34,14 @@ export function unprivileged(): { uid: number; gid: number } | undefined {
     }
   }
   throw new Error("there is no user as whom PostgreSQL could run");
+}
+
+type As = { cwd: string; uid?: number; gid?: number };
+
+/** A fresh cluster, or a copy of one that is to follow it. Without syncing: the machine does not fail, only servers. */
+export async function fillData(data: string, user: string, standbyOf: number | undefined, as: As): Promise<void> {
+  const fresh = ["-D", data, "-U", user, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"];
+  if (standbyOf === undefined) return void (await run(postgresProgram("initdb"), fresh, as));
+  const from = `host=127.0.0.1 port=${standbyOf} user=${user} application_name=standby`;
+  await run(postgresProgram("pg_basebackup"), ["-D", data, "-d", from, "-R", "-c", "fast", "--no-sync"], as);
 }

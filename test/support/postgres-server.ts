@@ -1,14 +1,13 @@
 // A real PostgreSQL of one's own: free loopback port, own directory, gone when the test process is gone.
 
-import { execFile, spawn, type ChildProcess } from "node:child_process";
+import { spawn, type ChildProcess } from "node:child_process";
 import { chownSync, readFileSync, readdirSync } from "node:fs";
 import { mkdtemp, readFile, rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { Client } from "pg";
 import { freePort } from "./ports.js";
-import { postgresProgram, unprivileged } from "./postgres-programs.js";
+import { fillData, postgresProgram, run, unprivileged } from "./postgres-programs.js";
 import { guardProcess } from "./process-guard.js";
 import { waitUntil, withDeadline } from "./wait.js";
 
@@ -18,27 +17,20 @@ export interface PostgresServerOptions {
   /** Settings, appended last, so they win: { max_connections: "5" }. */
   readonly settings?: Readonly<Record<string, string>>;
   readonly env?: Readonly<Record<string, string>>;
-  /** "trust", or "scram-sha-256" with this password. */
-  readonly password?: string;
+  /** The port of the server that it copies, and then follows until it is promoted. */
+  readonly standbyOf?: number;
 }
 
 const USER = "pulselock";
 const DATABASE = "postgres";
 /** How long a start or a stop may take on a machine that is busy with other tests, in ms. */
 const deadlineMs = 20_000;
-const run = promisify(execFile);
 
 export async function startPostgres(options: PostgresServerOptions = {}): Promise<PostgresServer> {
   const dir = await mkdtemp(join(tmpdir(), "pulselock-postgres-"));
   const as = unprivileged();
   if (as) chownSync(dir, as.uid, as.gid);
-  const data = join(dir, "data");
-  // Without syncing: the machine does not fail, only the server does.
-  await run(
-    postgresProgram("initdb"),
-    ["-D", data, "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"],
-    { ...as, cwd: dir },
-  );
+  await fillData(join(dir, "data"), USER, options.standbyOf, { ...as, cwd: dir });
   for (let attempt = 1; ; attempt++) {
     const server = new PostgresServer(options.port ?? (await freePort()), dir, as, options);
     try {
@@ -119,6 +111,13 @@ export class PostgresServer {
     for (const pid of this.processes()) signal(pid, "SIGKILL");
     child.kill("SIGKILL");
     await withDeadline(gone, deadlineMs, "the killed server's exit");
+  }
+
+  /** A standby becomes a primary. Resolves once it takes writes. */
+  async promote(): Promise<void> {
+    const client = await this.client();
+    await client.query("SELECT pg_promote(true, 20)");
+    await client.end();
   }
 
   async restart(how: "fast" | "immediate" = "fast"): Promise<void> {

@@ -1,7 +1,7 @@
 // A real Redis of one's own: free loopback port, own directory, gone when the test process is gone.
 
 import { spawn, type ChildProcess } from "node:child_process";
-import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { existsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -24,6 +24,8 @@ export interface RedisServerOptions {
   /** Appended last, so they win: ["--enable-debug-command", "yes"]. */
   readonly extraArgs?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** By name, put beside the data before the first start. */
+  readonly files?: Readonly<Record<string, string>>;
 }
 
 /** ioredis types its replies by `replyMapping`, so that one must be known at compile time. */
@@ -34,6 +36,7 @@ const deadlineMs = 15_000;
 
 export async function startRedis(options: RedisServerOptions = {}): Promise<RedisServer> {
   const dir = options.dir ?? (await mkdtemp(join(tmpdir(), "pulselock-redis-")));
+  for (const [name, text] of Object.entries(options.files ?? {})) await writeFile(join(dir, name), text);
   for (let attempt = 1; ; attempt++) {
     const server = new RedisServer(options.port ?? (await freePort()), dir, options);
     try {
@@ -240,10 +243,7 @@ function hasEnded(child: ChildProcess): boolean {
 /** Resolves, never rejects, with what became of the process, after `onEnd`. */
 function exitOf(child: ChildProcess, onEnd: () => void): Promise<string> {
   return new Promise((resolve) => {
-    const end = (how: string): void => {
-      onEnd();
-      resolve(how);
-    };
+    const end = (how: string): void => (onEnd(), resolve(how));
     child.once("exit", (code, signal) => end(`ended with ${signal ?? `code ${code}`}`));
     child.once("error", (error) => end(`could not be started: ${error.message}. npm test installs what is missing.`));
   });

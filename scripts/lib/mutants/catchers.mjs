@@ -12,6 +12,8 @@ const FILE_MS_MAX = 90_000;
 /** So many of the tests that failed are asked to fail again before it is said that none does. */
 const CONFIRMED_MAX = 3;
 const HARNESS_MS_MAX = 300_000;
+/** How Redis and PostgreSQL say that a script, or a function, cannot be read: what no compiler has looked at before. */
+const UNREADABLE = /error compiling script|syntax error at or near|(column|function|relation) \S+ does not exist/i;
 
 /** On a fake clock, pure, or one server with no waits: the whole of it takes seconds. */
 const fastTests = [
@@ -54,7 +56,8 @@ export async function runTests(tests, { toTheEnd, named }) {
     failures.push({ test, name: told, isWhole, why, noEnd, afterMs: performance.now() - startedMs });
     return !toTheEnd && !noEnd;
   };
-  const options = { cwd: tree, timeoutMs: UNIT_MS_MAX, env: { ...process.env, SEED: "1" }, onLine };
+  const timeoutMs = UNIT_MS_MAX + tests.length * 20_000;
+  const options = { cwd: tree, timeoutMs, env: { ...process.env, SEED: "1" }, onLine };
   const { code, output } = await runCaptured(process.execPath, [...flags, ...files], options);
   if (code === undefined && failures.length === 0)
     failures.push({ test: "", name: "no end", why: "deadline", noEnd: true, afterMs: UNIT_MS_MAX });
@@ -70,18 +73,30 @@ async function failsAgain(tests, { name, isWhole }) {
 
 /**
  * Each tells, for the tree as it is, undefined or what it found: {what, noEnd, seeds, afterMs}. `seeds` only where a
- * seed means a run of its own; `noEnd`: it was cut off, which catches nothing, but for a rule about ending.
+ * seed means a run of its own; `noEnd`: it was cut off, which catches nothing, but for a rule about ending. Or
+ * {invalid}: why the mutant is none.
  */
 export const catchers = {
   unit: {
     isThere: () => true,
     async run(mutant, { all }) {
       const tests = testsFor(mutant, all);
-      const failures = tests.length === 0 ? [] : await runTests(tests, { toTheEnd: all });
-      for (const failure of failures.filter(({ noEnd }) => !noEnd).slice(0, CONFIRMED_MAX)) {
-        const { test, name, afterMs } = failure;
-        if (await failsAgain(tests, failure)) return { what: `${test}: ${name}`, afterMs, failures };
-        step(`mutants: ${test}: ${name}: failed once, and not again`);
+      const named = all ? undefined : mutant.testName;
+      const passed = new Set();
+      let failures = [];
+      // What failed once by itself must not hide what the mutant breaks: then the tests are run to their end.
+      for (const toTheEnd of all ? [true] : [false, true]) {
+        failures = tests.length === 0 ? [] : await runTests(tests, { toTheEnd, named });
+        const unreadable = failures.find(({ why }) => UNREADABLE.test(why));
+        if (unreadable) return { invalid: unreadable.why };
+        const doubtful = failures.filter(({ name, noEnd }) => !noEnd && !passed.has(name));
+        for (const failure of doubtful.slice(0, CONFIRMED_MAX)) {
+          const { test, name, afterMs } = failure;
+          if (await failsAgain(tests, failure)) return { what: `${test}: ${name}`, afterMs, failures };
+          passed.add(name);
+          step(`mutants: ${test}: ${name}: failed once, and not again`);
+        }
+        if (doubtful.length === 0) break;
       }
       const endless = failures.find(({ noEnd }) => noEnd);
       return endless && { what: `${endless.test || "the tests"}: no end`, noEnd: true, afterMs: endless.afterMs };

@@ -8,14 +8,26 @@ import { runCaptured } from "./run-captured.mjs";
 /** MUTANTS_TREE: another one, for a second run beside the first. */
 export const tree = join(root, ".cache", "mutants", process.env.MUTANTS_TREE ?? "tree");
 
-const copied = ["src", "worker", "test", "bench", "examples", "scripts", "package.json", "package-lock.json"];
+const copied = [
+  "src",
+  "worker",
+  "test",
+  "bench",
+  "examples",
+  "scripts",
+  "package.json",
+  "package-lock.json",
+  "README.md",
+];
 
 /** As `npm run build`, but that a mutant may leave a name without use; writes the stamp that npm scripts look for. */
 const buildProgram = `
   import { generateScripts } from "./scripts/lib/generate-scripts.mjs";
+  import { generateSql } from "./scripts/lib/generate-sql.mjs";
   import { writeStamp } from "./scripts/lib/build-stamp.mjs";
   import { run } from "./scripts/lib/steps.mjs";
   generateScripts();
+  generateSql();
   const startedMs = Date.now();
   const flags = ["-p", ".", "--incremental", "--tsBuildInfoFile", "dist/.tsbuildinfo"];
   const lenient = ["--noUnusedLocals", "false", "--noUnusedParameters", "false"];

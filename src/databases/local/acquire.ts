@@ -160,8 +160,10 @@ class Asking {
 
   #take(before: Held | undefined, queue: Queue): AcquireAnswer {
     const { key, lockTtlMs, tokens = 1, trace } = this.#request;
-    const lease = { leaseId: this.#leaseId, sessionId: this.#identity.sessionId, lockTtlMs, tokens, trace };
-    const { held, token, lastToken, atMs } = queues.grant(this.#step, key, before, { ...this.#wish, ...lease });
+    const { sessionId } = this.#identity;
+    const { leaseId, mode, units, limit } = this.#wish;
+    const wish = { leaseId, mode, units, limit, sessionId, lockTtlMs, tokens, trace };
+    const { held, token, lastToken, atMs } = queues.grant(this.#step, key, before, wish);
     const entry = queues.findEntry(queue, this.#leaseId);
     if (entry) queues.dropEntry(this.#step, queue, entry);
     // Those behind it that may hold the key with it.

@@ -24,6 +24,8 @@ export type OpenConnection = (clock: Clock, events: LocalEvents) => LocalConnect
 /** What the doors of a database are made with. */
 export type DoorDeps = { open: OpenConnection; process: DoorRow };
 
+const NONE: readonly PushRow[] = [];
+
 /** One connection that listens to one channel. Pushes come in order with the answers to what was asked. */
 export class Door {
   readonly ready: Promise<void>;
@@ -49,14 +51,16 @@ export class Door {
     this.ready = this.#connection.ready;
   }
 
-  async run<T>(work: (step: Step) => T): Promise<T> {
-    let pushes: PushRow[] = [];
-    const result = await this.#connection.run((step) => {
+  run<T>(work: (step: Step) => T): Promise<T> {
+    let pushes: readonly PushRow[] = NONE;
+    const ran = this.#connection.run((step) => {
       pushes = this.#collect(step);
       return work(step);
     });
-    for (const push of pushes) this.#onPush(push); // before the answer: they were there when it was asked for
-    return result;
+    return ran.then((result) => {
+      for (const push of pushes) this.#onPush(push); // before the answer: they were there when it was asked for
+      return result;
+    });
   }
 
   /** From the next step on, or from this one when it is called in a step. */
@@ -78,8 +82,8 @@ export class Door {
     this.#connection.close(channel === "" ? undefined : (step) => closeDoor(step, channel, this.#id));
   }
 
-  #collect(step: Step): PushRow[] {
-    if (this.#channel === "") return [];
+  #collect(step: Step): readonly PushRow[] {
+    if (this.#channel === "") return NONE;
     this.#sayAgain(step);
     return collectPushes(step, this.#id);
   }

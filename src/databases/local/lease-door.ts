@@ -30,9 +30,9 @@ export class LeaseDoor {
     this.#open();
   }
 
-  async run<T>(work: (step: Step) => T): Promise<T> {
+  run<T>(work: (step: Step) => T): Promise<T> {
     const door = this.#door;
-    if (!door || !this.#isUp) throw this.#lastError;
+    if (!door || !this.#isUp) return Promise.reject(this.#lastError);
     return door.run((step) => {
       if (!this.#isListening && this.#channel !== "") {
         door.listen(this.#channel, step);

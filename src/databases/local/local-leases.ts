@@ -123,7 +123,7 @@ export class LocalLeases implements LeaseStore {
     this.#door.close();
   }
 
-  async #run<T>(work: (step: Step) => T): Promise<T> {
+  #run<T>(work: (step: Step) => T): Promise<T> {
     return this.#door.run(work);
   }
 

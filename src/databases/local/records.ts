@@ -18,8 +18,10 @@ export type NamespaceRow = {
   timeNamespace: string;
   era: string;
   state: "recovering" | "open";
-  /** The last token. */
+  /** The last token, but for those that the clock had passed when they were given. */
   fence: number;
+  /** No token above it was given without being written. An older build writes none. */
+  reserve?: number;
   recoveryMs: number;
   eraNumber: number;
   /** Of the last era whose window has closed. */

@@ -41,7 +41,7 @@ function handOn(step: Step, held: Held | undefined, queue: Queue): void {
 /** Returns what holds the key then. */
 function giveBack(step: Step, held: Held, lease: HeldLease, keepMs: number): Held | undefined {
   if (lease.state === "kept") return held; // asked again
-  const untilMs = lease.atMs + keepMs;
+  const untilMs = Math.min(lease.atMs, step.nowMs) + keepMs; // its clock may have been set back since the grant
   if (keepMs > 0 && lease.state === "held" && untilMs > step.nowMs) {
     // Until its time is over since the grant the key stays taken, whoever ends meanwhile.
     return putLease(step, held.key, held, { ...lease, state: "kept", untilMs });

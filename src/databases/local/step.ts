@@ -6,6 +6,8 @@ import { FORMAT, type DoorRow, type Kind, type Life, type NamespaceRow, type Rec
 
 /** How long a session's row outlives its last ping, ms. For garbage only: nothing is decided by it. */
 export const KEEP_SESSION_MS = 3_600_000;
+/** So far ahead of the clock the fence is noted for the time after the next start of the host, µs. */
+const RESERVE_US = 1_000_000;
 /** Of what has no end of its own. */
 export const FOR_EVER = Number.MAX_SAFE_INTEGER;
 
@@ -22,6 +24,8 @@ export type StoreFacts = {
   hostUs(): number;
   wallMs(): number;
   freshId(): string;
+  /** Whether those who wrote under another boot id have given no other signs of life for so long: see OtherBoot. */
+  isSilent(signs: string, forMs: number): boolean;
   /** Whether that process is proven dead. */
   isGone(process: { pid: number; proofs: HostProofs }): boolean;
 };
@@ -31,6 +35,7 @@ const EMPTY = {
   era: "",
   state: "recovering",
   fence: 0,
+  reserve: 0,
   recoveryMs: 0,
   eraNumber: 0,
   openedNumber: 0,
@@ -52,7 +57,8 @@ export class Step {
 
   /**
    * Compares what the store was with what it is: a file that was replaced, restored or lost is noticed by the very step
-   * that would grant or condemn. After another start of the host nobody lives who held anything: no window is needed.
+   * that would grant or condemn. After another start of the host nobody lives who held anything: no window is needed
+   * once it is certain that it was one.
    */
   constructor(records: Records, facts: StoreFacts) {
     const known = records.get("namespace", "");
@@ -71,7 +77,8 @@ export class Step {
     this.nowUs = hostUs + clockOffsetUs;
     this.nowMs = Math.floor(this.nowUs / 1_000);
     const isSame = isSameBoot && known.file === file;
-    this.#ns = isSame ? known : { ...EMPTY, ...known, boot, file, timeNamespace, clockOffsetUs };
+    const fence = Math.max(known?.fence ?? 0, known?.reserve ?? 0);
+    this.#ns = isSame ? known : { ...EMPTY, ...known, boot, file, timeNamespace, clockOffsetUs, fence };
     this.fence = this.#ns.fence;
     if (!isSame) this.#beginAnew(known);
   }
@@ -84,8 +91,16 @@ export class Step {
     return this.#ns.state === "recovering";
   }
 
+  /**
+   * A token that the clock has passed already need not be written: every later one is larger by the clock alone, and
+   * after another start of the host, when the clock may be set back, by the reserve.
+   */
   saveFence(): void {
-    if (this.fence > this.#ns.fence) this.#change({ fence: this.fence });
+    const { fence, reserve = 0, clockOffsetUs } = this.#ns;
+    if (this.fence <= fence) return;
+    const isPassed = this.#facts.hostUs() + clockOffsetUs > this.fence;
+    if (isPassed && this.fence <= reserve) return;
+    this.#change({ fence: this.fence, reserve: Math.max(reserve, this.fence + RESERVE_US) });
   }
 
   /** The longest recovery window that anybody has asked for stays that of the namespace. */
@@ -115,9 +130,23 @@ export class Step {
   #beginAnew(known: NamespaceRow | undefined): void {
     const { boot, isFresh } = this.#facts;
     const isOtherBoot = known !== undefined && known.boot !== boot && boot !== "" && known.boot !== "";
-    if (isOtherBoot) this.#forgetTheDead();
+    if (isOtherBoot) {
+      this.#refuseTheLiving(known.recoveryMs);
+      this.#forgetTheDead();
+    }
     this.beginEra();
     if (isOtherBoot || (!known && isFresh)) this.closeWindow();
+  }
+
+  /** Nothing is written before: the living are not to notice who merely waits for their end. */
+  #refuseTheLiving(recoveryMs: number): void {
+    const sessions = this.records.scanAll("session").filter(({ row }) => row.life && !row.dead);
+    if (sessions.length === 0) return; // all have said goodbye
+    const signs = sessions.map(({ key, row }) => `${key} ${row.life?.lastMs}`).join();
+    if (this.#facts.isSilent(signs, recoveryMs)) return;
+    const told = "the file was used under another boot id, and is used here once that was silent for";
+    const rule = "the host was started anew, or two sandboxes share the file that have a boot id each, which cannot be";
+    throw new StoreError("unreachable", `${told} ${recoveryMs} ms: ${rule}`);
   }
 
   /** The host was started anew. What is kept stays: its time counts whoever ends meanwhile. */

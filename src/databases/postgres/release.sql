@@ -39,10 +39,11 @@ BEGIN
     answer := json_build_array(CASE WHEN lease.key IS NULL THEN 'absent' ELSE 'released' END);
   END IF;
   IF lease.state = 'x' AND p_keep_ms > 0 AND lease.at_ms + p_keep_ms > now_ms THEN
-    -- Until its time is over since the grant the key stays taken, whoever ends meanwhile.
+    -- Until its time is over since the grant the key stays taken, whoever ends meanwhile; of a clock that was set back
+    -- since then, from now on.
     PERFORM make_durable();
     lease.state := 'k';
-    lease.until_ms := lease.at_ms + p_keep_ms;
+    lease.until_ms := least(lease.at_ms, now_ms) + p_keep_ms;
     PERFORM write_lease(k, lease);
     k := read_key(p_key, now_ms);
   ELSIF lease.state <> 'k' THEN -- else asked again

@@ -44,7 +44,8 @@ local function handOn(key, held, queue)
   end
 end
 
--- Until its time is over since the grant the key stays taken, whoever ends meanwhile. Returns what holds it now.
+-- Until its time is over since the grant the key stays taken, whoever ends meanwhile; of a clock that was set back
+-- since then, from now on. Returns what holds it now.
 local function keep(key, held, lease, leftMs, storeMs)
   if held.mode ~= "x" then
     lease.state, lease.untilMs = "k", storeMs + leftMs
@@ -62,7 +63,7 @@ local function giveBack(key, held, lease, keepMs)
   end
   if keepMs > 0 and lease.state == "x" then
     local _, storeMs = readClock()
-    local leftMs = tonumber(lease.atMs) + keepMs - storeMs
+    local leftMs = math.min(tonumber(lease.atMs), storeMs) + keepMs - storeMs
     if leftMs > 0 then
       return keep(key, held, lease, leftMs, storeMs)
     end

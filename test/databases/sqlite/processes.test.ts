@@ -9,7 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { loadDriver } from "../../../src/databases/local/sqlite/driver.js";
 import { Locker, SqliteDatabase } from "../../../src/index.js";
 import { spawnChild, type Child } from "../../support/child.js";
-import { fastLimits, newKey, take } from "../../support/lockers.js";
+import { fastLimits, newKey } from "../../support/lockers.js";
 import { mulberry32, seed, waitUntil } from "../../support/wait.js";
 import { Register, type RegisterTotals } from "./fixtures/register.js";
 
@@ -122,22 +122,4 @@ test("a file that is deleted or replaced under those who use it gives no key to 
     const { value, writes, lost, refused } = totalsOf(how);
     assert.deepEqual([value - writes, lost, refused], [0, 0, 0], how);
   }
-});
-
-test("after another start of the host nobody holds anything, and no window is needed", async () => {
-  const path = fileOf("boot");
-  await using locker = new Locker({ database: new SqliteDatabase(path), ...fastLimits });
-  const key = newKey();
-  const lease = await take(locker, key);
-  await locker.close();
-  const db = new (loadDriver())(path);
-  const changed = "json_set(value, '$.boot', 'of another start', '$.clockOffsetUs', 1)";
-  db.exec(`UPDATE record SET value = ${changed} WHERE kind = 'namespace'`);
-  db.close();
-  await using later = new Locker({ database: new SqliteDatabase(path), ...fastLimits });
-  const startedMs = performance.now();
-  const again = await take(later, key);
-  assert.ok(performance.now() - startedMs < 2_000);
-  assert.ok(again.fencingToken > lease.fencingToken);
-  await again.release();
 });

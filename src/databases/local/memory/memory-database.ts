@@ -93,6 +93,7 @@ export class MemoryStore {
       ...{ boot: "memory", file: "", timeNamespace: "", isFresh: this.#isFresh && this.#losses === 0 },
       ...{ hostUs: hostClockUs, wallMs: () => systemClock.wallMs() },
       freshId: () => systemClock.freshId(10),
+      isSilent: () => true, // there is no other boot
       isGone: () => false, // whoever ends here ends with the store, or closes its door
     };
   }

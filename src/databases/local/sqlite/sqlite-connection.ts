@@ -16,7 +16,7 @@ export type FileSettings = {
   lockTimeoutMs: number;
   allowNetworkFile: boolean;
 };
-export type HostPart = Pick<StoreFacts, "boot" | "timeNamespace" | "isGone">;
+export type HostPart = Pick<StoreFacts, "boot" | "timeNamespace" | "isSilent" | "isGone">;
 
 type Job = { untilMs: number; execute(): void; reject(cause: StoreError): void };
 type Open = { db: SqliteDriver; records: SqliteRecords; facts: StoreFacts };

@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { hostClockUs } from "../../../clock.js";
 import { OptionError } from "../../../errors.js";
 import { proveProcess, readHostProofs } from "../../../host-facts.js";
 import { check, checkDuration, checkNames } from "../../../options.js";
@@ -13,6 +14,7 @@ import type {
 } from "../../database.js";
 import { checkRecoveryMs, DEFAULT_RECOVERY_MS } from "../../recovery-ms.js";
 import type { DoorDeps } from "../door.js";
+import { OtherBoot } from "../other-boot.js";
 import { LocalLeases } from "../local-leases.js";
 import { LocalLiveness } from "../local-liveness.js";
 import { loadDriver } from "./driver.js";
@@ -38,6 +40,7 @@ export class SqliteDatabase implements Database {
   readonly recoveryMs: number;
   readonly #file: FileSettings;
   readonly #settings: SqliteDatabaseSettings;
+  readonly #otherBoot = new OtherBoot();
   readonly #process = { pid: process.pid, proofs: readHostProofs() };
 
   /** `path`: of the file, which is made when there is none; its folder is, when that in which it lies is there. */
@@ -92,6 +95,7 @@ export class SqliteDatabase implements Database {
     const host: HostPart = {
       boot: proofs.bootId,
       timeNamespace: proofs.timeNamespace,
+      isSilent: (signs, forMs) => this.#otherBoot.isSilent(signs, forMs, hostClockUs() / 1_000),
       isGone: (other) => proveProcess(other, proofs) === "dead",
     };
     return {

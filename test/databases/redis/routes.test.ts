@@ -1,0 +1,98 @@
+// How a connection learns that its server is not in charge any more: by what that says, and by what sentinels say.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { systemClock } from "../../../src/clock.js";
+import { StoreError } from "../../../src/errors.js";
+import { ClusterNodes } from "../../../src/databases/redis/cluster-nodes.js";
+import { ClusterRoute } from "../../../src/databases/redis/cluster-route.js";
+import { RedisConnection, type ConnectionEvents } from "../../../src/databases/redis/connection.js";
+import { RedisKeys } from "../../../src/databases/redis/keys.js";
+import { RedisLiveness } from "../../../src/databases/redis/redis-liveness.js";
+import { directRoute, type Route } from "../../../src/databases/redis/route.js";
+import { SentinelRoute } from "../../../src/databases/redis/sentinel-route.js";
+import { startRedis } from "../../support/redis-server.js";
+import { waitUntil } from "../../support/wait.js";
+
+const sentinelRoute = (port = 1) => new SentinelRoute({ sentinels: [{ host: "127.0.0.1", port }], name: "main" });
+const clusterRoute = () => new ClusterRoute(new ClusterNodes([{ host: "127.0.0.1", port: 1 }], {}), 7);
+
+const READONLY = "READONLY You can't write against a read only replica.";
+const elsewhere = [READONLY, "MOVED 7 127.0.0.1:7001", "CLUSTERDOWN The cluster is down"];
+const inCharge = ["TRYAGAIN Multiple keys request", "ASK 7 127.0.0.1:7001", "OOM command not allowed", "ERR MOVED"];
+
+test("a server is left that says it is not in charge, and no other", () => {
+  const leaves = (route: Route) => [...elsewhere, ...inCharge].filter((words) => route.isLeft(words));
+  assert.deepEqual(leaves(clusterRoute()), elsewhere);
+  assert.deepEqual(leaves(sentinelRoute()), [READONLY]);
+  assert.deepEqual(leaves(directRoute), []);
+});
+
+test("the first answer by which a server is left ends its connection", async () => {
+  await using server = await startRedis();
+  const closed: StoreError[] = [];
+  const route = { ...directRoute, isLeft: (words: string) => clusterRoute().isLeft(words) };
+  const options = { host: "127.0.0.1", port: server.port };
+  const connection = new RedisConnection(options, 2_000, systemClock, { onClose: (e) => closed.push(e) }, { route });
+  await connection.ready;
+  await server.client().call("REPLICAOF", "127.0.0.1", "1");
+  const keys = new RedisKeys("p:");
+  const pinged = connection.run("ping", [keys.namespace, keys.session("a.1")], ["era", 1, "", 0, 0, 1]);
+  await assert.rejects(pinged, { name: "StoreError", message: /this server is not in charge/ });
+  assert.equal(closed.length, 1);
+});
+
+test("a ping that meets a slot on its way to another node ends its connection: a break from now on", async () => {
+  for (const words of ["TRYAGAIN Multiple keys request during rehashing of slot", "ASK 7 127.0.0.1:7001"]) {
+    const closed: unknown[] = [];
+    const open = (_clock: unknown, events: ConnectionEvents) => ({
+      ready: Promise.resolve(),
+      run: () => Promise.reject(new StoreError("unreachable", "refused", new Error(words))),
+      get: () => Promise.resolve(null),
+      info: () => Promise.resolve(""),
+      subscribe: () => Promise.resolve(),
+      unsubscribe: () => Promise.resolve(),
+      close: (cause?: StoreError) => events.onClose(cause!),
+    });
+    const events = { onPush: () => undefined, onClose: (cause: unknown) => closed.push(cause) };
+    const liveness = new RedisLiveness(open, new RedisKeys("p:"), true, { clock: systemClock }, events);
+    await liveness.ready;
+    const pinged = liveness.ping({ sessionId: "a.1", era: "era", recoveryMs: 1, clockStepped: false });
+    await assert.rejects(pinged, { name: "StoreError" });
+    assert.equal(closed.length, 1, words);
+  }
+});
+
+test("what a sentinel says of another master is told to all that listen, of another name to nobody", async () => {
+  await using sentinel = await startRedis(); // what a sentinel publishes, any server can
+  const client = sentinel.client();
+  const route = sentinelRoute(sentinel.port);
+  const heard: string[] = [];
+  const ends = [1, 2].map((n) => route.watch(systemClock, (cause) => heard.push(`${n}: ${cause.message}`)));
+  const listeners = async () => ((await client.pubsub("NUMSUB", "+switch-master")) as unknown[])[1];
+  await waitUntil(listeners, 1, { deadlineMs: 10_000, what: "who listens to the sentinel" });
+  await client.publish("+switch-master", "other 127.0.0.1 1 127.0.0.1 3");
+  await client.publish("+switch-master", "main 127.0.0.1 1 127.0.0.1 2");
+  await waitUntil(() => heard.length, 2, { deadlineMs: 10_000, what: "what was heard" });
+  assert.deepEqual(
+    heard,
+    [1, 2].map((n) => `${n}: another master has taken over: 127.0.0.1:2`),
+  );
+  for (const end of ends) end();
+  await waitUntil(listeners, 0, { deadlineMs: 10_000, what: "who listens when nobody wants to hear" });
+});
+
+test("a sentinel that went away is listened to again", async () => {
+  await using sentinel = await startRedis();
+  const client = sentinel.client();
+  let heard = 0;
+  const end = sentinelRoute(sentinel.port).watch(systemClock, () => (heard += 1));
+  const listeners = async () => ((await client.pubsub("NUMSUB", "+switch-master")) as unknown[])[1];
+  const untilListens = () => waitUntil(listeners, 1, { deadlineMs: 10_000, what: "who listens to the sentinel" });
+  await untilListens();
+  await client.call("CLIENT", "KILL", "TYPE", "pubsub");
+  await untilListens();
+  await client.publish("+switch-master", "main 127.0.0.1 1 127.0.0.1 2");
+  await waitUntil(() => heard, 1, { deadlineMs: 10_000, what: "how often it was heard" });
+  end();
+});

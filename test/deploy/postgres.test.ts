@@ -1,0 +1,3 @@
+import { tryDeploys } from "./try-deploys.js";
+
+tryDeploys(["postgres", "tiers"]);
