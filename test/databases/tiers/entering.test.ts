@@ -70,7 +70,7 @@ test("who missed an epoch does not enter the next one: its keys may have gone to
   for (const one of others) await one.heartbeat();
 });
 
-test("half of the lockers are no majority; with one more all go to PostgreSQL, and who saw Redis keeps its own", async () => {
+test("half of the lockers are no majority; with one more all go over, and who saw Redis loses nothing", async () => {
   await using stage = await TiersStage.start();
   await using proxy = await startProxy(stage.redis.port);
   await using another = await startProxy(stage.redis.port);

@@ -14,6 +14,7 @@ const refused: readonly [given: Given, option: string, value: unknown, rule: Reg
   [["localhost:6379", postgres], "database", "localhost:6379", /URL/],
   [[redis, undefined], "postgres", undefined, /must be a URL or PostgresDatabase/],
   [[redis, new RedisDatabase(redis)], "postgres", undefined, /must be a URL or PostgresDatabase/],
+  [["redis+cluster://127.0.0.1:1", postgres], "redis", undefined, /must not be a cluster/],
   [[redis, redis], "database", redis, /postgres/],
   [[postgres, postgres], "database", postgres, /redis/],
   [[redis, postgres, { awayMs: 999 }], "awayMs", 999, /from 1000 to/],
