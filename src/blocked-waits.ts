@@ -1,16 +1,19 @@
 import type { Acquired, Wanted } from "./attempt.js";
-import type { Clock } from "./clock.js";
+import { wait as pause, type Clock } from "./clock.js";
 import type { Holder, LeaseRecord, LeaseStore } from "./databases/database.js";
 import { BlockedWait } from "./blocked-wait.js";
 import { CycleSearch, isStill, victimOf, type BlockedTask, type CycleStep } from "./deadlock.js";
-import { DeadlockError, StoreError } from "./errors.js";
+import { DeadlockError, LockerClosedError, StoreError } from "./errors.js";
 import type { HeldKey } from "./held-context.js";
 import type { HeldLease } from "./held-lease.js";
 
 /** How long before a wait looks again, ms: soon, as who queued just then may not have said so yet; then slow. */
 const LOOK_MS = [30, 30, 1_000] as const;
-/** A mark lives for a minute. */
+/** For how long the store keeps a mark at the most, ms. */
+const MARK_LIVES_MS = 60_000;
 const MARK_AGAIN_MS = 20_000;
+/** Pause before a mark is taken back again that the store did not answer for, ms: half of it by chance. */
+const RETRY_MS = 200;
 /** Between two readings of a wait that no queue vouches for, ms: longer than its mark outlives it. */
 const UNVOUCHED_MS = 20;
 
@@ -35,6 +38,7 @@ export type BlockedWaitsDeps = {
 export class BlockedWaits {
   readonly #deps: BlockedWaitsDeps;
   readonly #waits = new Set<BlockedWait>();
+  readonly #ended = new AbortController();
 
   constructor(deps: BlockedWaitsDeps) {
     this.#deps = deps;
@@ -101,11 +105,29 @@ export class BlockedWaits {
     onMarked();
   }
 
-  /** What else the same task waits for is said again, under the leases that both of them named. */
-  async #unmark(wait: BlockedWait): Promise<void> {
-    const leaseIds = wait.markedLeases.map((leaseNumber) => this.#id(leaseNumber));
-    await this.#deps.store.markBlocked({ leaseIds, waits: undefined }).catch(() => {}); // then it ends within a minute
-    for (const other of this.#waits) if (other.sharesLease(wait)) other.markAgain();
+  /** The locker ends: what it has not taken back yet ends by itself. */
+  stop(): void {
+    this.#ended.abort(new LockerClosedError());
+  }
+
+  /**
+   * Asked until the store answers: a mark that outlived its wait would close circles that are none. What else the same
+   * task waits for is said again, under the leases that both of them named.
+   */
+  async #unmark(over: BlockedWait): Promise<void> {
+    const { clock, store } = this.#deps;
+    const leaseIds = over.markedLeases.map((leaseNumber) => this.#id(leaseNumber));
+    const gone = clock.monoMs() + MARK_LIVES_MS;
+    while (!this.#ended.signal.aborted && clock.monoMs() < gone) {
+      try {
+        await store.markBlocked({ leaseIds, waits: undefined });
+        break;
+      } catch {
+        const pauseMs = RETRY_MS * (0.5 + clock.random() / 2);
+        await pause(clock, pauseMs, this.#ended.signal).catch(() => {}); // the loop looks whether it ended
+      }
+    }
+    for (const other of this.#waits) if (other.sharesLease(over)) other.markAgain();
   }
 
   /** Whether to look again at once. */

@@ -76,6 +76,7 @@ export class Engines {
 
   async stop(goodbye: boolean, timeoutMs: number): Promise<void> {
     this.#isStopped = true;
+    this.blockedWaits.stop();
     await Promise.all(this.#all.map((engine) => engine.stop(goodbye, timeoutMs)));
   }
 

@@ -18,10 +18,10 @@ export function startInline(database: Database, clock: Clock, host: HostFacts): 
     let end: () => void = () => undefined;
     const ended = new Promise<void>((resolve) => (end = resolve));
     let isOver = false;
-    const stop = async (goodbye: boolean) => {
+    const stop = async (goodbye: boolean, withinMs: number) => {
       if (isOver) return;
       isOver = true;
-      await run.stop(goodbye);
+      await run.stop(goodbye, withinMs);
       end();
     };
     const run = new LivenessRun({
@@ -30,11 +30,11 @@ export function startInline(database: Database, clock: Clock, host: HostFacts): 
       kill: () => void process.kill(process.pid, "SIGKILL"),
     });
     const receive = (message: ToWorker) =>
-      message.type === "stop" ? void stop(message.goodbye) : run.receive(message);
+      message.type === "stop" ? void stop(message.goodbye, message.withinMs) : run.receive(message);
     return {
       ended,
       post: (message) => clock.afterInput(() => isOver || receive(message)),
-      destroy: () => stop(false),
+      destroy: () => stop(false, 0),
     };
   };
 }

@@ -62,7 +62,7 @@ export type FromWorker =
   | { type: "warning"; code: StoreErrorCode; message: string };
 
 export type ToWorker =
-  | { type: "stop"; goodbye: boolean }
+  | { type: "stop"; goodbye: boolean; withinMs: number }
   /** An answer of the store hints at something the worker has not heard yet: ping now. */
   | { type: "hurry" }
   /**

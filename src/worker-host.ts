@@ -54,7 +54,8 @@ export class WorkerHost {
     this.#stopped = true;
     this.#restart?.cancel();
     this.#look?.cancel();
-    this.post({ type: "stop", goodbye });
+    // It ends before the thread is taken down: a native call that then wants to throw would take the process with it.
+    this.post({ type: "stop", goodbye, withinMs: timeoutMs * 0.7 });
     let timer: Timer | undefined;
     const timeout = new Promise<void>((resolve) => (timer = this.#deps.clock.timer(timeoutMs, resolve)));
     await Promise.race([this.#ended, timeout]);

@@ -1,86 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { BlockedWaits } from "../src/blocked-waits.js";
 import { systemClock } from "../src/clock.js";
-import type { BlockedRequest, Holder, LeaseRecord, WaitingTask } from "../src/databases/database.js";
-import { DeadlockError, StoreError } from "../src/errors.js";
-import type { HeldKey } from "../src/held-context.js";
-import { joinSignals } from "../src/signals.js";
+import { DeadlockError } from "../src/errors.js";
+import { BlockedStage } from "./support/blocked-stage.js";
 import { waitUntil, withDeadline } from "./support/wait.js";
 
 const DEADLINE = { deadlineMs: 2_000, what: "the marks" };
-
-/** Some lockers on one store, of which a test says who holds what. */
-class Stage {
-  readonly holders = new Map<string, LeaseRecord[]>();
-  readonly marks = new Map<string, { key: string; waiter: string; ticket: number }>();
-  readonly lockers = new Map<string, BlockedWaits>();
-  readonly told: string[] = [];
-  /** While true no answer comes. */
-  isDown = false;
-  isQueued = true;
-  era = "era1";
-  looks = 0;
-  #ticket = 1_000;
-  #number = 0;
-
-  locker(lockerId: string): BlockedWaits {
-    const deps = { clock: systemClock, lockerId, store: this, describe: (r: LeaseRecord) => this.#describe(r) };
-    const made = this.lockers.get(lockerId) ?? new BlockedWaits({ ...deps, own: () => [], era: () => this.era });
-    this.lockers.set(lockerId, made);
-    return made;
-  }
-
-  hold(lockerId: string, key: string, mode: HeldKey["mode"] = "exclusive"): HeldKey {
-    const leaseNumber = ++this.#number;
-    const facts = { fencingToken: 1, acquiredAtMs: 1, era: this.era, trace: "", units: 1, isKept: false };
-    const record = { ...facts, key, sessionId: `${lockerId}.1`, leaseNumber, mode };
-    this.holders.set(key, [...(this.holders.get(key) ?? []), record]);
-    return { key, mode, units: 1, leaseNumber, lease: {} as HeldKey["lease"], isOver: () => false };
-  }
-
-  /** A task that holds these waits for that key, and never gets it. */
-  wait(lockerId: string, holding: readonly HeldKey[], key: string, ticket = ++this.#ticket) {
-    const stop = new AbortController();
-    const wanted = { key, lockTtlMs: 1, trace: "", waitMs: Infinity, mode: "exclusive", minHoldMs: 0 } as const;
-    const outcome = this.locker(lockerId).run({ ...wanted, signals: [stop.signal] }, holding, async (asked) => {
-      asked.onQueued?.({ leaseNumber: ++this.#number, ticket });
-      return joinSignals(asked.signals).within(new Promise<never>(() => undefined));
-    });
-    return { outcome: outcome.catch((error: unknown) => error), stop: () => stop.abort(new Error("stopped")) };
-  }
-
-  markBlocked({ leaseIds, waits }: BlockedRequest): Promise<void> {
-    if (this.isDown) return Promise.reject(new StoreError("unreachable", "no answer"));
-    for (const leaseId of leaseIds) {
-      if (waits) this.marks.set(leaseId, waits);
-      else this.marks.delete(leaseId);
-    }
-    return Promise.resolve();
-  }
-
-  readWaiting(leaseId: string): Promise<WaitingTask | undefined> {
-    const mark = this.marks.get(leaseId);
-    const holders = (mark && this.holders.get(mark.key)) ?? [];
-    return Promise.resolve(mark && { ...mark, isQueued: this.isQueued, holders });
-  }
-
-  readHolders(key: string): Promise<LeaseRecord[]> {
-    this.looks += 1;
-    return Promise.resolve(this.holders.get(key) ?? []);
-  }
-
-  tellDeadlock(waiter: string): Promise<void> {
-    this.told.push(waiter);
-    const [lockerId = "", number] = waiter.split("#");
-    this.lockers.get(lockerId)?.onDeadlock(Number(number));
-    return Promise.resolve();
-  }
-
-  #describe({ key, sessionId }: LeaseRecord): Promise<Holder> {
-    return Promise.resolve({ key, sessionId, heldForMs: 1 } as Holder);
-  }
-}
 
 async function dead(outcome: Promise<unknown>): Promise<DeadlockError> {
   const error = await withDeadline(outcome, 1_000, "the victim's error");
@@ -94,7 +19,7 @@ for (const [where, lockers] of [
   ["of two processes, one with two tasks in it", ["p", "q", "p"]],
 ] as const) {
   test(`a circle ${where} ends the wait that began last, with its keys and holders`, async () => {
-    const stage = new Stage();
+    const stage = new BlockedStage();
     const held = lockers.map((lockerId, i) => stage.hold(lockerId, `k${i}`));
     const waits = lockers.map((lockerId, i) => stage.wait(lockerId, [held[i]!], `k${(i + 1) % 3}`));
     const error = await dead(waits[2]!.outcome);
@@ -110,7 +35,7 @@ for (const [where, lockers] of [
 }
 
 test("who finds a circle that another closed later tells it, and goes on waiting", async () => {
-  const stage = new Stage();
+  const stage = new BlockedStage();
   const [a, b] = [stage.hold("p", "a"), stage.hold("q", "b")];
   const early = stage.wait("q", [b], "a", 9_000);
   await waitUntil(() => stage.marks.size, 1, DEADLINE);
@@ -122,7 +47,7 @@ test("who finds a circle that another closed later tells it, and goes on waiting
 });
 
 test("a circle whose waits the store has forgotten is found again in its new era", async () => {
-  const stage = new Stage();
+  const stage = new BlockedStage();
   const [a, b] = [stage.hold("p", "a"), stage.hold("q", "b")];
   const early = stage.wait("p", [a], "b");
   await waitUntil(() => stage.marks.size, 1, DEADLINE);
@@ -134,8 +59,41 @@ test("a circle whose waits the store has forgotten is found again in its new era
   assert.match(String(await early.outcome), /stopped/);
 });
 
+test("a mark that could not be taken back is taken back once the store answers, and closes no circle", async () => {
+  const stage = new BlockedStage();
+  const [a, b] = [stage.hold("p", "a"), stage.hold("q", "b")];
+  const over = stage.wait("p", [a], "b");
+  await waitUntil(() => stage.marks.size, 1, DEADLINE);
+  stage.isDown = true;
+  over.stop();
+  assert.match(String(await over.outcome), /stopped/);
+  assert.equal(stage.marks.size, 1);
+  stage.isDown = false;
+  await waitUntil(() => stage.marks.size, 0, DEADLINE);
+  const other = stage.wait("q", [b], "a");
+  await waitUntil(() => stage.marks.size, 1, DEADLINE);
+  other.stop();
+  assert.match(String(await other.outcome), /stopped/);
+});
+
+test("a locker that ends asks no more for its marks to be taken back", async () => {
+  const stage = new BlockedStage();
+  const over = stage.wait("p", [stage.hold("p", "a")], "b");
+  await waitUntil(() => stage.marks.size, 1, DEADLINE);
+  stage.isDown = true;
+  over.stop();
+  assert.match(String(await over.outcome), /stopped/);
+  const asked = stage.asked;
+  await waitUntil(() => stage.asked > asked, true, DEADLINE);
+  stage.locker("p").stop();
+  stage.isDown = false;
+  const since = stage.asked;
+  await new Promise((resolve) => setTimeout(resolve, 500)); // waits: for a question that must not come
+  assert.deepEqual([stage.asked - since, stage.marks.size], [0, 1]);
+});
+
 test("a lease of an older era, brought back with an old mark, closes no circle", async () => {
-  const stage = new Stage();
+  const stage = new BlockedStage();
   stage.era = "era0";
   stage.hold("q", "b");
   stage.era = "era1";
@@ -149,7 +107,7 @@ test("a lease of an older era, brought back with an old mark, closes no circle",
 });
 
 test("who was granted what it waits for, and has not said so yet, closes no circle", async () => {
-  const stage = new Stage();
+  const stage = new BlockedStage();
   stage.isQueued = false;
   stage.hold("q", "b");
   const holding = stage.hold("p", "a", "shared");
@@ -163,7 +121,7 @@ test("who was granted what it waits for, and has not said so yet, closes no circ
 });
 
 test("of two circles through one wait both are found", async () => {
-  const stage = new Stage();
+  const stage = new BlockedStage();
   const own = stage.hold("p", "own");
   const readers = ["q", "r"].map((lockerId) => stage.hold(lockerId, "read", "shared"));
   const others = ["q", "r"].map((lockerId, i) => stage.wait(lockerId, [readers[i]!], "own", 9_000 + i));
@@ -175,7 +133,7 @@ test("of two circles through one wait both are found", async () => {
 });
 
 test("a task that waits for several keys at once is part of every circle they close", async () => {
-  const stage = new Stage();
+  const stage = new BlockedStage();
   const [a, b] = [stage.hold("p", "a"), stage.hold("q", "b")];
   stage.hold("r", "c");
   const first = stage.wait("p", [a], "b");
@@ -190,7 +148,7 @@ test("a task that waits for several keys at once is part of every circle they cl
 });
 
 test("permits are no edge, and who holds nothing writes nothing", async () => {
-  const stage = new Stage();
+  const stage = new BlockedStage();
   const [a, b] = [stage.hold("p", "a", "permits"), stage.hold("q", "b")];
   const waits = [stage.wait("p", [a], "b"), stage.wait("q", [b], "a"), stage.wait("r", [], "b")];
   await waitUntil(() => stage.marks.size, 1, DEADLINE);
@@ -200,7 +158,7 @@ test("permits are no edge, and who holds nothing writes nothing", async () => {
 });
 
 test("a mark that outlived its wait makes no circle", async () => {
-  const stage = new Stage();
+  const stage = new BlockedStage();
   const [a, b] = [stage.hold("p", "a"), stage.hold("q", "b")];
   stage.isQueued = false; // as for one that waited inside its process, and has its key by now
   stage.marks.set(`q#${b.leaseNumber}`, { key: "a", waiter: "q#9", ticket: 1 });
@@ -217,7 +175,7 @@ test("a mark that outlived its wait makes no circle", async () => {
 });
 
 test("a store that is away for a moment hides no circle", async () => {
-  const stage = new Stage();
+  const stage = new BlockedStage();
   const [a, b] = [stage.hold("p", "a"), stage.hold("q", "b")];
   stage.isDown = true;
   const waits = [stage.wait("p", [a], "b"), stage.wait("q", [b], "a")];

@@ -21,9 +21,9 @@ export default async function liveness({ port, ...task }: LivenessTask): Promise
     notify: (message: FromWorker) => port.postMessage(message),
     kill: () => process.kill(process.pid, "SIGKILL"),
   });
-  const stop = await new Promise<{ goodbye: boolean }>((resolve) => {
+  const stop = await new Promise<{ goodbye: boolean; withinMs: number }>((resolve) => {
     port.on("message", (message: ToWorker) => (message.type === "stop" ? resolve(message) : run.receive(message)));
   });
-  await run.stop(stop.goodbye);
+  await run.stop(stop.goodbye, stop.withinMs);
   port.close();
 }

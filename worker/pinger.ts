@@ -1,4 +1,4 @@
-import type { Clock, Timer } from "../src/clock.js";
+import { atMost, type Clock, type Timer } from "../src/clock.js";
 import type { Database, HostProofs, PingAnswer } from "../src/databases/database.js";
 import { StoreError } from "../src/errors.js";
 import type { FromWorker, LivenessLimits, SessionCause, SessionState } from "../src/liveness-protocol.js";
@@ -29,6 +29,8 @@ export type PingerDeps = {
   resume: SessionState | undefined;
   notify(message: FromWorker): void;
 };
+
+const GOODBYE_MS = 10_000;
 
 type Sent = { sequence: number; sessionId: string; monoMs: number; wallMs: number };
 
@@ -72,11 +74,11 @@ export class Pinger {
   }
 
   /** Trust ends before anybody is told, so that no peer can be granted a key that is still believed here. */
-  async stop(goodbye: boolean): Promise<void> {
+  async stop(goodbye: boolean, withinMs = GOODBYE_MS): Promise<void> {
     this.#stopped = this.#isQuiet = true;
     this.#next?.cancel();
     this.#endTrust();
-    if (goodbye) await this.#goodbye();
+    if (goodbye) await atMost(this.#deps.clock, withinMs, this.#goodbye());
     this.#links.close();
   }
 

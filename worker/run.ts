@@ -52,9 +52,9 @@ export class LivenessRun {
     else this.#watch.onSettled(message.leaseNumber);
   }
 
-  async stop(goodbye: boolean): Promise<void> {
+  async stop(goodbye: boolean, withinMs: number): Promise<void> {
     this.#timer.cancel();
-    await this.#pinger.stop(goodbye);
+    await this.#pinger.stop(goodbye, withinMs);
   }
 
   #tick(): void {

@@ -3,9 +3,10 @@
 import type { Redis } from "ioredis";
 import { startCluster, type RedisCluster } from "../support/redis-cluster.js";
 import type { Backend, DoorPorts, FaultTools, Store, StoredHolder } from "./backend.js";
-import { clusterChanges, shortMsMax } from "./cluster-changes.js";
+import { addressOf, clusterChanges, shortMsMax } from "./cluster-changes.js";
 import type { Limits } from "./fleets.js";
 import { nowMs } from "./journal.js";
+import { canDropPackets } from "./kernel-faults.js";
 import { faultKinds, specOf, type FaultKind } from "./kinds.js";
 import type { DatabaseDescription } from "./member-protocol.js";
 import { endScript, redisOrders } from "./redis-faults.js";
@@ -24,7 +25,7 @@ const deafening: readonly FaultKind[] = ["store-sleep", "busy-script"];
 export const clusterBackend: Backend = {
   name: "cluster",
   kinds,
-  notRun: () => new Map(),
+  notRun: () => new Map(canDropPackets() ? [] : [["cluster-split", "packets cannot be dropped here"]]),
   start: (schedule) => ClusterStore.start(schedule),
 };
 
@@ -43,7 +44,10 @@ class ClusterStore implements Store {
 
   static async start(schedule: Schedule): Promise<ClusterStore> {
     const extraArgs = ["--enable-debug-command", "yes", "--busy-reply-threshold", "200"];
-    return new ClusterStore(await startCluster({ extraArgs }), schedule);
+    // Announced, or the others would take where its connections come from for where it listens.
+    const own = ["--cluster-announce-ip", "127.0.0.1", "--protected-mode", "no"];
+    const argsOf = (i: number): string[] => (canDropPackets() ? ["--bind-source-addr", addressOf(i), ...own] : []);
+    return new ClusterStore(await startCluster({ extraArgs, argsOf }), schedule);
   }
 
   get port(): number {

@@ -1,9 +1,17 @@
 // Faults that change who serves what in a cluster. Each ends with a whole one: three masters, each with its replica.
 
-import { NODE_TIMEOUT_MS, type RedisCluster } from "../support/redis-cluster.js";
+import { BUS, NODE_TIMEOUT_MS, type RedisCluster } from "../support/redis-cluster.js";
 import type { FaultTools } from "./backend.js";
+import { isolate } from "./kernel-faults.js";
 import type { FaultKind } from "./kinds.js";
 import type { Fault } from "./schedule.js";
+
+const peers = "127.0.1.0/24";
+
+/** From where the node with that index connects to the others, which is what tells it from their clients. */
+export function addressOf(index: number): string {
+  return `127.0.1.${index + 1}`;
+}
 
 /** `shard`: a name in its slot. */
 export type ClusterChange = (cluster: RedisCluster, shard: string, fault: Fault, tools: FaultTools) => Promise<void>;
@@ -35,6 +43,19 @@ export const clusterChanges: Partial<Record<FaultKind, ClusterChange>> = {
     await cluster.untilReplaced(shard, owner);
     await tools.wait(durationMs);
     cluster.thaw(owner);
+    await cluster.untilWhole();
+  },
+  "cluster-split": async (cluster, shard, { durationMs }, tools) => {
+    const owner = await cluster.ownerOf(shard);
+    const address = addressOf(cluster.nodes.indexOf(owner));
+    const rejoin = await isolate({ address, ports: [owner.port, owner.port + BUS], peers });
+    try {
+      tools.begun();
+      await cluster.untilReplaced(shard, owner);
+      await tools.wait(durationMs);
+    } finally {
+      await rejoin();
+    }
     await cluster.untilWhole();
   },
   "cluster-empty": async (cluster, shard, { durationMs }, tools) => {

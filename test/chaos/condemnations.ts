@@ -41,7 +41,7 @@ export function wrongCondemnations(deps: CondemnedDeps): Violation[] {
 }
 
 /** Some connections stay with an old primary that runs again: its clients ping, but not where they are judged. */
-const splits: readonly string[] = ["failover-revive", "cluster-freeze"];
+const splits: readonly string[] = ["failover-revive"];
 
 function silences({ kind, target }: Interval, place: string): boolean {
   if (splits.includes(kind)) return true;

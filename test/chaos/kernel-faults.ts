@@ -50,12 +50,33 @@ export async function enterNamespace(): Promise<number> {
 }
 
 /** Drops so many of 100 packets to and from those ports until the returned function is called. */
-export async function dropPackets(ports: readonly number[], percent: number): Promise<() => Promise<void>> {
+export function dropPackets(ports: readonly number[], percent: number): Promise<() => Promise<void>> {
+  const chance = ["numgen", "random", "mod", "100", "<", String(percent)];
+  return addDrops(["dport", "sport"].map((side) => ["tcp", side, setOf(ports), ...chance]));
+}
+
+export type Island = {
+  /** From which it opens its connections. */
+  readonly address: string;
+  readonly ports: readonly number[];
+  /** From where its peers open theirs; who comes from anywhere else is let through. */
+  readonly peers: string;
+};
+
+/** Drops all packets between that server and its peers until the returned function is called. */
+export function isolate({ address, ports, peers }: Island): Promise<() => Promise<void>> {
+  return addDrops([
+    ["ip", "saddr", address],
+    ["ip", "daddr", address],
+    ["ip", "saddr", peers, "tcp", "dport", setOf(ports)],
+    ["ip", "daddr", peers, "tcp", "sport", setOf(ports)],
+  ]);
+}
+
+async function addDrops(matches: readonly (readonly string[])[]): Promise<() => Promise<void>> {
   const handles: string[] = [];
-  const any = `{ ${ports.join(", ")} }`;
-  for (const side of ["dport", "sport"]) {
-    const rule = ["tcp", side, any, "numgen", "random", "mod", "100", "<", String(percent), "drop"];
-    const told = await nft("--echo", "--handle", "add", "rule", ...table, "input", ...rule);
+  for (const match of matches) {
+    const told = await nft("--echo", "--handle", "add", "rule", ...table, "input", ...match, "drop");
     const handle = /# handle (\d+)/.exec(told)?.[1];
     if (handle === undefined) throw new Error(`nft told no handle: ${told}`);
     handles.push(handle);
@@ -64,6 +85,8 @@ export async function dropPackets(ports: readonly number[], percent: number): Pr
     for (const handle of handles) await nft("delete", "rule", ...table, "input", "handle", handle);
   };
 }
+
+const setOf = (ports: readonly number[]): string => `{ ${ports.join(", ")} }`;
 
 async function nft(...args: string[]): Promise<string> {
   return (await promisify(execFile)("nft", args)).stdout;

@@ -132,6 +132,10 @@ export const kindSpecs = {
     ...{ on: "store", of: "cluster", weight: 0.6, longestMs: 1_000, value: anyShard },
     what: "a shard's master is stopped until it was replaced, and goes on",
   },
+  "cluster-split": {
+    ...{ on: "store", of: "cluster", weight: 0.6, longestMs: 1_000, value: anyShard },
+    what: "a shard's master hears no other node, but its clients, until it was replaced and longer",
+  },
   "cluster-empty": {
     ...{ on: "store", of: "cluster", weight: 0.6, longestMs: 300, value: anyShard },
     what: "a shard's master restarts empty before it was replaced",
@@ -163,7 +167,16 @@ export const themes = {
   everything: Object.keys(kindSpecs) as FaultKind[],
   stalls,
   deaths: ["kill", "worker-throw", "worker-exit", "block"],
-  losses: ["store-crash", "store-empty", "store-old", "flushall", "failover", "cluster-empty", "cluster-freeze"],
+  losses: [
+    "store-crash",
+    "store-empty",
+    "store-old",
+    "flushall",
+    "failover",
+    "cluster-empty",
+    "cluster-freeze",
+    "cluster-split",
+  ],
   clients: [
     "freeze",
     "block",

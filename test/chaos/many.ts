@@ -140,7 +140,7 @@ function add(totals: Totals, outcome: Outcome): void {
 }
 
 function tell(outcome: Outcome, args: Arguments): void {
-  const { quiet, only, processes } = args;
+  const { quiet, only, processes, backend } = args;
   const hasFailed = outcome.violations.length > 0;
   if (!quiet || hasFailed) say(printSchedule(outcome.schedule));
   if (!quiet || hasFailed || outcome.excused.length > 0) explain(outcome).forEach(say);
@@ -151,7 +151,8 @@ function tell(outcome: Outcome, args: Arguments): void {
   const path = join(failuresFolder, `${outcome.schedule.backend}-${outcome.schedule.seed}`);
   writeFileSync(`${path}.json`, JSON.stringify(outcome.schedule, null, 1));
   writeFileSync(`${path}.jsonl`, outcome.history.map((event) => `${JSON.stringify(event)}\n`).join(""));
-  const same = `${only ? ` --only ${only.join()}` : ""}${processes === undefined ? "" : ` --processes ${processes}`}`;
+  const given = Object.entries({ backend, only: only?.join(), processes }).filter(([, value]) => value !== undefined);
+  const same = given.map(([name, value]) => ` --${name} ${value}`).join("");
   say(`again with: npm run chaos -- --seed ${outcome.schedule.seed} --schedules 1${same}`);
   say(`or with: npm run chaos -- --schedule ${relative(process.cwd(), path)}.json (beside it .jsonl, the history)`);
 }

@@ -23,6 +23,9 @@ test("faults that are survived relax nothing", () => {
   assert.deepEqual(rulesOf(["store-empty", "store", 0, 100], ["freeze", "p1", 0, 2_000]), [], "nobody was cut off");
   assert.deepEqual(rulesOf(["store-empty", "store", 0, 100], ["refuse", "p1", 0, 900]), [], "the condemner is there");
   assert.deepEqual(rulesOf(["failover", "store", 0, 100]), [], "nothing was lost");
+  for (const kind of ["cluster-kill", "cluster-failover", "cluster-freeze", "slot-move", "slot-half"]) {
+    assert.deepEqual(keysRelaxed([cut, [kind, "store", 1_000, 3_500], ["kill", "p2", 950, 1_500]]), [], kind);
+  }
   assert.deepEqual(rulesOf(["store-clock", "store", 0, 100]), []);
 });
 
@@ -68,6 +71,14 @@ test("a loss after a partition relaxes it only when the condemner is gone, too, 
   assert.deepEqual(keysRelaxed([cut, loss, ["kill", "p2", 9_000, 9_500]]), [], "long after");
   assert.deepEqual(keysRelaxed([cut, loss, ["kill", "p3", 950, 1_500]]), [], "it had condemned nobody");
   assert.deepEqual(keysRelaxed([cut, loss, ["flushall", "store", 1_500, 1_500]]), [["k"], ["k"]]);
+});
+
+test("a cluster's master that restarts empty or is cut off loses as much as any other store", () => {
+  for (const kind of ["cluster-empty", "cluster-split"]) {
+    const lost: typeof loss = [kind, "store", 1_000, 1_200];
+    assert.deepEqual(keysRelaxed([cut, lost]), [], "the condemner is there");
+    assert.deepEqual(keysRelaxed([cut, lost, ["kill", "p2", 950, 1_500]]), [["k"]]);
+  }
 });
 
 test("it relaxes nothing for keys that were not taken, or were given back before", () => {

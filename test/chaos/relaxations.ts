@@ -29,7 +29,7 @@ export type Interval = {
 
 /** The store forgets all, or what was written last. */
 const losses: readonly FaultKind[] = [
-  ...["store-empty", "store-old", "flushall", "failover-lagging", "failover-revive", "cluster-empty"],
+  ...["store-empty", "store-old", "flushall", "failover-lagging", "failover-revive", "cluster-empty", "cluster-split"],
 ] as FaultKind[];
 const laggingFailovers: readonly FaultKind[] = ["failover-lagging", "failover-revive"];
 /** What keeps a process away from the store while it runs. */

@@ -138,7 +138,7 @@ export class SimProcess implements Host {
     };
     const receive = (message: ToWorker) => {
       if (message.type !== "stop") return run?.receive(message);
-      void run?.stop(message.goodbye).then(() => toMain(() => (thread.kill(), end.resolve())));
+      void run?.stop(message.goodbye, message.withinMs).then(() => toMain(() => (thread.kill(), end.resolve())));
     };
     const die = (cause: Error) => {
       thread.kill();

@@ -12,20 +12,25 @@ const SLOTS = 16_384;
 /** How long a node may be silent before the others take it for failed, ms. */
 export const NODE_TIMEOUT_MS = 1_000;
 /** A node's second port, on which nodes talk to each other, lies so far above the first. */
-const BUS = 10_000;
+export const BUS = 10_000;
 
 const clusterArgs = [
   ...["--cluster-enabled", "yes", "--cluster-node-timeout", String(NODE_TIMEOUT_MS)],
   ...["--cluster-replica-validity-factor", "0", "--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"],
 ];
 
+export type ClusterOptions = Pick<RedisServerOptions, "extraArgs"> & {
+  /** Of the node with that index. */
+  readonly argsOf?: (index: number) => readonly string[];
+};
+
 /** Resolves once all of it serves, 2 s later: so long a master that was just started takes no writes. */
-export async function startCluster(options: Omit<RedisServerOptions, "port" | "files"> = {}): Promise<RedisCluster> {
+export async function startCluster({ extraArgs = [], argsOf = () => [] }: ClusterOptions = {}): Promise<RedisCluster> {
   for (let attempt = 1; ; attempt++) {
     const ports = await Promise.all(Array.from({ length: 2 * MASTERS }, freeNodePort));
     const starts = ports.map((port, i) => {
-      const extraArgs = [...clusterArgs, ...(options.extraArgs ?? [])];
-      return startRedis({ ...options, port, extraArgs, files: { "nodes.conf": firstView(ports, i) } });
+      const args = [...clusterArgs, ...extraArgs, ...argsOf(i)];
+      return startRedis({ port, extraArgs: args, files: { "nodes.conf": firstView(ports, i) } });
     });
     const started = await Promise.allSettled(starts);
     const nodes = started.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));

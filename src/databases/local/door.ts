@@ -57,9 +57,13 @@ export class Door {
       pushes = this.#collect(step);
       return work(step);
     });
-    return ran.then((result) => {
+    const onDone = (result: T) => {
       for (const push of pushes) this.#onPush(push); // before the answer: they were there when it was asked for
       return result;
+    };
+    return ran.then(onDone, (cause: unknown) => {
+      this.#saidAtMs = -Infinity; // the row of this door may be among what was taken back
+      throw cause;
     });
   }
 

@@ -18,6 +18,9 @@ export type PostgresOptions = {
 
 export type ConnectionEvents = { onMessage?(words: string): void; onClose(cause: StoreError): void };
 
+/** How a connection is made: the database knows where to. */
+export type OpenConnection = (clock: Clock, events: ConnectionEvents) => PostgresConnection;
+
 type Value = string | number | boolean | null | readonly (string | number | null)[];
 
 /** How often a statement is asked again that was undone by the server: a deadlock's victim, say. */

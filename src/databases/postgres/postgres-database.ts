@@ -10,8 +10,7 @@ import type {
 import { OptionError } from "../../errors.js";
 import { checkDuration, checkNames } from "../../options.js";
 import { checkRecoveryMs, DEFAULT_RECOVERY_MS } from "../recovery-ms.js";
-import { PostgresConnection, type ConnectionEvents, type PostgresOptions } from "./connection.js";
-import type { OpenConnection } from "./lease-links.js";
+import { PostgresConnection, type ConnectionEvents, type OpenConnection, type PostgresOptions } from "./connection.js";
 import { PostgresLeases } from "./postgres-leases.js";
 import { PostgresLiveness } from "./postgres-liveness.js";
 import { migrationText, schemaNames, type SchemaNames } from "./schema.js";

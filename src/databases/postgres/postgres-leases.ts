@@ -19,7 +19,9 @@ import type {
   StoreContext,
   WaitingTask,
 } from "../database.js";
-import { LeaseLinks, type OpenConnection } from "./lease-links.js";
+import { Reopened } from "../reopened.js";
+import type { OpenConnection, PostgresConnection } from "./connection.js";
+import { Ears } from "./ears.js";
 import { acquireAnswer, acquireValues, modeValues, Pushes, releaseAnswer, revokeAnswer } from "./postgres-waiting.js";
 import { escapeText, leaseAnswer, parseSession, refusal, toLeases, unescapeText, type Element } from "./records.js";
 
@@ -28,22 +30,29 @@ const BLOCKED_MS = 60_000;
 /** More than any connection has been up. */
 const LONG_MS = 2 ** 40;
 
-type Values = Parameters<ReturnType<LeaseLinks["use"]>["call"]>[1];
+type Values = Parameters<PostgresConnection["call"]>[1];
 
 /** The main thread's door. Each verb is one statement, and a batch its arrays. */
 export class PostgresLeases implements LeaseStore {
-  readonly #links: LeaseLinks;
+  readonly #link: Reopened<PostgresConnection, boolean | Promise<boolean>>;
+  readonly #ears: Ears;
   readonly #context: StoreContext;
   readonly #pushes: Pushes;
 
   constructor(open: OpenConnection, openDirect: OpenConnection | undefined, context: StoreContext) {
     this.#context = context;
     this.#pushes = new Pushes((push) => context.onPush?.(push));
-    this.#links = new LeaseLinks(open, openDirect, context, (words) => this.#pushes.hear(words));
+    const onMessage = (words: string) => this.#pushes.hear(words);
+    this.#ears = new Ears(openDirect, context.clock, onMessage);
+    this.#link = new Reopened("PostgreSQL", context, {
+      open: (onClose) => open(context.clock, { onClose, onMessage }),
+      // A caller that hears nothing does not ask
+      listen: (main, lockerId) => context.onPush !== undefined && this.#ears.listen(main, lockerId),
+    });
   }
 
   async acquire(identity: Identity, batch: readonly AcquireRequest[]): Promise<BatchAnswer<AcquireAnswer>> {
-    const listens = this.#links.listen(identity.lockerId); // who holds a key may be asked to give it back
+    const listens = this.#link.listen(identity.lockerId); // who holds a key may be asked to give it back
     const isHeard = typeof listens === "boolean" ? listens : await listens;
     const values = [...this.#who(identity), isHeard, this.#monoMs(), ...acquireValues(batch)];
     const [status, nowMs, elements] = await this.#batch("acquire", values);
@@ -68,7 +77,7 @@ export class PostgresLeases implements LeaseStore {
 
   async release(identity: Identity, batch: readonly ReleaseRequest[]): Promise<BatchAnswer<ReleaseAnswer>> {
     const { recoveryMs, sessionId, lockerId } = identity;
-    const head = [this.#context.clock.freshId(10), recoveryMs, this.#links.generation, sessionId, lockerId];
+    const head = [this.#context.clock.freshId(10), recoveryMs, this.#link.generation, sessionId, lockerId];
     const keepMs = batch.map((r) => Math.ceil(r.keepMs ?? 0));
     this.#pushes.forget(batch);
     const [status, , elements] = await this.#batch("release", [...head, keysOf(batch), numbersOf(batch), keepMs]);
@@ -110,7 +119,7 @@ export class PostgresLeases implements LeaseStore {
 
   async revoke(identity: Identity, request: RevokeRequest): Promise<RevokeAnswer> {
     const { recoveryMs, era } = identity;
-    const head = [this.#context.clock.freshId(10), recoveryMs, this.#links.generation, era, identity.sessionId];
+    const head = [this.#context.clock.freshId(10), recoveryMs, this.#link.generation, era, identity.sessionId];
     const { sessionId, key, leaseNumber, fencingToken, force } = request;
     const values = [...head, this.#monoMs(), sessionId, escapeText(key), leaseNumber, fencingToken, force];
     const [status, , elements] = await this.#batch("revoke", values);
@@ -137,11 +146,12 @@ export class PostgresLeases implements LeaseStore {
   }
 
   whenUp(signal: AbortSignal): Promise<void> {
-    return this.#links.whenUp(signal);
+    return this.#link.whenUp(signal);
   }
 
   close(): void {
-    this.#links.close();
+    this.#link.close();
+    this.#ears.close();
   }
 
   async #judge(
@@ -158,7 +168,7 @@ export class PostgresLeases implements LeaseStore {
   }
 
   #who({ era, sessionId, lockerId, recoveryMs }: Identity): (string | number)[] {
-    return [this.#context.clock.freshId(10), recoveryMs, this.#links.generation, era, sessionId, lockerId];
+    return [this.#context.clock.freshId(10), recoveryMs, this.#link.generation, era, sessionId, lockerId];
   }
 
   async #batch(name: string, values: Values): Promise<Reply> {
@@ -166,7 +176,7 @@ export class PostgresLeases implements LeaseStore {
   }
 
   #call(name: string, values: Values): Promise<string | null> {
-    return this.#links.use().call(name, values);
+    return this.#link.use().call(name, values);
   }
 
   #monoMs(): number {

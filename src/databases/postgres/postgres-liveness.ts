@@ -6,8 +6,7 @@ import type {
   PingRequest,
   StoreContext,
 } from "../database.js";
-import type { OpenConnection } from "./lease-links.js";
-import type { PostgresConnection } from "./connection.js";
+import type { OpenConnection, PostgresConnection } from "./connection.js";
 import { escapeText, parsePing } from "./records.js";
 
 /** How often a process asks whether it is its turn to remove what nobody needs, ms. */

@@ -21,13 +21,13 @@ import type {
   WaitingTask,
 } from "../database.js";
 import { StoreError } from "../../errors.js";
-import { lockerOf } from "../words.js";
-import type { OpenConnection, ScriptName } from "./connection.js";
+import { Reopened } from "../reopened.js";
+import { lockerOf, parsePush } from "../words.js";
+import type { OpenConnection, ScriptConnection, ScriptName } from "./connection.js";
 import type { RedisKeys } from "./keys.js";
-import { LeaseConnection } from "./lease-connection.js";
 import { parseLease, parseSession } from "./records.js";
 import { toStoreError } from "./redis-errors.js";
-import { acquireAnswer, acquireArguments, modeWord, revokeAnswer } from "./redis-waiting.js";
+import { acquireAnswer, acquireArguments, GrantChannel, modeWord, revokeAnswer } from "./redis-waiting.js";
 
 /** For how long it is believed that a task waits, ms; its poll says so again. */
 const BLOCKED_MS = 60_000;
@@ -37,18 +37,31 @@ type Failed = { status: "error"; error: Error };
 
 /** The main thread's connection: one at a time, opened again with a higher generation whenever it breaks. */
 export class RedisLeases implements LeaseStore {
-  readonly #connection: LeaseConnection;
+  readonly #link: Reopened<ScriptConnection, string>;
+  /** On the present connection. */
+  #grants: GrantChannel | undefined;
   readonly #keys: RedisKeys;
   readonly #context: StoreContext;
 
   constructor(open: OpenConnection, keys: RedisKeys, context: StoreContext) {
     this.#keys = keys;
     this.#context = context;
-    this.#connection = new LeaseConnection(open, keys, context);
+    this.#link = new Reopened("Redis", context, {
+      open: (onClose) => {
+        this.#grants = undefined;
+        return open(context.clock, { onClose, onMessage: (_channel, words) => this.#onPush(words) });
+      },
+      // Its channel; a caller that hears nothing has none
+      listen: (connection, lockerId) => {
+        if (!context.onPush) return "";
+        this.#grants ??= new GrantChannel(keys.grants(lockerId));
+        return this.#grants.use(connection);
+      },
+    });
   }
 
   async acquire(identity: Identity, batch: readonly AcquireRequest[]): Promise<BatchAnswer<AcquireAnswer>> {
-    const channel = this.#connection.listen(identity.lockerId); // who holds a key may be asked to give it back
+    const channel = this.#link.listen(identity.lockerId); // who holds a key may be asked to give it back
     const args = [channel, this.#monoMs(), ...batch.flatMap(acquireArguments)];
     return this.#batch("acquire", identity, batch, args, acquireAnswer, (key) => [this.#keys.queue(key)]);
   }
@@ -75,7 +88,7 @@ export class RedisLeases implements LeaseStore {
     const elements = batch.flatMap(({ key }) => [names.lease(key), names.queue(key)]);
     const keys = [names.namespace, names.session(identity.sessionId), ...elements];
     const { recoveryMs, lockerId } = identity;
-    const head = [this.#context.clock.freshId(10), recoveryMs, this.#connection.generation, lockerId];
+    const head = [this.#context.clock.freshId(10), recoveryMs, this.#link.generation, lockerId];
     const args = [...head, ...batch.flatMap((r) => [r.leaseNumber, r.keepMs ?? 0])];
     const reply = (await this.#run("release", keys, args)) as unknown as (Element | string)[];
     if (reply[0] === "generation") return { status: "generation" };
@@ -145,7 +158,7 @@ export class RedisLeases implements LeaseStore {
   }
 
   async readBlocked(leaseId: string): Promise<BlockedNote | undefined> {
-    const words = await this.#connection.use().get(this.#keys.blocked(leaseId));
+    const words = await this.#link.use().get(this.#keys.blocked(leaseId));
     const match = words === null ? null : /^(\d+) (\S+) ([^]*)$/.exec(words);
     if (!match) return undefined;
     const [ticket, waiter, key] = match.slice(1) as [string, string, string];
@@ -165,11 +178,11 @@ export class RedisLeases implements LeaseStore {
   }
 
   whenUp(signal: AbortSignal): Promise<void> {
-    return this.#connection.whenUp(signal);
+    return this.#link.whenUp(signal);
   }
 
   close(): void {
-    this.#connection.close();
+    this.#link.close();
   }
 
   async #batch<Request extends { key: string }, Answer>(
@@ -186,7 +199,7 @@ export class RedisLeases implements LeaseStore {
       ...batch.flatMap(({ key }) => [this.#keys.lease(key), ...more(key)]),
     ];
     const { era, sessionId, lockerId, recoveryMs } = identity;
-    const head = [this.#context.clock.freshId(10), recoveryMs, this.#connection.generation, era, sessionId, lockerId];
+    const head = [this.#context.clock.freshId(10), recoveryMs, this.#link.generation, era, sessionId, lockerId];
     const [status, , ...elements] = (await this.#run(name, keys, [...head, ...args])) as unknown as [
       string,
       string,
@@ -197,7 +210,12 @@ export class RedisLeases implements LeaseStore {
   }
 
   async #run(name: ScriptName, keys: readonly string[], args: readonly (string | number)[]): Promise<string[]> {
-    return (await this.#connection.use().run(name, keys, args)) as string[];
+    return (await this.#link.use().run(name, keys, args)) as string[];
+  }
+
+  #onPush(words: string): void {
+    const push = parsePush(words);
+    if (push) this.#context.onPush?.(push);
   }
 
   #monoMs(): number {

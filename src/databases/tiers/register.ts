@@ -1,5 +1,6 @@
 import type { Clock } from "../../clock.js";
-import { LeaseLinks, type OpenConnection } from "../postgres/lease-links.js";
+import type { ConnectionEvents, OpenConnection, PostgresConnection } from "../postgres/connection.js";
+import { Reopened } from "../reopened.js";
 import type { Tier } from "./epoch.js";
 
 /** What a locker tells the register of itself. */
@@ -21,18 +22,19 @@ const NOTHING: Sight = { voter: "", epoch: 0, servedMs: 0, seesRedis: undefined,
 
 /** Which tier is in use, as PostgreSQL keeps it: a connection that is opened again whenever it breaks. */
 export class Register {
-  readonly #links: LeaseLinks;
+  readonly #link: Reopened<PostgresConnection, void>;
   readonly #clock: Clock;
   readonly #limits: { awayMs: number; backMs: number; recoveryMs: number };
 
   constructor(open: OpenConnection, clock: Clock, limits: { awayMs: number; backMs: number; recoveryMs: number }) {
-    this.#links = new LeaseLinks(open, undefined, { clock }, () => {});
+    const opening = { open: (onClose: ConnectionEvents["onClose"]) => open(clock, { onClose }), listen: () => {} };
+    this.#link = new Reopened("PostgreSQL", { clock }, opening);
     this.#clock = clock;
     this.#limits = limits;
   }
 
   whenUp(signal: AbortSignal): Promise<void> {
-    return this.#links.whenUp(signal);
+    return this.#link.whenUp(signal);
   }
 
   /** One statement. Rejects with a StoreError when no answer came. */
@@ -40,13 +42,13 @@ export class Register {
     const { recoveryMs, awayMs, backMs } = this.#limits;
     const told = [voter, epoch, servedMs, seesRedis ?? null, Math.ceil(aheadMs), Math.ceil(countsMs)];
     const values = [this.#clock.freshId(10), ...told, recoveryMs, awayMs, backMs];
-    const words = JSON.parse((await this.#links.use().call("see_tier", values))!) as Words;
+    const words = JSON.parse((await this.#link.use().call("see_tier", values))!) as Words;
     const [current, previous, isAway, servedUntilMs, fence, recovery, nowMs] = words;
     return { epoch: current, previous, isAway, servedUntilMs, fence, recoveryMs: recovery, nowMs };
   }
 
   close(): void {
-    this.#links.close();
+    this.#link.close();
   }
 }
 

@@ -40,10 +40,11 @@ test("after another start of the host nobody holds anything, and whom nobody pre
   await lease.release();
   await locker.close();
   startAnew("clean");
-  await using later = new Locker({ database: new SqliteDatabase(fileOf("clean")), ...fastLimits });
+  const database = new SqliteDatabase(fileOf("clean"), { recoveryMs: 20_000 });
+  await using later = new Locker({ database, ...fastLimits, acquireTimeoutMs: 40_000 });
   const startedMs = performance.now();
   const again = await take(later, key);
-  assert.ok(performance.now() - startedMs < 2_000);
+  assert.ok(performance.now() - startedMs < 15_000, "a window would have been open for 20 s");
   assert.ok(again.fencingToken > lease.fencingToken);
   await again.release();
 });
@@ -52,12 +53,13 @@ test("after a power cut the keys of the dead are granted once they were silent f
   const key = newKey();
   await using holder = await spawnSandboxed("cut", "of before");
   const token = await holder.request<number>("acquire", key, 0);
+  assert.equal(typeof token, "number", String(token));
   await holder.kill("SIGKILL");
   await using locker = new Locker({ database: new SqliteDatabase(fileOf("cut")), ...fastLimits });
   const startedMs = performance.now();
   const lease = await take(locker, key);
   const tookMs = performance.now() - startedMs;
-  assert.ok(tookMs >= RECOVERY_MS && tookMs < RECOVERY_MS + 3_000, `after ${tookMs} ms`);
+  assert.ok(tookMs >= RECOVERY_MS, `after ${tookMs} ms`);
   assert.ok(lease.fencingToken > token);
   await lease.release();
 });

@@ -3,7 +3,7 @@ import { OptionError, StoreError } from "../../../errors.js";
 import type { LocalConnection, LocalEvents } from "../door.js";
 import { Step, type StoreFacts } from "../step.js";
 import type { SqliteDriver } from "./driver.js";
-import { isBusy, isFatal, toStoreError } from "./sqlite-errors.js";
+import { isBusy, isFatal, isFull, toStoreError } from "./sqlite-errors.js";
 import { identify, makeFile, openFile, refuseNetworkFile, type SqliteRole } from "./sqlite-file.js";
 import { SqliteRecords } from "./sqlite-records.js";
 
@@ -18,7 +18,7 @@ export type FileSettings = {
 };
 export type HostPart = Pick<StoreFacts, "boot" | "timeNamespace" | "isSilent" | "isGone">;
 
-type Job = { untilMs: number; execute(): void; reject(cause: StoreError): void };
+type Job = { untilMs: number; hasMadeRoom?: boolean; execute(): void; reject(cause: StoreError): void };
 type Open = { db: SqliteDriver; records: SqliteRecords; facts: StoreFacts };
 
 /**
@@ -91,11 +91,26 @@ export class SqliteConnection implements LocalConnection {
         job.execute();
       } catch (cause) {
         if (isBusy(cause) && this.#clock.monoMs() < job.untilMs) return this.#tryAgain();
+        if (isFull(cause) && this.#makesRoom(job)) continue;
         const error = cause instanceof OptionError ? toUnsupported(cause) : toStoreError(cause, this.#settings.path);
         job.reject(error);
         if (isFatal(cause) || error === this.#replaced) this.#break(error);
       }
       this.#jobs.shift();
+    }
+  }
+
+  /**
+   * On a full disk a ping shall still be written, else every holder would lose its trust. What the log holds is moved
+   * to its place in the file, and the log begins anew in the room that it has. It may wait for the disk: the worker's.
+   */
+  #makesRoom(job: Job): boolean {
+    if (job.hasMadeRoom || this.#role !== "liveness") return false;
+    job.hasMadeRoom = true;
+    try {
+      return this.#open?.records.moveLog() ?? false;
+    } catch {
+      return false; // then the job says why it failed
     }
   }
 

@@ -28,6 +28,8 @@ NAMES.push("IOERR", "CORRUPT", "NOTFOUND", "FULL", "CANTOPEN", "PROTOCOL");
 
 export const isBusy = (error: unknown): boolean => [5, 6].includes(codeOf(error));
 
+export const isFull = (error: unknown): boolean => codeOf(error) === 13;
+
 /** After these the connection is of no more use. */
 export const isFatal = (error: unknown): boolean => [10, 11, 26].includes(codeOf(error));
 

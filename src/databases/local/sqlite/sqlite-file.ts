@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, openSync, statfsSync, statSync } from "node:fs";
+import { accessSync, closeSync, constants, mkdirSync, openSync, statfsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { StoreError } from "../../../errors.js";
 import { loadDriver, type SqliteDriver } from "./driver.js";
@@ -20,8 +20,14 @@ const NETWORKED: Readonly<Record<number, string>> = {
   0x7461636f: "OCFS2",
 };
 
-/** A step's wait for another's, in SQLite itself: short, since nothing stops a thread in it, ms. */
-const BUSY_MS = 5;
+/**
+ * A step's wait for another's, in SQLite itself: short, since nothing stops a thread in it, ms. The worker does not
+ * wait there at all: libsql takes the process down when it finds the file locked in a thread that is being ended, as
+ * process.exit() ends it.
+ */
+const BUSY_MS: Record<SqliteRole, number> = { leases: 5, liveness: 0 };
+
+const ROOM_BYTES = 256 * 1_024;
 
 export type SqliteRole = "leases" | "liveness";
 
@@ -46,6 +52,16 @@ export function makeFile(path: string): void {
     closeSync(openSync(path, "wx", 0o600));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw refused(path, error);
+    refuseReadOnlyDisk(path);
+  }
+}
+
+/** SQLite would only say that it cannot open it. */
+function refuseReadOnlyDisk(path: string): void {
+  try {
+    accessSync(path, constants.W_OK);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EROFS") throw refused(path, error);
   }
 }
 
@@ -79,7 +95,7 @@ export function identify(path: string): string {
 export function openFile(path: string, role: SqliteRole): SqliteDriver {
   const db = new (loadDriver())(path);
   try {
-    db.exec(`PRAGMA busy_timeout = ${BUSY_MS}`);
+    db.exec(`PRAGMA busy_timeout = ${BUSY_MS[role]}`);
     const mode = db.prepare("PRAGMA journal_mode = WAL").all()[0]?.["journal_mode"];
     if (mode !== "wal") throw new StoreError("unsupported", `SQLite ${path}: cannot keep a write-ahead log there`);
     db.exec("PRAGMA synchronous = NORMAL");
@@ -93,12 +109,20 @@ export function openFile(path: string, role: SqliteRole): SqliteDriver {
       refuseForeign(db, path);
       db.exec(TABLE);
       db.exec(`PRAGMA user_version = ${TABLE_FORMAT}`);
+      setRoomAside(db);
     }
     return db;
   } catch (error) {
     db.close();
     throw error;
   }
+}
+
+/** Pages that the file has from the start, and the log as well: what is in use fits in there also on a full disk. */
+function setRoomAside(db: SqliteDriver): void {
+  db.exec(`INSERT OR REPLACE INTO record VALUES ('', '', '', hex(zeroblob(${ROOM_BYTES / 2})), 0)`);
+  db.exec("DELETE FROM record WHERE kind = ''");
+  db.prepare("PRAGMA wal_checkpoint(PASSIVE)").all();
 }
 
 function refuseForeign(db: SqliteDriver, path: string): void {

@@ -27,6 +27,7 @@ export class SqliteRecords implements Records {
   readonly #hasAny: SqliteStatement;
   readonly #clear: SqliteStatement;
   readonly #version: SqliteStatement;
+  readonly #moveLog: SqliteStatement;
   #knownVersion: unknown;
 
   constructor(db: SqliteDriver) {
@@ -38,11 +39,18 @@ export class SqliteRecords implements Records {
     this.#hasAny = db.prepare("SELECT 1 AS found FROM record WHERE kind = ? LIMIT 1");
     this.#clear = db.prepare("DELETE FROM record WHERE until <= ?");
     this.#version = db.prepare("PRAGMA data_version");
+    this.#moveLog = db.prepare("PRAGMA wal_checkpoint(PASSIVE)");
   }
 
   /** Changes with every commit of another connection. 1 to 2 µs. */
   readVersion(): unknown {
     return this.#version.all()[0]?.["data_version"];
+  }
+
+  /** Moves what the log holds into the file. Whether all of it could be. */
+  moveLog(): boolean {
+    const { busy, log, checkpointed } = this.#moveLog.all()[0] ?? {};
+    return busy === 0 && log === checkpointed;
   }
 
   /** Called in a transaction, before anything is read. */

@@ -1,33 +1,36 @@
-import type { StoreContext } from "../database.js";
-import { StoreError } from "../../errors.js";
-import type { OpenConnection, ScriptConnection } from "./connection.js";
-import type { RedisKeys } from "./keys.js";
-import { GrantChannel } from "./redis-waiting.js";
-import { parsePush } from "../words.js";
+import type { StoreContext } from "./database.js";
+import { StoreError } from "../errors.js";
 
 /**
  * The longest pause before the next try to connect, ms: who comes back late is taken for dead by who came back first.
  */
-const RECONNECT_MS_MAX = 250;
+export const RECONNECT_MS_MAX = 250;
+
+type Closable = { readonly ready: Promise<void>; close(): void };
+
+export type Opening<Connection, Heard> = {
+  open(onClose: (cause: StoreError) => void): Connection;
+  /** Has what that locker is told heard on this connection; in the words of the store, how it is to be told. */
+  listen(connection: Connection, lockerId: string): Heard;
+};
 
 /** The main thread's connection: one at a time, opened again with a higher generation whenever it breaks. */
-export class LeaseConnection {
-  readonly #openConnection: OpenConnection;
-  readonly #keys: RedisKeys;
+export class Reopened<Connection extends Closable, Heard> {
+  readonly #opening: Opening<Connection, Heard>;
   readonly #context: StoreContext;
-  #connection: ScriptConnection | undefined;
+  #connection: Connection | undefined;
   #generation = 0;
-  #lastError = new StoreError("unreachable", "Redis: not connected yet");
+  #lastError: StoreError;
   #waiters = new Set<{ resolve(): void; reject(error: Error): void }>();
-  #grants: GrantChannel | undefined;
+  #lockerId: string | undefined;
   #isUp = false;
   #closed = false;
   #reconnect: { cancel(): void } | undefined;
 
-  constructor(open: OpenConnection, keys: RedisKeys, context: StoreContext) {
-    this.#openConnection = open;
-    this.#keys = keys;
+  constructor(store: string, context: StoreContext, opening: Opening<Connection, Heard>) {
+    this.#opening = opening;
     this.#context = context;
+    this.#lastError = new StoreError("unreachable", `${store}: not connected yet`);
     this.#open();
   }
 
@@ -36,16 +39,15 @@ export class LeaseConnection {
   }
 
   /** What can be asked now. */
-  use(): ScriptConnection {
+  use(): Connection {
     if (!this.#connection || !this.#isUp) throw this.#lastError;
     return this.#connection;
   }
 
-  /** The channel of this locker, heard on this connection from now on; a caller that hears nothing has none. */
-  listen(lockerId: string): string {
-    if (!this.#context.onPush || !this.#connection || !this.#isUp) return "";
-    this.#grants ??= new GrantChannel(this.#keys.grants(lockerId));
-    return this.#grants.use(this.#connection);
+  /** From now on, and on each later connection unasked: jobs that ask for nothing any more may be told to stop. */
+  listen(lockerId: string): Heard {
+    this.#lockerId = lockerId;
+    return this.#opening.listen(this.use(), lockerId);
   }
 
   whenUp(signal: AbortSignal): Promise<void> {
@@ -66,31 +68,24 @@ export class LeaseConnection {
 
   close(): void {
     this.#closed = true;
+    this.#reconnect?.cancel();
     this.#connection?.close();
   }
 
   #open(): void {
     this.#generation += 1;
-    const connection = this.#openConnection(this.#context.clock, {
-      onClose: (cause) => this.#onClose(cause),
-      onMessage: (_channel, message) => this.#onPush(message),
-    });
-    this.#grants = undefined;
+    const connection = this.#opening.open((cause) => this.#onClose(cause));
     this.#connection = connection;
     connection.ready.then(
       () => {
         if (this.#closed || this.#connection !== connection) return;
         this.#isUp = true;
+        if (this.#lockerId !== undefined) this.listen(this.#lockerId);
         for (const waiter of [...this.#waiters]) waiter.resolve();
         this.#context.onUp?.();
       },
       () => {}, // onClose tells it
     );
-  }
-
-  #onPush(message: string): void {
-    const push = parsePush(message);
-    if (push) this.#context.onPush?.(push);
   }
 
   #onClose(cause: StoreError): void {
