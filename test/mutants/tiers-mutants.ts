@@ -163,7 +163,7 @@ export const tiersMutants: readonly Mutant[] = [
     file: "worker/pinger.ts",
     find: 'decided === "refused" && isVouched',
     replace: 'decided === "provisional" && isVouched',
-    caughtBy: ["worker/pinger.test"],
+    caughtBy: ["worker/pinger"],
   },
   {
     name: "served-until-is-forgotten",
