@@ -19,8 +19,7 @@ export type ModuleLocation = {
 export type LockerOptions = {
   /**
    * A redis:// or sqlite: URL, a module that exports the database, or a database made from plain options. Default: what
-   * PULSELOCK_URL names, else REDIS_URL (with PULSELOCK_FALLBACK_URL both as two tiers), else a SQLite file of this user
-   * on this host.
+   * PULSELOCK_URL names, else REDIS_URL, else a SQLite file of this user on this host.
    */
   database?: string | ModuleLocation | Database;
   /**

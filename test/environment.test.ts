@@ -123,7 +123,7 @@ test("PULSELOCK_PREFIX goes before all keys in Redis, and is refused where it wo
   }
 });
 
-test("PULSELOCK_FALLBACK_URL makes two tiers of the Redis and that PostgreSQL, also for a locker without options", () => {
+test("PULSELOCK_FALLBACK_URL makes two tiers of both, also for a locker without options", () => {
   const env = { REDIS_URL: url, PULSELOCK_FALLBACK_URL: "postgres://user@host/db" };
   const { database } = withEnvironment({}, env);
   assert.equal(database, defaultDatabaseUrl(env));
