@@ -153,6 +153,25 @@ CREATE OR REPLACE FUNCTION taken_by(k keys) RETURNS json LANGUAGE sql VOLATILE A
     tell_lease(k, find_lease(k, k.locker, k.number, 0)) END
 $$;
 
+-- A lease of this locker that is still held, and what holds the key; else what the locker is told. Under that session,
+-- null for any.
+CREATE OR REPLACE FUNCTION find_ours(p_ns namespace, p_locker text, p_key text, p_number bigint, p_token bigint,
+  p_session text, p_now_ms bigint, OUT k keys, OUT lease shares, OUT problem json) LANGUAGE plpgsql AS $$
+BEGIN
+  k := read_key(p_key, p_now_ms);
+  problem := problem_of(k);
+  IF problem IS NOT NULL THEN
+    RETURN;
+  ELSIF k.era <> p_ns.era THEN
+    k.mode := NULL;
+  END IF;
+  lease := find_lease(k, p_locker, p_number, p_now_ms);
+  IF lease.state = 'x' AND k.token = p_token AND lease.session = coalesce(p_session, lease.session) THEN
+    RETURN;
+  END IF;
+  problem := json_build_array('lost', taken_by(k));
+END $$;
+
 -- The leases that hold the key, for the answer: all of them; or at most 8, each of another session, and of more not
 -- always the same.
 CREATE OR REPLACE FUNCTION describe(k keys, p_now_ms bigint, p_for_all boolean DEFAULT false) RETURNS json

@@ -9,22 +9,15 @@ CREATE OR REPLACE FUNCTION reown_one(p_ns namespace, p_session text, p_locker te
   p_token bigint, p_ttl_ms bigint) RETURNS json LANGUAGE plpgsql AS $$
 DECLARE
   now_ms bigint := clock_us() / 1000;
-  k keys := read_key(p_key, now_ms);
-  lease shares;
+  ours record := find_ours(p_ns, p_locker, p_key, p_number, p_token, NULL, now_ms);
+  lease shares := ours.lease;
 BEGIN
-  IF problem_of(k) IS NOT NULL THEN
-    RETURN problem_of(k);
-  ELSIF k.era <> p_ns.era THEN
-    k.mode := NULL;
-  END IF;
-  lease := find_lease(k, p_locker, p_number, now_ms);
-  IF lease.state = 'x' AND k.token = p_token THEN
+  IF ours.problem IS NULL THEN
     lease.session := p_session;
     lease.until_ms := now_ms + p_ttl_ms;
-    PERFORM write_lease(k, lease);
-    RETURN json_build_array('held');
+    PERFORM write_lease(ours.k, lease);
   END IF;
-  RETURN json_build_array('lost', taken_by(k));
+  RETURN coalesce(ours.problem, json_build_array('held'));
 END $$;
 
 CREATE OR REPLACE FUNCTION reown(p_fresh_era text, p_recovery_ms bigint, p_generation bigint, p_era text,
