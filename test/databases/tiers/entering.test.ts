@@ -37,7 +37,7 @@ test("who was cut off from Redis while others were served does not enter: they m
   proxy.refuse();
   proxy.cut();
   await waitUntil(() => lease.state, "unsure", { deadlineMs: 5_000, what: "the lease's state" });
-  await Promise.all(leases.map((one) => one.heartbeat.delay(500))); // waits: others are served for longer than its trust
+  await Promise.all(leases.map((one) => one.heartbeat.delay(500))); // waits: others are served longer than it
   await stage.redis.kill();
   await assert.rejects(lease.heartbeat(), { code: "store-lost-data" });
   assert.equal((await stage.tier())?.isAway, true);
