@@ -11,11 +11,12 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { catchers, runTests, testsFor } from "./lib/mutants/catchers.mjs";
-import { isCaught, isCatch, joinResults, renderReport } from "./lib/mutants/report.mjs";
+import { isCaught, isCatch, joinResults, readKnown, renderReport } from "./lib/mutants/report.mjs";
 import { applyMutant, buildTree, copyTree } from "./lib/mutants/tree.mjs";
 import { ensureBuild, ensureDependencies, ensureRedis } from "./lib/setup.mjs";
 import { fail, main, root, step } from "./lib/steps.mjs";
 
+const TABLE = join(root, "test", "mutants", "README.md");
 const HEAD = "<!-- Below this line: written by `npm run mutants -- --write`. -->";
 
 main(async (args) => {
@@ -70,7 +71,8 @@ function readOptions(args) {
   const [seeds, seed] = [Number(values.seeds), Number(values.seed)];
   if (!Number.isSafeInteger(seeds) || !Number.isSafeInteger(seed)) fail("mutants: --seeds and --seed are numbers");
   const chosen = values.quick ? ["unit"] : values.catchers.split(",");
-  return { ...values, catchers: chosen, all: values["all-tests"], seeds, seed };
+  const known = readKnown(readFileSync(TABLE, "utf8"));
+  return { ...values, catchers: chosen, all: values["all-tests"], seeds, seed, known };
 }
 
 /** What gives the same results anew, from nothing. */
@@ -142,7 +144,6 @@ function describe({ mutant, invalid, caught, tried }) {
 }
 
 function writeReport(report) {
-  const path = join(root, "test", "mutants", "README.md");
-  const [kept] = readFileSync(path, "utf8").split(HEAD);
-  writeFileSync(path, `${kept}${HEAD}\n\n${report}`);
+  const [kept] = readFileSync(TABLE, "utf8").split(HEAD);
+  writeFileSync(TABLE, `${kept}${HEAD}\n\n${report}`);
 }

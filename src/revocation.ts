@@ -31,6 +31,8 @@ const KNOWN = new Set(["graceMs", "force", "signal"]);
 const GRACE_MS = 10_000;
 /** How often it is looked whether the key was given back, ms. */
 const LOOK_MS = 50;
+/** How often those who still hold it are asked again, ms: a push is lost where its connection was just away. */
+const ASK_AGAIN_MS = 1_000;
 /** For how long a key that was revoked by force is asked for beyond its holders' time, ms: the marks live as long. */
 const TAKE_MS = 60_000;
 
@@ -76,8 +78,7 @@ export class Revocation {
     try {
       const asked = await this.#holders();
       if (asked.length === 0) return { status: "free" };
-      await this.#revokeAll(asked, false);
-      const left = await this.#untilGone(asked, graceMs);
+      const left = await this.#askUntilGone(asked, graceMs);
       if (left.length === 0) return { status: "released" };
       if (!force) return { status: "revoked" };
       await this.#force(left);
@@ -96,6 +97,18 @@ export class Revocation {
       const leases = await this.#deps.engine.store.readHolders(this.#key);
       return leases.filter((lease) => !lease.isKept && lease.era === era);
     });
+  }
+
+  /** Who of them still holds it after that time, though they were asked. */
+  async #askUntilGone(asked: readonly LeaseRecord[], ms: number): Promise<readonly LeaseRecord[]> {
+    const { clock } = this.#deps;
+    const untilMs = clock.monoMs() + ms;
+    let left = asked;
+    do {
+      await this.#revokeAll(left, false);
+      left = await this.#untilGone(left, Math.min(ASK_AGAIN_MS, untilMs - clock.monoMs()));
+    } while (left.length > 0 && clock.monoMs() < untilMs);
+    return left;
   }
 
   /** Who of them still holds it after that time. Who came later is not looked for. */

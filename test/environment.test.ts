@@ -104,6 +104,11 @@ test("without any URL the database is the one that a locker without options has"
   assert.match(String(database), /^sqlite:.*locks\.db$/);
 });
 
+test("a database that is given and undefined is a mistake, and not taken for none", () => {
+  const given = { database: undefined } as unknown as Partial<LockerOptions>;
+  assert.throws(() => Locker.fromEnv(given, { REDIS_URL: url }), OptionError);
+});
+
 test("a locker that is switched off asks for no database, whatever the environment says of one", () => {
   const off = { PULSELOCK_ENABLED: "0", REDIS_URL: "nonsense", PULSELOCK_PREFIX: "app:" };
   assert.deepEqual(withEnvironment({}, off), { enabled: false });

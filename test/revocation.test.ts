@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { StoreError, type Lease } from "../src/index.js";
 import { lockersForFile } from "./support/file-lockers.js";
 import { newKey, openLocker, take, untilFree } from "./support/lockers.js";
 import { startRedis } from "./support/redis-server.js";
 import { assertRefused } from "./support/refusals.js";
+import { startProxy } from "./support/tcp-proxy.js";
 import { withDeadline } from "./support/wait.js";
 
 const store = await lockersForFile({}, {});
@@ -135,6 +137,24 @@ test("a revocation that is aborted ends with the signal's reason, and leaves the
   await assert.rejects(locker.revoke(key, { signal: stop.signal }), /^Error: enough$/);
   assert.ok(await locker.readHolder(key));
   await lease.release();
+});
+
+test("a holder whose connection is away when it is asked is asked again", async () => {
+  await using server = await startRedis();
+  await using proxy = await startProxy(server.port);
+  await using one = openLocker(proxy.url, store.prefix);
+  await using two = openLocker(server.url, store.prefix);
+  const lease = await take(one, "key");
+  await take(two, "other");
+  proxy.refuse();
+  proxy.cut();
+  const revoking = two.revoke("key", { graceMs: 30_000 });
+  await sleep(200); // waits: the first asking finds nobody who listens
+  await proxy.accept();
+  await withDeadline(once(lease.signal, "abort"), 20_000, "the second asking");
+  assert.equal((lease.signal.reason as { code: string }).code, "revoked");
+  await lease.release();
+  assert.deepEqual(await revoking, { status: "released" });
 });
 
 test("a revocation waits for a store that is away as long as an acquire does", async () => {

@@ -16,6 +16,7 @@ for (let runs = 0; runs < 3; runs++) {
   const options = { minHoldMs: INTERVAL_MS / 2, trace: `tick ${tick}` };
   const outcome = await locker.acquireAndRun("report", () => say(`tick ${tick}: runs the job`), options);
   if (outcome.status === LockStatus.SOMEONE_ELSE_HOLDS_LOCK) {
-    say(`tick ${tick}: process ${outcome.holder.pid} has it`);
+    // A process that has ended is not known any more; what it ran is.
+    say(`tick ${tick}: ${outcome.holder.pid || "a pod that has ended"} ran or runs ${outcome.holder.trace}`);
   }
 }

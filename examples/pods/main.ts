@@ -3,7 +3,10 @@ import { startRedis } from "../../test/support/redis-server.js";
 import { EXAMPLES, runPods, type Example } from "./fleet.js";
 
 const example = process.argv[2] as Example;
-if (!EXAMPLES.includes(example)) throw new Error(`no such example; there are ${EXAMPLES.join(", ")}`);
+if (!EXAMPLES.includes(example)) {
+  console.error(`✖ no such example; there are ${EXAMPLES.join(", ")}`);
+  process.exit(1);
+}
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => process.exit(130));
 

@@ -20,6 +20,7 @@ type Store = { url: string; close: () => Promise<void> };
 async function openStore(prefix: string): Promise<Store> {
   const given = process.env["REDIS_URL"];
   if (given) {
+    await checkRedis(given);
     print("Using the Redis that REDIS_URL names");
     return { url: given, close: () => removeKeys(given, prefix) };
   }
@@ -27,6 +28,23 @@ async function openStore(prefix: string): Promise<Store> {
   const path = join(folder, "locks.db");
   print(`Using a SQLite file, ${path}; REDIS_URL would name a Redis`);
   return { url: `sqlite:${path}`, close: async () => rmSync(folder, { recursive: true }) };
+}
+
+/** What cannot be reached is said at once, and once; not by each process of the fleet. */
+async function checkRedis(url: string): Promise<void> {
+  const isUrl = /^rediss?:\/\//.test(url) && URL.canParse(url);
+  if (!isUrl) throw new Error("REDIS_URL must be a redis:// or rediss:// URL");
+  const redis = new Redis(url, { lazyConnect: true, retryStrategy: () => null, maxRetriesPerRequest: 0 });
+  let cause: Error | undefined;
+  redis.on("error", (error: Error) => (cause = error));
+  try {
+    await redis.connect();
+    await redis.ping();
+  } catch (error) {
+    throw new Error(`no Redis answers at REDIS_URL: ${(cause ?? (error as Error)).message}`, { cause: error });
+  } finally {
+    redis.disconnect();
+  }
 }
 
 /** Somebody else's Redis is left as it was found. */
@@ -77,15 +95,16 @@ async function main(): Promise<void> {
     process.on(signal, () => interrupt.abort(new Error(`stopped by ${signal}`)));
   }
   const prefix = `rolling-deploy:${randomBytes(4).toString("hex")}:`;
-  const store = await openStore(prefix);
+  let store: Store | undefined;
   try {
+    store = await openStore(prefix);
     const kept = await runDemonstration(store.url, prefix, interrupt.signal);
     process.exitCode = kept ? 0 : 1;
   } catch (error) {
     process.exitCode = interrupt.signal.aborted ? 130 : 1;
-    print(interrupt.signal.aborted ? `\n${interrupt.signal.reason.message}` : `\n${String(error)}`);
+    print(interrupt.signal.aborted ? `\n${interrupt.signal.reason.message}` : `\n✖ ${String(error)}`);
   } finally {
-    await store.close();
+    await store?.close();
   }
 }
 

@@ -46,7 +46,10 @@ export class Jobs {
     const { locker, journal } = this.#deps;
     const of = { key, attempt: ++this.#attempts };
     journal.add({ kind: "acquire-called", ...of });
-    const outcome = await locker.acquire(key, { waitMs });
+    const outcome = await locker.acquire(key, { waitMs }).catch((error: unknown) => {
+      journal.add({ kind: "acquire-failed", ...of, error: describe(error) });
+      throw error;
+    });
     const atMs = nowMs();
     if (outcome.status !== LockStatus.SUCCESS) {
       journal.add({ kind: "busy", ...of, holderToken: outcome.holder.fencingToken });

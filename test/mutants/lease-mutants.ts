@@ -102,9 +102,9 @@ export const leaseMutants: readonly Mutant[] = [
   {
     name: "refused-session-keeps-its-leases",
     rule: "S1, ADR 0006",
-    file: "src/holdings.ts",
-    find: 'const earlier = cause === "refused" ? this.all.filter(({ epoch }) => epoch !== stamp.epoch) : [];',
-    replace: "const earlier: HeldLease[] = [];",
+    file: "src/session.ts",
+    find: 'if (cause === "refused") return lease.epoch !== stamp.epoch;',
+    replace: "",
     model: "NOREFUSED",
     protocol: true,
     caughtBy: ["holdings"],

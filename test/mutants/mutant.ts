@@ -11,8 +11,6 @@ export type Mutant = {
   replace: string;
   /** Test files that catch it, by the part of their path after test/ and without ".test.ts". */
   caughtBy: readonly string[];
-  /** Of a file with many tests that take long: how the name of the one ends that catches it. It alone is run. */
-  testName?: string;
   /**
    * A rule of the protocol between processes, which the simulator and chaos are to find broken as well. The others are
    * matters of one process, of pure reckoning, or of what a simulated store does not do.

@@ -43,7 +43,6 @@ export const oneHostMutants: readonly Mutant[] = [
     find: "if (isOtherBoot || (!known && isFresh)) this.closeWindow();",
     replace: "if (!known && isFresh) this.closeWindow();",
     caughtBy: ["databases/sqlite/boots"],
-    testName: "after another start of the host nobody holds anything, and whom nobody preceded need not wait",
   },
   {
     name: "another-boot-is-dead-at-once",
@@ -84,7 +83,6 @@ export const oneHostMutants: readonly Mutant[] = [
     find: "this.nowUs = hostUs + clockOffsetUs;",
     replace: "this.nowUs = Math.floor(facts.wallMs() * 1_000);",
     caughtBy: ["databases/sqlite/files"],
-    testName: "the store's clock is the host's monotonic one: a wall clock that is set changes nothing",
   },
   {
     name: "locked-file-is-waited-for-in-sqlite",
@@ -93,7 +91,6 @@ export const oneHostMutants: readonly Mutant[] = [
     find: "{ leases: 5, liveness: 0 }",
     replace: "{ leases: 900, liveness: 900 }",
     caughtBy: ["databases/sqlite/files"],
-    testName: "while a file is locked its step waits by a timer, and the thread goes on",
   },
   {
     name: "steps-overtake-each-other",

@@ -12,7 +12,6 @@ const memoryMutants: readonly Mutant[] = [
     find: "IF ns.era IS NULL OR ns.run <> run THEN\n    ns := begin_era",
     replace: "IF ns.era IS NULL THEN\n    ns := begin_era",
     caughtBy: [contract],
-    testName: "a store that is back with old data begins an era of its own: a lease from before counts as absent",
   },
   {
     name: "sql-restart-is-the-same-memory",
@@ -53,7 +52,6 @@ const memoryMutants: readonly Mutant[] = [
     find: "WHEN s.era <> p_ns.era OR p_era <> p_ns.era THEN 'era'",
     replace: "WHEN false THEN 'era'",
     caughtBy: [contract],
-    testName: "commands of the old era are refused, in the window and after it",
   },
   {
     name: "sql-lease-of-an-older-era-counts",
@@ -62,7 +60,6 @@ const memoryMutants: readonly Mutant[] = [
     find: "IF k.mode IS NOT NULL AND k.era <> p_era AND",
     replace: "IF k.mode IS NOT NULL AND false AND",
     caughtBy: [contract],
-    testName: "what was shared in an older era holds nobody out, and can be written again",
   },
   {
     name: "sql-missed-era-not-seen",
@@ -71,7 +68,6 @@ const memoryMutants: readonly Mutant[] = [
     find: "SELECT coalesce(p_era_number < p_ns.opened_number, false)",
     replace: "SELECT false",
     caughtBy: [contract],
-    testName: "who missed an era in which keys were granted does not come back in the next one",
   },
   {
     name: "sql-window-not-waited-for",
@@ -80,7 +76,6 @@ const memoryMutants: readonly Mutant[] = [
     find: "IF open_in_ms = 0 AND s.ahead = 0 AND may_change THEN",
     replace: "IF s.ahead = 0 AND may_change THEN",
     caughtBy: [contract],
-    testName: "a gap within the window begins the count anew",
   },
   {
     name: "sql-clock-of-the-transaction",
@@ -89,7 +84,6 @@ const memoryMutants: readonly Mutant[] = [
     find: "extract(epoch FROM clock_timestamp())",
     replace: "extract(epoch FROM now())",
     caughtBy: [contract],
-    testName: "64 keys are granted in one batch, each under a token larger than the one before",
   },
   {
     name: "sql-grant-need-not-be-on-disk",

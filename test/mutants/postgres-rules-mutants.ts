@@ -12,7 +12,6 @@ export const postgresRuleMutants: readonly Mutant[] = [
     find: "greatest(k.last_token + 1, p_ns.fence + 1, now_us)",
     replace: "greatest(k.last_token + 1, p_ns.fence + 1)",
     caughtBy: [contract],
-    testName: "a fencing token is the store's clock in µs, and loses no digit",
   },
   {
     name: "sql-token-below-the-last",
@@ -21,7 +20,6 @@ export const postgresRuleMutants: readonly Mutant[] = [
     find: "greatest(k.last_token + 1, p_ns.fence + 1, now_us)",
     replace: "greatest(p_ns.fence + 1, now_us)",
     caughtBy: [contract],
-    testName: "a block of tokens is granted at once, and what is granted after it is larger than its end",
   },
   {
     name: "sql-fence-does-not-grow",
@@ -38,7 +36,6 @@ export const postgresRuleMutants: readonly Mutant[] = [
     find: "UPDATE namespace SET fence = p_last WHERE fence < p_last AND p_last >= clock_us();",
     replace: "NULL;",
     caughtBy: [contract],
-    testName: "what the living hold raises the fence: every later token is larger",
   },
   {
     name: "sql-forgotten-key-leaves-no-fence",
@@ -55,7 +52,6 @@ export const postgresRuleMutants: readonly Mutant[] = [
     find: "least(silent_ms, steady_for(contender, now_ms, p_mono_ms))",
     replace: "steady_for(contender, now_ms, p_mono_ms)",
     caughtBy: [contract],
-    testName: "a session that pings is not condemned, however long it is watched",
   },
   {
     name: "sql-condemn-without-steadiness",
@@ -64,7 +60,6 @@ export const postgresRuleMutants: readonly Mutant[] = [
     find: "least(silent_ms, steady_for(contender, now_ms, p_mono_ms))",
     replace: "silent_ms",
     caughtBy: [contract],
-    testName: "a: who has not been steady for the whole TTL does not condemn",
   },
   {
     name: "sql-worker-that-is-gone-is-not-seen",
@@ -73,7 +68,6 @@ export const postgresRuleMutants: readonly Mutant[] = [
     find: "has_gone := s.listens AND is_gone('c', p_session);",
     replace: "has_gone := false;",
     caughtBy: [contract],
-    testName: "b: a session without a connection is condemned after its grace",
   },
   {
     name: "sql-grants-to-who-does-not-listen",
@@ -82,7 +76,6 @@ export const postgresRuleMutants: readonly Mutant[] = [
     find: "OR NOT is_gone('g', e.locker))",
     replace: "OR true)",
     caughtBy: [contract],
-    testName: "a waiter whose main thread is no longer connected is passed over at once",
   },
   {
     name: "sql-condemned-session-pings-on",
@@ -91,7 +84,6 @@ export const postgresRuleMutants: readonly Mutant[] = [
     find: "IF s.dead_ms IS NOT NULL THEN",
     replace: "IF false THEN",
     caughtBy: [contract],
-    testName: "a condemned session never lives again, whatever it asks for",
   },
   {
     name: "sql-tombstones-after-the-window",
@@ -100,7 +92,6 @@ export const postgresRuleMutants: readonly Mutant[] = [
     find: "IF ns.era <> p_era OR ns.is_open THEN",
     replace: "IF false THEN",
     caughtBy: [contract],
-    testName: "tombstones are written in that window alone",
   },
   {
     name: "sql-tombstone-spares-who-came-in-before",
@@ -109,7 +100,6 @@ export const postgresRuleMutants: readonly Mutant[] = [
     find: "DO UPDATE SET dead_ms = now_ms, cause = 'already', keep_until_ms = excluded.keep_until_ms;",
     replace: "DO NOTHING;",
     caughtBy: [contract],
-    testName: "tombstones that are written in the window keep the condemned out, and end those that came in before",
   },
   {
     name: "sql-takeover-by-the-session-alone",
@@ -118,7 +108,6 @@ export const postgresRuleMutants: readonly Mutant[] = [
     find: "AND p_token = p_replaced[i + 1]::bigint",
     replace: "",
     caughtBy: [contract],
-    testName: "a takeover compares session and token: on either alone somebody else would be robbed",
   },
   {
     name: "sql-forced-lease-is-taken-at-once",
@@ -127,7 +116,6 @@ export const postgresRuleMutants: readonly Mutant[] = [
     find: "AND least(p_steady_ms, p_now_ms - lease.marked_ms) >= lease.steady_ms",
     replace: "",
     caughtBy: [contract],
-    testName: "by force the key goes to whoever names the mark and has been steady for long enough since",
   },
   {
     name: "sql-last-come-first-served",
@@ -136,7 +124,6 @@ export const postgresRuleMutants: readonly Mutant[] = [
     find: "WHERE key = p_key AND era = p_era ORDER BY n LOOP",
     replace: "WHERE key = p_key AND era = p_era ORDER BY n DESC LOOP",
     caughtBy: [contract],
-    testName: "waiters are served in the order in which they came",
   },
   {
     name: "sql-nobody-is-told-of-a-grant",
@@ -145,7 +132,6 @@ export const postgresRuleMutants: readonly Mutant[] = [
     find: "SELECT pg_notify(channel_of('g', p_locker), p_words)",
     replace: "SELECT pg_notify('nobody', p_words)",
     caughtBy: [contract],
-    testName: "a key that is given back goes to the first that waits, in the same step, and it is told",
   },
   {
     name: "sql-nobody-is-told-that-it-is-condemned",
@@ -154,7 +140,6 @@ export const postgresRuleMutants: readonly Mutant[] = [
     find: "pg_notify(channel_of('c', p_session), 'condemned')",
     replace: "pg_notify('nobody', 'condemned')",
     caughtBy: [contract],
-    testName: "a session that is condemned is pushed, as a hint to ask",
   },
   {
     name: "late-notification-is-a-grant",

@@ -49,7 +49,6 @@ export const routeMutants: readonly Mutant[] = [
     find: '"state", "recovering", "eraNumber"',
     replace: '"state", "open", "eraNumber"',
     caughtBy: ["databases/redis/redis-database"],
-    testName: "a store that is back with old data begins an era of its own: a lease from before counts as absent",
   },
   {
     name: "grants-not-acknowledged",

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -67,6 +67,14 @@ test("every sample that only needs a locker runs to its end", async () => {
   for (const { sample, at } of runnable) {
     await withDeadline(module[`sample${at}`]!(), 20_000, `the sample of "${sample.chapter}"`);
   }
+});
+
+test("each page on a database answers the same questions in the same order", async () => {
+  const pages = (await readdir(join(root, "docs", "databases"))).map((name) => join(root, "docs", "databases", name));
+  const headings = pages.map(async (page) => (await readFile(page, "utf8")).match(/^## .*$/gm) ?? []);
+  const [first, ...others] = await Promise.all(headings);
+  assert.ok(first!.length > 3 && others.length > 3, `${first!.length} headings, ${others.length} more pages`);
+  for (const other of others) assert.deepEqual(other, first);
 });
 
 test("samples are found by their fences, under the heading above them, with their imports gathered", () => {

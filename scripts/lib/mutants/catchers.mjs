@@ -65,6 +65,15 @@ export async function runTests(tests, { toTheEnd, named }) {
   return failures;
 }
 
+/**
+ * First the test alone that caught it the last time, by the table. And what failed once by itself must not hide what
+ * the mutant breaks: after such a failure the tests are run to their end.
+ */
+function attempts(known) {
+  const all = [{ toTheEnd: false }, { toTheEnd: true }];
+  return known === undefined ? all : [{ toTheEnd: false, named: known }, ...all];
+}
+
 /** A test of real time fails now and then by itself: what fails once, and not again, has caught nothing. */
 async function failsAgain(tests, { name, isWhole }) {
   const again = await runTests(tests, isWhole ? { toTheEnd: false } : { toTheEnd: false, named: name });
@@ -79,13 +88,11 @@ async function failsAgain(tests, { name, isWhole }) {
 export const catchers = {
   unit: {
     isThere: () => true,
-    async run(mutant, { all }) {
+    async run(mutant, { all, known }) {
       const tests = testsFor(mutant, all);
-      const named = all ? undefined : mutant.testName;
       const passed = new Set();
       let failures = [];
-      // What failed once by itself must not hide what the mutant breaks: then the tests are run to their end.
-      for (const toTheEnd of all ? [true] : [false, true]) {
+      for (const { toTheEnd, named } of all ? [{ toTheEnd: true }] : attempts(known.get(mutant.name))) {
         failures = tests.length === 0 ? [] : await runTests(tests, { toTheEnd, named });
         const unreadable = failures.find(({ why }) => UNREADABLE.test(why));
         if (unreadable) return { invalid: unreadable.why };
@@ -96,7 +103,7 @@ export const catchers = {
           passed.add(name);
           step(`mutants: ${test}: ${name}: failed once, and not again`);
         }
-        if (doubtful.length === 0) break;
+        if (doubtful.length === 0 && named === undefined) break;
       }
       const endless = failures.find(({ noEnd }) => noEnd);
       return endless && { what: `${endless.test || "the tests"}: no end`, noEnd: true, afterMs: endless.afterMs };

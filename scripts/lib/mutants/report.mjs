@@ -78,6 +78,13 @@ function row({ mutant, caught, tried, invalid }) {
   return `| ${mutant.name} | ${mutant.rule} | \`${mutant.file}\` | ${what} | ${seeds} | ${times} |`;
 }
 
+/** By mutant, the test that a table says has caught it. */
+export function readKnown(text) {
+  const row =
+    /^\| ([\w-]+) \|[^|]*\|[^|]*\| [\w/-]+: (.+?)(?:; (?:simulate|chaos|model|not by)[^|]*)? \|[^|]*\|[^|]*\|$/gm;
+  return new Map([...text.matchAll(row)].map(([, name, test]) => [name, test.replaceAll("\\|", "|")]));
+}
+
 export function medianOf(numbers) {
   const sorted = numbers.toSorted((a, b) => a - b);
   const middle = Math.floor(sorted.length / 2);
