@@ -166,7 +166,7 @@ export class Pinger {
     this.#pingAgain ||= this.#clockStepped;
     session.recoveryMs = Math.max(session.recoveryMs, answer.recoveryMs);
     if (answer.status === "condemned") this.#onCondemned(answer);
-    else if (answer.status === "reenter") this.#onNewEra(answer.era);
+    else if (answer.status === "reenter") this.#onNewEra(answer);
     else this.#onAlive(sent, answer);
   }
 
@@ -197,16 +197,17 @@ export class Pinger {
   }
 
   /** The store lost its memory, and its window is open. */
-  #onNewEra(era: string): void {
+  #onNewEra({ era, isVouched }: PingAnswer): void {
     const { cells, clock } = this.#deps;
     const session = this.#session;
     if (session.stage === "new") return this.hurry(); // never was anything; ask again
-    const reentry = decideReentry({
+    const decided = decideReentry({
       isTrusted: this.#served.hasServed && cells.isTrusted(clock.monoMs(), clock.wallMs()),
       servedGapMs: this.#served.servedGapMs,
       ranWithoutGap: this.#served.ranWithoutGap,
       trustMs: this.#trustMs,
     });
+    const reentry = decided === "refused" && isVouched ? "provisional" : decided;
     cells.raiseEpoch();
     if (reentry === "refused") {
       this.#endTrust();

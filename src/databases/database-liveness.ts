@@ -39,6 +39,8 @@ export type PingAnswer = {
   recoveryMs: number;
   /** While recovering: how long until this session may close the window, ms. */
   openInMs: number;
+  /** Of "reenter": the store itself knows that nobody was served for so long after this session as to condemn it. */
+  isVouched?: boolean;
 };
 
 /** One connection of the worker thread. It is not mended: when it closes, the next one is opened. */

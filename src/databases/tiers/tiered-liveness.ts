@@ -78,8 +78,8 @@ export class TieredLiveness implements LivenessConnection {
     const asked = { ...request, clockStepped };
     const ask = (store: LivenessConnection, recoveryMs: number) => store.ping({ ...asked, recoveryMs });
     const answer = await this.#askBoth(ask, request.recoveryMs);
-    if (answer.status !== "reenter" || this.#mayEnter(request.era)) return answer;
-    return { ...answer, status: "condemned" };
+    if (answer.status !== "reenter" || this.#isHere(request.era)) return answer;
+    return this.#mayEnter(request.era) ? { ...answer, isVouched: true } : { ...answer, status: "condemned" };
   }
 
   async goodbye(sessionId: string): Promise<void> {
@@ -91,15 +91,15 @@ export class TieredLiveness implements LivenessConnection {
   }
 
   /**
-   * Whether a session that lived in that era may enter this epoch. Only from the epoch before: in one that it missed
-   * its keys may have gone to others. And only if it was served as long as anybody else: else these may have condemned
-   * it.
+   * Whether a session that lived in that era may enter this epoch. Only from the epoch before, or from one since that
+   * the register has forgotten: in one that it missed its keys may have gone to others. And only if it was served as
+   * long as anybody else: else these may have condemned it.
    */
   #mayEnter(era: string): boolean {
-    if (this.#isHere(era)) return true;
     const { last, limits } = this.#deps.served;
     const { previous, servedUntilMs } = this.#tier!;
-    if (epochOf(era)?.epoch !== previous || last?.epoch !== previous || !limits) return false;
+    const lived = epochOf(era)?.epoch ?? 0;
+    if (lived < previous || last?.epoch !== lived || !limits) return false;
     return servedUntilMs - last.atMs < trustMs(limits.disconnectGraceMs);
   }
 
