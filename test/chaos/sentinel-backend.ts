@@ -111,12 +111,10 @@ class SentinelStore implements Store {
     for (const server of servers) {
       server.thaw();
       if (server.pid === undefined) await server.start();
-      const client = this.#client(server);
-      await endScript(client);
-      await client.call("CLIENT", "UNPAUSE");
-      await client.config("SET", "maxmemory", "0");
-      await client.config("SET", "masterauth", "");
+      await waitUntil(() => this.#mend(server), true, { deadlineMs: 15_000, what: "a server that takes orders" });
     }
+    // A master that was made a replica behind the sentinels' back is replaced once it counts as down, so not before.
+    await this.#group.untilSettled();
     await this.#group.quiet();
     await this.#group.untilSettled();
   }
@@ -133,6 +131,20 @@ class SentinelStore implements Store {
     for (const client of this.#clients.values()) client.disconnect();
     await Promise.all([this.#watch[Symbol.asyncDispose](), this.#group[Symbol.asyncDispose]()]);
     this.#clock?.close();
+  }
+
+  /** False: it was started a moment ago, or what it still has to execute comes first. */
+  async #mend(server: RedisServer): Promise<boolean> {
+    const client = this.#client(server);
+    try {
+      await endScript(client);
+      await client.call("CLIENT", "UNPAUSE");
+      await client.config("SET", "maxmemory", "0");
+      await client.config("SET", "masterauth", "");
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   /** Back as it went, though another may be the master by then. */
