@@ -11,6 +11,7 @@ type Variable = { option: string; read(text: string, name: string): Partial<Lock
 /** Each variable, which option it sets, and how its text is read. Ranges are the affair of the options themselves. */
 const VARIABLES: Record<string, Variable> = {
   URL: { option: "database", read: () => ({}) }, // read where a locker without a database reads it
+  FALLBACK_URL: { option: "fallback", read: () => ({}) },
   PREFIX: { option: "prefix", read: () => ({}) },
   ENABLED: { option: "enabled", read: (text, name) => ({ enabled: readSwitch(text, name) }) },
   LOCK_TTL_MS: number("lockTtlMs"),

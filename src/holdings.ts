@@ -41,6 +41,7 @@ export class Holdings {
   #tellNews!: () => void;
   readonly #alarm: Alarm;
   #stopped = false;
+  #takenEpoch = 0;
 
   constructor(deps: HoldingsDeps) {
     this.#deps = deps;
@@ -146,8 +147,8 @@ export class Holdings {
   async judge(change: SessionChange): Promise<void> {
     const { stamp, cause } = change;
     const { cells, session, clock } = this.#deps;
-    const lost = this.all.filter((lease) => isLostBy(change, lease)); // even if another change has followed since
-    for (const lease of lost) this.#lose(lease, "store-lost-data");
+    for (const one of this.all) if (isLostBy(change, one, this.#takenEpoch)) this.#lose(one, "store-lost-data");
+    if (cause === "taken") this.#takenEpoch = stamp.epoch;
     const open = () => this.all.filter((lease) => !lease.isLost && lease.epoch !== stamp.epoch);
     for (let left = open(); left.length > 0 && session.isLatest(stamp) && !this.#stopped; left = open()) {
       await Promise.all(left.map((lease) => this.#judgeOne(lease, stamp, cause)));

@@ -42,15 +42,17 @@ export function proveProcess(holder: Pick<SessionRecord, "pid" | "proofs">, own:
     return (error as NodeJS.ErrnoException).code === "ESRCH" ? "dead" : "alive"; // EPERM: it is there, and not ours
   }
   const now = readStat(holder.pid);
-  // A zombie is left to its silence
-  if (now.startTime === "" || startTime === "" || now.state === "Z") return "unknown";
-  return now.startTime === startTime ? "alive" : "dead";
+  if (now.startTime === "" || startTime === "") return "unknown";
+  if (now.startTime !== startTime) return "dead";
+  // A zombie waits for its parent to look, as long as that takes; but its other threads may not have ended yet.
+  if (now.state === "Z") return now.threads === "1" ? "dead" : "unknown";
+  return "alive";
 }
 
-function readStat(pid: number): { state: string; startTime: string } {
+function readStat(pid: number): { state: string; threads: string; startTime: string } {
   const text = attempt(() => readFileSync(`/proc/${pid}/stat`, "utf8"));
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" "); // the name before it may hold spaces and parentheses
-  return { state: fields[0] ?? "", startTime: fields[19] ?? "" };
+  return { state: fields[0] ?? "", threads: fields[17] ?? "", startTime: fields[19] ?? "" };
 }
 
 function attempt(read: () => string): string {

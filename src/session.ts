@@ -21,12 +21,14 @@ export type SessionChange = {
 
 /**
  * Whether the change itself ends a lease, whatever the store would say of it. Whoever may not come back lost all it
- * had. And what was not written again in an era whose window has closed, this thread having stood still, may have been
- * somebody else's there, though the era after it knows nothing of that.
+ * had. What was not written again in an era whose window has closed, this thread having stood still, may have been
+ * somebody else's there, though the era after it knows nothing of that. So may what was not asked for again since the
+ * session was told, in epoch `takenEpoch` or before, that one of its leases was taken.
  */
-export function isLostBy(change: SessionChange, lease: { epoch: number; era: string }): boolean {
+export function isLostBy(change: SessionChange, lease: { epoch: number; era: string }, takenEpoch: number): boolean {
   const { cause, previous, stamp, eraChanged } = change;
   if (cause === "refused") return lease.epoch !== stamp.epoch;
+  if (eraChanged && lease.epoch < takenEpoch) return true;
   const hasMissed = eraChanged && !previous!.recovering && lease.era !== previous!.era;
   return hasMissed && lease.era !== stamp.identity.era;
 }

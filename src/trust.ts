@@ -49,13 +49,14 @@ export function steppedForwardMs(before: OffsetInterval, after: OffsetInterval):
 }
 
 /** In what way a session may enter a new era again. */
-export type Reentry = "trusted" | "provisional" | "silent" | "refused";
+export type Reentry = "trusted" | "provisional" | "silent" | "vouched" | "refused";
 
 /**
  * Trusted until now: it cannot have been condemned. Trust lapsed, but it ran ever since: it may come back, believed
  * only when the window has closed, and if nobody knows that the store served others for longer ("provisional"). If no
  * connection broke in time ("silent"), it cannot tell a store that stood still from its own being cut off: then the
- * store's data must show it. One that stood still itself may have been condemned unheard.
+ * store's data must show it. One that stood still itself may have been condemned unheard, unless another store vouches
+ * that nobody can have done so.
  */
 export function decideReentry(facts: {
   /** A ping was good since the worker began. */
@@ -64,9 +65,11 @@ export function decideReentry(facts: {
   /** Between the last good ping and the break of its connection; undefined when none broke. */
   servedGapMs: number | undefined;
   ranWithoutGap: boolean;
+  isVouched: boolean;
   trustMs: number;
 }): Reentry {
   if (facts.hasServed && facts.isTrusted) return "trusted";
+  if (facts.isVouched) return "vouched";
   if (!facts.hasServed || !facts.ranWithoutGap) return "refused";
   return facts.servedGapMs !== undefined && facts.servedGapMs < facts.trustMs ? "provisional" : "silent";
 }

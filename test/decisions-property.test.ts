@@ -115,7 +115,9 @@ test("only who is trusted enters a new era as trusted, and who stood still itsel
   const gap = fc.oneof(ms(5_000), fc.constant(undefined));
   fc.assert(
     fc.property(fc.boolean(), gap, fc.boolean(), ms(5_000), (isTrusted, servedGapMs, ranWithoutGap, trust) => {
-      const reentry = decideReentry({ hasServed: true, isTrusted, servedGapMs, ranWithoutGap, trustMs: trust });
+      const reentry = decideReentry({
+        ...{ hasServed: true, isTrusted, servedGapMs, ranWithoutGap, isVouched: false, trustMs: trust },
+      });
       assert.equal(reentry === "trusted", isTrusted);
       const served = servedGapMs !== undefined && servedGapMs < trust;
       const ran = served ? "provisional" : "silent";

@@ -5,7 +5,10 @@ import { test } from "node:test";
 import { inspect } from "node:util";
 import { withEnvironment, type Environment } from "../src/environment.js";
 import { root } from "./support/consumer.js";
-import { Locker, OptionError, type Database, type LockerOptions, type RedisDatabase } from "../src/index.js";
+import { defaultDatabaseUrl } from "../src/databases/default-database.js";
+import { openUrl } from "../src/databases/open.js";
+import { Locker, OptionError, PostgresDatabase } from "../src/index.js";
+import type { Database, LockerOptions, RedisDatabase } from "../src/index.js";
 
 const url = "redis://127.0.0.1:6379"; // nothing here connects to it
 
@@ -56,6 +59,8 @@ const broken: [variable: string, text: string, rule: RegExp][] = [
   ["PULSELOCK_WORKER_PATH", "worker.js", /must be the absolute path of a file/],
   ["PULSELOCK_URL", "localhost:6379", /URL/],
   ["REDIS_URL", "localhost:6379", /URL/],
+  ["PULSELOCK_FALLBACK_URL", "postgres://user@host/db", /is of no use without PULSELOCK_URL or REDIS_URL/],
+  ["PULSELOCK_FALLBACK_URL", "redis://127.0.0.1", /must be a postgres:\/\/ URL/],
 ];
 
 test("a variable that is misspelt, or whose value is bad, is refused by its name", () => {
@@ -121,6 +126,23 @@ test("PULSELOCK_PREFIX goes before all keys in Redis, and is refused where it wo
     const make = () => Locker.fromEnv(options, { ...env, PULSELOCK_PREFIX: "app:" });
     assert.throws(make, /^OptionError: PULSELOCK_PREFIX \("app:"\) is /);
   }
+});
+
+test("PULSELOCK_FALLBACK_URL makes two tiers of both, also for a locker without options", () => {
+  const env = { REDIS_URL: url, PULSELOCK_FALLBACK_URL: "postgres://user@host/db" };
+  const { database } = withEnvironment({}, env);
+  assert.equal(database, defaultDatabaseUrl(env));
+  const described = openUrl(database as string).describe();
+  assert.deepEqual(described, {
+    type: "tiers",
+    redis: { type: "url", url },
+    postgres: new PostgresDatabase("postgres://user@host/db").describe(),
+    settings: {},
+  });
+  const prefixed = withEnvironment({}, { ...env, PULSELOCK_PREFIX: "app:" }).database as Database;
+  assert.match(inspect(prefixed.describe(), { depth: 4 }), /type: 'tiers'.*prefix: 'app:'/s);
+  const onMemory = () => Locker.fromEnv({}, { ...env, PULSELOCK_URL: "memory:" });
+  assert.throws(onMemory, /^OptionError: PULSELOCK_URL \("memory:"\)/);
 });
 
 test("no message has a password in it, nor what is printed of the error", () => {

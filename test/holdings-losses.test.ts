@@ -140,3 +140,16 @@ test("what is found in place of a lease ends its release: it was not held to the
   assert.deepEqual(await released, { heldToTheEnd: false });
   assert.equal(stage.store.sent("release").length, 1);
 });
+
+test("what was not asked for again since the session heard of a loss is lost in the next era", async () => {
+  const stage = new HoldingsStage();
+  const lease = stage.lease();
+  stage.store.answers.renew = unreachable;
+  stage.change("taken");
+  await stage.clock.settle();
+  assert.equal(lease.isLost, false);
+  stage.change("reentered", { era: "era2", recovering: true });
+  await stage.clock.settle();
+  assert.equal(stage.lossOf(lease), "store-lost-data");
+  assert.equal(stage.store.sent("reassert").length, 0);
+});

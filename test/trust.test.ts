@@ -81,13 +81,20 @@ test("a step is found for at least as much as both pings were quick", () => {
 });
 
 test("a session that is trusted when it hears of the loss re-enters trusted, whatever else is known", () => {
-  const facts = { hasServed: true, isTrusted: true, servedGapMs: undefined, ranWithoutGap: false, trustMs: 1_300 };
+  const facts = {
+    hasServed: true,
+    isTrusted: true,
+    servedGapMs: undefined,
+    ranWithoutGap: false,
+    trustMs: 1_300,
+    isVouched: false,
+  };
   assert.equal(decideReentry(facts), "trusted");
   assert.equal(decideReentry({ ...facts, hasServed: false }), "refused", "that trust was earned by an earlier run");
 });
 
 test("a session whose trust has lapsed re-enters provisionally when it was served until its connection broke", () => {
-  const facts = { hasServed: true, isTrusted: false, ranWithoutGap: true, trustMs: 1_300 };
+  const facts = { hasServed: true, isTrusted: false, ranWithoutGap: true, isVouched: false, trustMs: 1_300 };
   assert.equal(decideReentry({ ...facts, servedGapMs: 1_299 }), "provisional");
   assert.equal(decideReentry({ ...facts, servedGapMs: 1_300 }), "silent", "that break tells nothing");
   assert.equal(decideReentry({ ...facts, servedGapMs: undefined }), "silent", "its connection never broke: a stall");
@@ -97,4 +104,6 @@ test("a session whose trust has lapsed re-enters provisionally when it was serve
     "refused",
     "it stood still itself",
   );
+  const vouched = { ...facts, servedGapMs: undefined, ranWithoutGap: false, isVouched: true };
+  assert.equal(decideReentry(vouched), "vouched", "whatever it did: another store knows that nobody condemned it");
 });

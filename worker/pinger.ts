@@ -166,7 +166,7 @@ export class Pinger {
     this.#pingAgain ||= this.#clockStepped;
     session.recoveryMs = Math.max(session.recoveryMs, answer.recoveryMs);
     if (answer.status === "condemned") this.#onCondemned(answer);
-    else if (answer.status === "reenter") this.#onNewEra(answer.era);
+    else if (answer.status === "reenter") this.#onNewEra(answer);
     else this.#onAlive(sent, answer);
   }
 
@@ -197,20 +197,21 @@ export class Pinger {
   }
 
   /** The store lost its memory, and its window is open. */
-  #onNewEra(era: string): void {
+  #onNewEra({ era, isVouched }: PingAnswer): void {
     const { cells, clock } = this.#deps;
     const session = this.#session;
     if (session.stage === "new") return this.hurry(); // never was anything; ask again
     const isTrusted = cells.isTrusted(clock.monoMs(), clock.wallMs());
     const { hasServed, servedGapMs, ranWithoutGap } = this.#served;
-    const reentry = decideReentry({ hasServed, isTrusted, servedGapMs, ranWithoutGap, trustMs: this.#trustMs });
+    const facts = { hasServed, isTrusted, servedGapMs, ranWithoutGap, trustMs: this.#trustMs };
+    const reentry = decideReentry({ ...facts, isVouched: isVouched === true });
     cells.raiseEpoch();
     if (reentry === "refused") {
       this.#endTrust();
       this.#succeed("refused");
     } else {
-      const mode = reentry === "silent" ? "provisional" : reentry;
-      const lived = this.#served.lived(reentry === "silent");
+      const mode = reentry === "trusted" ? "trusted" : "provisional";
+      const lived = reentry === "vouched" ? undefined : this.#served.lived(reentry === "silent");
       Object.assign(session, { stage: "reenter", mode, lived, enterEra: era, lostCounter: 0, recovering: true });
     }
     this.hurry();

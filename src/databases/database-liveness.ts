@@ -55,6 +55,8 @@ export type PingAnswer = {
   openInMs: number;
   /** Eras are numbered: a later one has a larger number. */
   eraNumber: number;
+  /** Of "reenter": the store itself knows that nobody was served for so long after this session as to condemn it. */
+  isVouched?: boolean;
 };
 
 /** One connection of the worker thread. It is not mended: when it closes, the next one is opened. */

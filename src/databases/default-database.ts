@@ -10,6 +10,8 @@ let hasWarned = false;
  */
 export function defaultDatabaseUrl(env: NodeJS.ProcessEnv = process.env): string {
   const named = env["PULSELOCK_URL"] || env["REDIS_URL"];
+  const fallback = env["PULSELOCK_FALLBACK_URL"];
+  if (fallback) return `${checkPreferred(named, fallback)} ${fallback}`;
   if (named) return named;
   const path = defaultFile();
   if (!hasWarned) {
@@ -20,6 +22,14 @@ export function defaultDatabaseUrl(env: NodeJS.ProcessEnv = process.env): string
     process.emitWarning(message, { code: "PULSELOCK_ONE_HOST" });
   }
   return `sqlite:${encodeURI(path).replaceAll("?", "%3f").replaceAll("#", "%23")}`;
+}
+
+/** Of two tiers, which openUrl() knows by the space between their URLs: that of the preferred one. */
+function checkPreferred(named: string | undefined, fallback: string): string {
+  const name = "PULSELOCK_FALLBACK_URL";
+  if (!/^postgres(ql)?:/.test(fallback)) throw new OptionError(name, fallback, "must be a postgres:// URL");
+  if (!named) throw new OptionError(name, fallback, "is of no use without PULSELOCK_URL or REDIS_URL");
+  return named;
 }
 
 /**

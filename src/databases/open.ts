@@ -12,8 +12,13 @@ export { unlockedDatabase } from "./local/unlocked/unlocked-database.js";
 
 const SCHEMES = "redis://, rediss://, unix://, redis+sentinel://, redis+cluster://, postgres://, sqlite: or memory:";
 
-/** What a URL alone says, for Redis under that prefix. Opens no connection. */
+/** What a URL alone says, or that of Redis and that of PostgreSQL with a space between; for Redis under that prefix. */
 export function openUrl(url: string, prefix?: string): Database {
+  const tiers = /^(\S+) (postgres(?:ql)?:\S+)$/.exec(url);
+  if (tiers) {
+    const redis = new RedisDatabase(tiers[1]!, prefix === undefined ? {} : { prefix });
+    return new TieredDatabase(redis, tiers[2]!);
+  }
   const other = openOther(url);
   if (!other && !/^(rediss?(\+\w+)?|unix):|^\//.test(url)) {
     throw new OptionError("database", url, `must be a URL that begins with ${SCHEMES}`);

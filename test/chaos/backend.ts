@@ -5,6 +5,7 @@ import type { ClockShim } from "./clock-shim.js";
 import type { Fault, Schedule } from "./schedule.js";
 import type { FaultKind } from "./kinds.js";
 import type { Limits } from "./fleets.js";
+import type { Interval } from "./relaxations.js";
 
 export type StoreDeps = {
   /** For data and logs; removed with the schedule. */
@@ -40,6 +41,8 @@ export interface Store extends AsyncDisposable {
    * that is down cannot be told to pause); then it does not count.
    */
   apply(fault: Fault, tools: FaultTools): Promise<void>;
+  /** What came about by itself, because of faults: by whose kinds a history is judged as well. */
+  seen?(): readonly Interval[];
   /** Ends whatever is left of any fault. Resolves once the store serves. */
   heal(): Promise<void>;
   /** Resolves once nothing is under way any more that a fault has set going. Every member is healed by then. */

@@ -2,7 +2,6 @@
 
 import type { Violation } from "../history/history.js";
 import type { Condemnation } from "./journal.js";
-import { specOf } from "./kinds.js";
 import type { Interval } from "./relaxations.js";
 
 /** A process that was condemned, by the run of a process that the pid meant, and its limit. */
@@ -41,9 +40,9 @@ export function wrongCondemnations(deps: CondemnedDeps): Violation[] {
 }
 
 /** Some connections stay with an old primary that runs again: its clients ping, but not where they are judged. */
-const splits: readonly string[] = ["failover-revive"];
+const splits: readonly string[] = ["failover-revive", "two-masters"];
 
 function silences({ kind, target }: Interval, place: string): boolean {
   if (splits.includes(kind)) return true;
-  return specOf(kind).on !== "store" && !harmless.includes(kind) && (target === place || target === "all");
+  return target !== "store" && !harmless.includes(kind) && (target === place || target === "all");
 }

@@ -5,7 +5,7 @@ type Random = () => number;
 export type KindSpec = {
   readonly on: "process" | "link" | "store";
   /** One backend's alone. */
-  readonly of?: "cluster" | "tiers";
+  readonly of?: "cluster" | "sentinel" | "tiers";
   /** How often it is chosen, against the others. */
   readonly weight: number;
   /** No longer than this, ms. */
@@ -26,6 +26,11 @@ function smallStep(random: Random): number {
 /** Of a client's wall clock, which nobody else compares with anything. */
 function anyStep(random: Random): number {
   return random() < 0.7 ? smallStep(random) : (random() < 0.5 ? -1 : 1) * 3_600_000;
+}
+
+/** Which one of several it hits. */
+function anyOne(random: Random): number {
+  return Math.floor(random() * 6);
 }
 
 /** Which shard of a cluster, and in which order its keys go. */
@@ -115,6 +120,31 @@ export const kindSpecs = {
     what: "the store's wall clock is stepped by more than a lease's margin",
   },
 
+  "master-kill": {
+    ...{ on: "store", of: "sentinel", weight: 1, longestMs: 1_000 },
+    what: "kill -9 of the master, until the sentinels have replaced it",
+  },
+  "master-freeze": {
+    ...{ on: "store", of: "sentinel", weight: 0.7, longestMs: 1_000 },
+    what: "SIGSTOP of the master, until the sentinels have replaced it; then it goes on as one",
+  },
+  "master-lagging": {
+    ...{ on: "store", of: "sentinel", weight: 0.5, longestMs: 1_500 },
+    what: "no replica hears of the last writes; then kill -9 of the master, until the sentinels have replaced it",
+  },
+  "failover-asked": { on: "store", of: "sentinel", weight: 1, longestMs: 100, what: "SENTINEL FAILOVER" },
+  "replica-kill": {
+    ...{ on: "store", of: "sentinel", weight: 0.6, value: anyOne },
+    what: "kill -9 of a replica, which comes back",
+  },
+  "sentinel-kill": {
+    ...{ on: "store", of: "sentinel", weight: 0.8, value: anyOne },
+    what: "kill -9 of a sentinel, which comes back",
+  },
+  "sentinel-freeze": {
+    ...{ on: "store", of: "sentinel", weight: 0.6, value: anyOne },
+    what: "SIGSTOP of a sentinel",
+  },
   "cluster-kill": {
     ...{ on: "store", of: "cluster", weight: 1, longestMs: 1_000, value: anyShard },
     what: "a shard's master is killed, its replica takes over by itself, the old one comes back as a replica",
@@ -156,6 +186,11 @@ export const stalls = [
   "script-flush",
   "maxmemory",
   "busy-script",
+  "master-kill",
+  "failover-asked",
+  "replica-kill",
+  "sentinel-kill",
+  "sentinel-freeze",
   "cluster-kill",
   "cluster-failover",
   "slot-move",
@@ -168,15 +203,9 @@ export const themes = {
   stalls,
   deaths: ["kill", "worker-throw", "worker-exit", "block"],
   losses: [
-    "store-crash",
-    "store-empty",
-    "store-old",
-    "flushall",
-    "failover",
-    "cluster-empty",
-    "cluster-freeze",
-    "cluster-split",
-  ],
+    ...["store-crash", "store-empty", "store-old", "flushall", "failover"],
+    ...["master-lagging", "master-freeze", "cluster-empty", "cluster-freeze", "cluster-split"],
+  ] as FaultKind[],
   clients: [
     "freeze",
     "block",
@@ -192,6 +221,13 @@ export const themes = {
 
 /** And that of two stores (change-faults.ts). */
 export type ThemeName = keyof typeof themes | "changes";
+
+/**
+ * What is not ordered but seen: another server became the master; it did while the one before stood still, its
+ * connections open; the one before executed what the new one never heard of; both were used at a time.
+ */
+export const seenKinds = ["promotion", "silent-replaced", "lost-writes", "two-masters"] as const;
+export type SeenKind = (typeof seenKinds)[number];
 
 export type FaultKind = keyof typeof kindSpecs;
 export const faultKinds = Object.keys(kindSpecs) as FaultKind[];

@@ -17,11 +17,15 @@ import { redisBackend } from "./redis-backend.js";
 import { explain, showTotals, showViolations, summarize } from "./report.js";
 import { runSchedule, type Outcome } from "./run-schedule.js";
 import { shrinkFailing } from "./shrink-failing.js";
+import { sentinelBackend } from "./sentinel-backend.js";
 import { sqliteBackend } from "./sqlite-backend.js";
 import { tiersBackend } from "./tiers-backend.js";
 import { makeSchedule, parseSchedule, printSchedule, type Schedule } from "./schedule.js";
 
-const backends: readonly Backend[] = [redisBackend, sqliteBackend, postgresBackend, tiersBackend, clusterBackend];
+const backends: readonly Backend[] = [
+  ...[redisBackend, sentinelBackend, clusterBackend, tiersBackend],
+  ...[sqliteBackend, postgresBackend],
+];
 const failuresFolder = fileURLToPath(new URL("../../../.cache/chaos/", import.meta.url));
 
 export type Totals = {

@@ -34,6 +34,7 @@ function open(given: DatabaseDescription): Database {
   if (given.backend === "postgres") return new PostgresDatabase(given.url, given.settings);
   if (given.backend === "cluster") return new RedisDatabase(given.source, given.settings);
   if (given.backend === "redis") return new RedisDatabase(given.url, given.settings);
+  if (given.backend === "sentinel") return new RedisDatabase(given.source, given.settings);
   if (given.backend === "tiers") {
     const [redis, postgres] = [open(given.redis), open(given.postgres)];
     return new TieredDatabase(redis as RedisDatabase, postgres as PostgresDatabase, given.settings);

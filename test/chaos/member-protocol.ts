@@ -1,5 +1,6 @@
 // What the harness and its member processes say to each other. All of it crosses as JSON.
 
+import type { RedisOptions } from "ioredis";
 import type {
   PostgresDatabaseSettings,
   RedisClusterSource,
@@ -28,6 +29,7 @@ export type DatabaseDescription = StoreDescription & {
 };
 type StoreDescription =
   | { backend: "redis"; url: string; settings: RedisDatabaseSettings }
+  | { backend: "sentinel"; source: RedisOptions; settings: RedisDatabaseSettings }
   | { backend: "cluster"; source: RedisClusterSource; settings: RedisDatabaseSettings }
   | { backend: "postgres"; url: string; settings: PostgresDatabaseSettings }
   | { backend: "sqlite"; path: string; settings: SqliteDatabaseSettings }

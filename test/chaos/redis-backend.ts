@@ -8,7 +8,7 @@ import type { SteppedClock } from "./clock-shim.js";
 import type { Limits } from "./fleets.js";
 import { faultKinds, specOf, type FaultKind } from "./kinds.js";
 import type { DatabaseDescription } from "./member-protocol.js";
-import { endScript, redisOrders } from "./redis-faults.js";
+import { endScript, freeze, redisOrders, step } from "./redis-faults.js";
 import { RedisNodes } from "./redis-nodes.js";
 import { readHolders, readLeftovers } from "./redis-records.js";
 import type { Fault, Schedule } from "./schedule.js";
@@ -16,7 +16,7 @@ import type { Fault, Schedule } from "./schedule.js";
 const prefix = "pulselock:";
 const failovers: readonly FaultKind[] = ["failover", "failover-lagging", "failover-revive"];
 
-/** All there are, but for what only one other backend has. */
+/** All there are, but for what is another backend's alone. */
 export const redisKinds = faultKinds.filter((kind) => specOf(kind).on !== "process" && specOf(kind).of === undefined);
 
 export const redisBackend: Backend = {
@@ -69,8 +69,8 @@ export class RedisStore implements Store {
   apply(fault: Fault, tools: FaultTools): Promise<void> {
     const order = redisOrders[fault.kind];
     if (order) return order(this.#admin(), fault, tools);
-    if (fault.kind === "store-freeze") return this.#freeze(fault, tools);
-    if (fault.kind.startsWith("store-clock")) return this.#step(fault, tools);
+    if (fault.kind === "store-freeze") return freeze(this.#nodes.primary, fault, tools);
+    if (fault.kind.startsWith("store-clock")) return step(this.#clock, fault, tools);
     const turn = this.#turn.then(() => this.#structural(fault, tools));
     this.#turn = turn.catch(() => undefined);
     return turn;
@@ -100,23 +100,6 @@ export class RedisStore implements Store {
     this.#client?.client.disconnect();
     await this.#nodes[Symbol.asyncDispose]();
     this.#clock?.close();
-  }
-
-  async #freeze({ durationMs }: Fault, tools: FaultTools): Promise<void> {
-    const server = this.#nodes.primary;
-    if (server.pid === undefined) throw new Error("the store is down");
-    await server.freeze();
-    tools.begun();
-    await tools.wait(durationMs);
-    server.thaw();
-  }
-
-  async #step({ durationMs, value = 0 }: Fault, tools: FaultTools): Promise<void> {
-    if (!this.#clock) throw new Error("no clock shim");
-    this.#clock.set(value);
-    tools.begun();
-    await tools.wait(durationMs);
-    this.#clock.set(0);
   }
 
   async #structural(fault: Fault, tools: FaultTools): Promise<void> {

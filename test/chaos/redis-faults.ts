@@ -1,8 +1,10 @@
 // Faults that a Redis can be told to commit, over a connection of the harness's own.
 
 import type { Redis } from "ioredis";
+import type { RedisServer } from "../support/redis-server.js";
 import { waitUntil } from "../support/wait.js";
 import type { FaultTools } from "./backend.js";
+import type { SteppedClock } from "./clock-shim.js";
 import type { FaultKind } from "./kinds.js";
 import type { Fault } from "./schedule.js";
 
@@ -59,6 +61,26 @@ export const redisOrders: Partial<Record<FaultKind, Order>> = {
     }
   },
 };
+
+export async function freeze(server: RedisServer, { durationMs }: Fault, tools: FaultTools): Promise<void> {
+  if (server.pid === undefined) throw new Error("the store is down");
+  await server.freeze();
+  tools.begun();
+  await tools.wait(durationMs);
+  server.thaw();
+}
+
+export async function step(
+  clock: SteppedClock | undefined,
+  { durationMs, value = 0 }: Fault,
+  tools: FaultTools,
+): Promise<void> {
+  if (!clock) throw new Error("no clock shim");
+  clock.set(value);
+  tools.begun();
+  await tools.wait(durationMs);
+  clock.set(0);
+}
 
 /** SCRIPT KILL until none runs: one is killed a moment after the order. */
 export async function endScript(client: Redis): Promise<void> {

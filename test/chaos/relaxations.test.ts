@@ -42,6 +42,22 @@ test("a promoted replica that lacks writes relaxes mutual exclusion for a while"
   assert.match(why("Q4", 3_000) ?? "", /lacks/, "a permit of the old primary, and one of the new");
 });
 
+test("what sentinels decide relaxes nothing but while two masters were used", () => {
+  const replaced: [string, string, number, number][] = [
+    ["master-freeze", "store", 0, 3_000],
+    ["promotion", "store", 1_500, 1_540],
+    ["master-lagging", "store", 4_000, 6_000],
+    ["promotion", "store", 5_500, 5_540],
+    ["sentinel-freeze", "store", 5_500, 8_000],
+  ];
+  assert.deepEqual(rulesOf(...replaced), [], "one master after the other");
+  const relaxed = relaxationsOf(historyOf(...replaced, ["two-masters", "store", 3_000, 3_100]));
+  assert.deepEqual(
+    relaxed.map(({ rule, fromMs, toMs, keys }) => [rule, fromMs, toMs, keys]),
+    [["S1", 3_000, 6_100, undefined]],
+  );
+});
+
 const cut: [string, string, number, number] = ["refuse", "p1", 0, 900];
 const loss: [string, string, number, number] = ["store-empty", "store", 1_000, 1_200];
 
@@ -56,6 +72,13 @@ function robbed(atMs = 800): HistoryEvent[] {
   ];
 }
 const byP2: Deposition[] = [{ atMs: 790, by: "p2.1", victim: "p1.1" }];
+
+test("what an old master executed after the promotion is lost, a condemnation for one", () => {
+  const alone: [string, string, number, number] = ["kill", "p2", 900, 2_000];
+  assert.deepEqual(keysRelaxed([cut, ["lost-writes", "store", 1_000, 1_050], alone]), [["k"]]);
+  assert.deepEqual(keysRelaxed([cut, ["lost-writes", "store", 1_000, 1_050]]), [], "p2 tells it again");
+  assert.deepEqual(keysRelaxed([cut, ["promotion", "store", 1_000, 1_050], alone]), [], "nothing was lost");
+});
 
 function keysRelaxed(
   faults: Parameters<typeof historyOf>,

@@ -3,7 +3,7 @@
 
 import { indexHistory, type Grant } from "../history/history-index.js";
 import type { HistoryEvent, Violation } from "../history/history.js";
-import type { FaultKind } from "./kinds.js";
+import type { FaultKind, SeenKind } from "./kinds.js";
 import type { Span } from "./starvation.js";
 
 export type Relaxed = {
@@ -19,25 +19,26 @@ export type Relaxed = {
 /** Runs of processes: who condemned whom. */
 export type Deposition = { readonly atMs: number; readonly by: string; readonly victim: string };
 
-/** A fault as it really happened. */
+/** A fault as it really happened, or what came of one. */
 export type Interval = {
-  readonly kind: FaultKind;
+  readonly kind: FaultKind | SeenKind;
   readonly target: string;
   readonly fromMs: number;
   readonly toMs: number;
 };
 
 /** The store forgets all, or what was written last. */
-const losses: readonly FaultKind[] = [
-  ...["store-empty", "store-old", "flushall", "failover-lagging", "failover-revive", "cluster-empty", "cluster-split"],
-] as FaultKind[];
-const laggingFailovers: readonly FaultKind[] = ["failover-lagging", "failover-revive"];
+const losses: readonly Interval["kind"][] = [
+  ...["store-empty", "store-old", "flushall", "failover-lagging", "failover-revive"],
+  ...["master-lagging", "lost-writes", "cluster-empty", "cluster-split"],
+] as Interval["kind"][];
+const laggingFailovers: readonly Interval["kind"][] = ["failover-lagging", "failover-revive"];
 /** What keeps a process away from the store while it runs. */
-const partitions: readonly FaultKind[] = [
+const partitions: readonly Interval["kind"][] = [
   ...["refuse", "half-open-up", "half-open-down", "half-open-both", "hold", "loss", "packet-loss"],
 ] as FaultKind[];
 /** What keeps the one that condemned from telling it again; being away from the store does, too. */
-const absences: readonly FaultKind[] = [...partitions, "kill", "freeze", "block", "worker-stall"];
+const absences: readonly Interval["kind"][] = [...partitions, "kill", "freeze", "block", "worker-stall"];
 
 /** How long what a fault has caused may outlast it: a session TTL, a recovery window and a reconnect. */
 const aftermathMs = 3_000;
@@ -48,7 +49,8 @@ export function relaxationsOf(history: readonly HistoryEvent[], depositions: rea
   const grants = [...keys.values()].flatMap((ofKey) => ofKey.grants);
   // Who was killed says nothing more.
   for (const grant of grants) grant.releaseCalledMs = Math.min(grant.releaseCalledMs, endOf(grant.process));
-  return [...byFailover(faults), ...byLosses({ faults, grants, depositions }), ...byClock(faults, history, grants)];
+  const byLoss = byLosses({ faults, grants, depositions });
+  return [...byFailover(faults), ...byTwoMasters(faults), ...byLoss, ...byClock(faults, history, grants)];
 }
 
 /** Why that is not demanded. One without a time of its own kind (a final count) falls into no interval. */
@@ -86,6 +88,16 @@ function byFailover(faults: readonly Interval[]): Relaxed[] {
     .filter(({ kind }) => laggingFailovers.includes(kind))
     .map(({ kind, fromMs, toMs }) => {
       const because = `${kind}: a promoted replica lacks the last writes`;
+      return { rule: "S1", fromMs, toMs: toMs + aftermathMs, because };
+    });
+}
+
+/** "Who can reach only the old master and no sentinel goes on there": while it was used beside the new one. */
+function byTwoMasters(faults: readonly Interval[]): Relaxed[] {
+  return faults
+    .filter(({ kind }) => kind === "two-masters")
+    .map(({ fromMs, toMs }) => {
+      const because = "two masters were used at a time";
       return { rule: "S1", fromMs, toMs: toMs + aftermathMs, because };
     });
 }
@@ -209,7 +221,7 @@ export function intervalsOf(history: readonly HistoryEvent[]): Interval[] {
     const name = `${event.fault} ${event.target}`;
     const begun = open.get(name) ?? [];
     open.set(name, begun);
-    const [kind, target] = [event.fault as FaultKind, event.target];
+    const [kind, target] = [event.fault as Interval["kind"], event.target];
     if (event.begins) {
       begun.push({ at: intervals.length, fromMs: event.atMs });
       intervals.push({ kind, target, fromMs: event.atMs, toMs: Infinity });

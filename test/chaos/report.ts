@@ -1,7 +1,9 @@
 // What the harness prints.
 
 import { formatViolations } from "../history/format.js";
+import { seenKinds } from "./kinds.js";
 import type { Totals } from "./many.js";
+import { intervalsOf } from "./relaxations.js";
 import type { Outcome } from "./run-schedule.js";
 import type { Takeover } from "./takeover-trial.js";
 import type { Excused } from "./verdict.js";
@@ -56,7 +58,9 @@ export function explain({ relaxed, excused, missed, history }: Outcome): string[
   const misses = missed.map(
     ({ fault, why }) => `  missed: ${fault.kind} of ${fault.target} at ${fault.atMs} ms: ${why}`,
   );
-  return [...reasons, ...excuses, ...misses];
+  const seen = intervalsOf(history).filter(({ kind }) => seenKinds.some((one) => one === kind));
+  const sights = seen.map(({ kind, fromMs, toMs }) => `  seen: ${kind} from ${at(fromMs)} to ${at(toMs)}`);
+  return [...sights, ...reasons, ...excuses, ...misses];
 }
 
 export function showTotals(totals: Totals): string {

@@ -35,7 +35,7 @@ export type Verdict = {
 };
 
 /** Of these a lease must never be lost, alone or together: everything else may excuse a loss. */
-const survived: readonly string[] = [...stalls, "block", "duplicate"];
+const survived: readonly string[] = [...stalls, "block", "duplicate", "promotion", "lost-writes"];
 
 /** Bounds that a process can only keep when it is let run. */
 const timed: readonly string[] = ["S4", "L1", "L3", "L4", "L5", "close"];

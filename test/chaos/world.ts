@@ -92,7 +92,7 @@ export class World implements AsyncDisposable {
   history(): HistoryEvent[] {
     for (const journal of this.#journals) journal.read();
     const told = this.#journals.flatMap(({ events }) => events);
-    return [...this.#own, ...told].toSorted((a, b) => a.atMs - b.atMs);
+    return [...this.#own, ...this.#seen(), ...told].toSorted((a, b) => a.atMs - b.atMs);
   }
 
   /** As far as history() has read. */
@@ -118,6 +118,16 @@ export class World implements AsyncDisposable {
     for (const { clock } of this.seats) clock?.close();
     await this.store[Symbol.asyncDispose]();
     await rm(this.#directory, { recursive: true, force: true });
+  }
+
+  #seen(): HistoryEvent[] {
+    return (this.store.seen?.() ?? []).flatMap(({ kind, target, fromMs, toMs }) => {
+      const fault = { kind: "fault", process: "harness", fault: kind, target } as const;
+      return [
+        { ...fault, atMs: fromMs, begins: true },
+        { ...fault, atMs: toMs, begins: false },
+      ];
+    });
   }
 
   async #seat(index: number, { shim, registerUrl, loops = 3 }: WorldDeps): Promise<Seat> {

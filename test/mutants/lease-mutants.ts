@@ -100,6 +100,14 @@ export const leaseMutants: readonly Mutant[] = [
     caughtBy: ["holdings"],
   },
   {
+    name: "what-was-not-asked-for-since-a-loss-is-written-again",
+    rule: "S1, ADR 0006",
+    file: "src/session.ts",
+    find: "if (eraChanged && lease.epoch < takenEpoch) return true;",
+    replace: "",
+    caughtBy: ["holdings"],
+  },
+  {
     name: "refused-session-keeps-its-leases",
     rule: "S1, ADR 0006",
     file: "src/session.ts",

@@ -74,4 +74,17 @@ export const regressions: readonly { readonly bug: string; readonly scenario: Sc
       ],
     },
   },
+  {
+    bug: "a share that was revoked by force was written again from before its mark, though its session knew of a loss",
+    scenario: {
+      ...{ processes: 3, keys: 2, durationMs: 2_167, seed: 43_001_209 },
+      faults: [
+        { atMs: 347, kind: "stop", target: "p1", durationMs: 516, value: 0.7513917684555054 },
+        { atMs: 633, kind: "hold-both", target: "p1", durationMs: 3_308, value: 0.5186952911317348 },
+        { atMs: 766, kind: "hold-down", target: "p1", durationMs: 515, value: 0.03560012113302946 },
+        { atMs: 772, kind: "hold-down", target: "p0", durationMs: 1_596, value: 0.9532443303614855 },
+        { atMs: 945, kind: "restart-old", target: "store", durationMs: 1_867, value: 0.02632414153777063 },
+      ],
+    },
+  },
 ];

@@ -125,8 +125,8 @@ export class PostgresServer {
     await this.start();
   }
 
-  /** Killed, and back with the data as it was before `wait`: what a replica had that is promoted, or a backup. */
-  async revert(wait: () => Promise<void>): Promise<void> {
+  /** Killed, and back with the data as it was before `meanwhile`: what a replica had that is promoted, or a backup. */
+  async revert<T>(meanwhile: () => Promise<T>): Promise<T> {
     const [data, copy] = [join(this.#dir, "data"), join(this.#dir, "old")];
     await rm(copy, { recursive: true, force: true });
     // Of one moment, or its recovery would find a log that does not fit its files
@@ -136,12 +136,13 @@ export class PostgresServer {
     } finally {
       this.thaw();
     }
-    await wait();
+    const result = await meanwhile();
     await this.kill();
     await rm(data, { recursive: true, force: true });
     await rename(copy, data);
     await rm(join(data, "postmaster.pid"), { force: true });
     await this.start();
+    return result;
   }
 
   /** SIGSTOP of all its processes: connections stay open, nothing answers. */

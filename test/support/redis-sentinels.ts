@@ -1,30 +1,28 @@
 // A master with its replicas, and sentinels that watch them: real ones, quick to act.
 
-import { spawn } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { RedisOptions } from "ioredis";
 import { admin } from "./admin.js";
-import { freePort } from "./ports.js";
-import { guardProcess } from "./process-guard.js";
 import { exchange } from "./raw-redis.js";
+import { Sentinel } from "./redis-sentinel.js";
 import { startRedis, type RedisServer, type RedisServerOptions } from "./redis-server.js";
-import { waitUntil, withDeadline } from "./wait.js";
+import { waitUntil } from "./wait.js";
 
 const deadlineMs = 30_000;
 const name = "main";
-/** How long a master may be silent before a sentinel takes it for down, ms. */
-export const DOWN_MS = 700;
 
 export interface SentinelOptions {
   /** Default 2. */
   readonly replicas?: number;
   readonly server?: RedisServerOptions;
+  /** Where each server's data goes, by its number. Default: a temporary directory of its own. */
+  readonly directoryOf?: (index: number) => string;
+  /** Told and asked several times a second, and by as much sooner made a replica again what was a master. */
+  readonly isBrisk?: boolean;
 }
 
 /** Three sentinels, a master and its replicas. Resolves once every sentinel knows all of them. */
-export async function startSentinels({ replicas = 2, server = {} }: SentinelOptions = {}): Promise<SentinelGroup> {
+export async function startSentinels(options: SentinelOptions = {}): Promise<SentinelGroup> {
+  const { replicas = 2, server = {}, directoryOf, isBrisk = false } = options;
   const parts: AsyncDisposable[] = [];
   try {
     const extraArgs = [
@@ -34,8 +32,8 @@ export async function startSentinels({ replicas = 2, server = {} }: SentinelOpti
       "1",
       ...(server.extraArgs ?? []),
     ];
-    const open = async (): Promise<RedisServer> => {
-      const started = await startRedis({ ...server, extraArgs });
+    const open = async (_: unknown, i: number): Promise<RedisServer> => {
+      const started = await startRedis({ ...server, extraArgs, ...(directoryOf && { dir: directoryOf(i) }) });
       parts.push(started);
       return started;
     };
@@ -43,7 +41,7 @@ export async function startSentinels({ replicas = 2, server = {} }: SentinelOpti
     const [master, ...others] = servers as [RedisServer, ...RedisServer[]];
     for (const replica of others) await admin(replica).call("REPLICAOF", "127.0.0.1", master.port);
     for (const replica of others) await untilFollows(replica);
-    const sentinels = await Promise.all([1, 2, 3].map(() => startSentinel(master.port)));
+    const sentinels = await Promise.all([1, 2, 3].map(() => Sentinel.start(name, master.port, isBrisk)));
     parts.push(...sentinels);
     for (const { port } of sentinels) await untilComplete(port, others.length, sentinels.length - 1);
     return new SentinelGroup(servers, sentinels, parts);
@@ -87,9 +85,8 @@ export class SentinelGroup implements AsyncDisposable {
   }
 
   /** Asks a sentinel for a failover, as an operator does. */
-  async order(): Promise<void> {
-    const [{ port }] = this.sentinels as [Sentinel];
-    const [line] = await exchange(urlOf(port), [`SENTINEL FAILOVER ${name}`], isLine);
+  async order(sentinel: Sentinel = this.sentinels[0]!): Promise<void> {
+    const line = await sentinel.ask("SENTINEL", "FAILOVER", name);
     if (line !== "+OK") throw new Error(`no failover: ${line}`);
   }
 
@@ -100,46 +97,35 @@ export class SentinelGroup implements AsyncDisposable {
     return this.master();
   }
 
+  /** Until all sentinels name one master, nothing about it is under way, and every other server follows it. */
+  async untilSettled(): Promise<void> {
+    const isSettled = async (): Promise<boolean> => {
+      const ports = await Promise.all(this.sentinels.map(({ port }) => masterPort(port)));
+      const flags = await Promise.all(this.sentinels.map(({ port }) => masterFlags(port)));
+      if (flags.some((of) => of !== "master")) return false;
+      const roles = await Promise.all(this.servers.map((server) => admin(server).info("replication")));
+      return this.servers.every(({ port }, i) =>
+        port === ports[0]
+          ? ports.every((other) => other === port) && roles[i]!.includes("role:master")
+          : roles[i]!.includes(`master_port:${ports[0]}\r\n`) && roles[i]!.includes("master_link_status:up"),
+      );
+    };
+    await waitUntil(isSettled, true, { deadlineMs, what: "one master, which all the others follow" });
+  }
+
+  /** From now on no sentinel takes a master for down, however slow the machine. */
+  async quiet(): Promise<void> {
+    for (const sentinel of this.sentinels) {
+      await sentinel.ask("SENTINEL", "SET", name, "down-after-milliseconds", "60000");
+    }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     for (const part of this.#parts.toReversed()) await part[Symbol.asyncDispose]();
   }
 }
 
-export interface Sentinel extends AsyncDisposable {
-  readonly port: number;
-  kill(): Promise<void>;
-}
-
-async function startSentinel(masterPort: number): Promise<Sentinel> {
-  const dir = await mkdtemp(join(tmpdir(), "pulselock-sentinel-"));
-  const port = await freePort();
-  const conf = join(dir, "sentinel.conf");
-  const lines = [`port ${port}`, "bind 127.0.0.1", `dir ${dir}`, "logfile sentinel.log"];
-  lines.push(
-    `sentinel monitor ${name} 127.0.0.1 ${masterPort} 2`,
-    `sentinel down-after-milliseconds ${name} ${DOWN_MS}`,
-  );
-  lines.push(`sentinel failover-timeout ${name} 3000`, `sentinel parallel-syncs ${name} 2`);
-  await writeFile(conf, `${lines.join("\n")}\n`);
-  const child = spawn("redis-server", [conf, "--sentinel"], { stdio: "ignore" });
-  guardProcess(child, dir);
-  const gone = new Promise<void>((resolve) => child.once("exit", () => resolve()));
-  const answers = async (): Promise<boolean> => (await exchange(urlOf(port), ["PING"], isLine)).includes("+PONG");
-  await waitUntil(answers, true, { deadlineMs, what: `the sentinel on port ${port}` });
-  const kill = async (): Promise<void> => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    child.kill("SIGKILL");
-    await withDeadline(gone, deadlineMs, "the killed sentinel's exit");
-  };
-  const dispose = async (): Promise<void> => {
-    await kill();
-    await rm(dir, { recursive: true, force: true });
-  };
-  return { port, kill, [Symbol.asyncDispose]: dispose };
-}
-
 const urlOf = (port: number): string => `redis://127.0.0.1:${port}`;
-const isLine = (line: string): boolean => /^[+-]/.test(line);
 
 async function untilFollows(replica: RedisServer): Promise<void> {
   const follows = async (): Promise<boolean> =>
@@ -160,4 +146,10 @@ async function masterPort(port: number): Promise<number> {
   const command = `SENTINEL get-master-addr-by-name ${name}`;
   const lines = await exchange(urlOf(port), [command, "PING"], (line) => line === "+PONG").catch(() => []);
   return Number(lines.filter((line) => /^\d+$/.test(line)).at(-1) ?? 0);
+}
+
+/** "master", and what else there is to say: "s_down", "failover_in_progress". */
+async function masterFlags(port: number): Promise<string | undefined> {
+  const lines = await exchange(urlOf(port), [`SENTINEL MASTER ${name}`, "PING"], (line) => line === "+PONG");
+  return lines[lines.indexOf("flags") + 2];
 }

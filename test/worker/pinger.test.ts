@@ -171,3 +171,14 @@ test("the longest recovery window that the namespace was ever told is passed on 
   await stage.clock.advance(500);
   assert.equal(stage.connection.asked("ping").request.recoveryMs, 9_000);
 });
+
+test("a session that no connection broke for tells so where no other store vouches for it", async () => {
+  for (const isVouched of [true, false]) {
+    const stage = await PingerStage.begun();
+    await stage.clock.advance(TRUST + 500);
+    Object.assign(stage.store, { era: "era2", recovering: true });
+    await stage.answerPing(stage.store.answer("reenter", { isVouched }));
+    const { sessionId, mode, lived } = stage.connection.asked("begin").request;
+    assert.deepEqual([sessionId, mode, lived?.isSilent], ["locker.1", "provisional", isVouched ? undefined : true]);
+  }
+});

@@ -132,6 +132,7 @@ CREATE TABLE IF NOT EXISTS tier (
   only_one boolean PRIMARY KEY DEFAULT true CHECK (only_one),
   v int NOT NULL DEFAULT 1,
   epoch bigint NOT NULL,
+  run text NOT NULL, -- the memory in which it was recorded: another one may lack what was recorded last
   previous bigint NOT NULL, -- the epoch before
   is_away boolean NOT NULL, -- whether the preferred store is away and this database in its place
   changed_ms bigint NOT NULL,

@@ -27,9 +27,9 @@ BEGIN
   END IF;
   now_ms := clock_us() / 1000;
   -- Grows with the clock, so that an epoch that a failover of this database forgot is never used again.
-  INSERT INTO tier AS n (epoch, previous, is_away, changed_ms, served_ms, fence, recovery_ms)
-    VALUES (greatest(now_ms, p_from + 1), p_from, p_is_away, now_ms, 0, 0, p_recovery_ms)
-    ON CONFLICT (only_one) DO UPDATE SET epoch = excluded.epoch, previous = excluded.previous,
+  INSERT INTO tier AS n (epoch, run, previous, is_away, changed_ms, served_ms, fence, recovery_ms)
+    VALUES (greatest(now_ms, p_from + 1), ns.run, p_from, p_is_away, now_ms, 0, 0, p_recovery_ms)
+    ON CONFLICT (only_one) DO UPDATE SET epoch = excluded.epoch, run = ns.run, previous = p_from,
       is_away = excluded.is_away, changed_ms = now_ms,
       served_ms = (SELECT coalesce(max(s.served_ms), 0) FROM sights AS s),
       fence = greatest((now_ms + n.ahead_ms + slack_ms) * 1000, ns.fence + slack_ms * 1000,
@@ -62,9 +62,11 @@ BEGIN
   SELECT * INTO t FROM tier;
   IF t.v > 1 THEN
     RAISE EXCEPTION 'PULSELOCK_NEWER tier record has format %', t.v;
-  ELSIF t.epoch IS NULL OR t.epoch < p_epoch THEN
-    -- Nothing was ever recorded; or this database has forgotten an epoch that somebody lived in
-    t := change_tier(t, p_epoch, coalesce(t.is_away, false), p_fresh_era, p_recovery_ms);
+  ELSIF t.epoch IS NULL OR t.epoch < p_epoch OR t.run <> run_id() THEN
+    -- Nothing was ever recorded; or this database has forgotten an epoch that somebody lived in, or may have: it was
+    -- restarted, promoted or restored. What is recorded then must not be granted by, since trust in what came after it
+    -- may not be over
+    t := change_tier(t, greatest(t.epoch, p_epoch), coalesce(t.is_away, false), p_fresh_era, p_recovery_ms);
   END IF;
   IF t.recovery_ms < p_recovery_ms OR t.ahead_ms + 100 < p_ahead_ms THEN -- not for each ms
     PERFORM make_durable();

@@ -44,6 +44,8 @@ export class TieredDatabase implements Database {
     this.#postgres = typeof postgres === "string" ? new PostgresDatabase(postgres) : postgres;
     if (!(this.#redis instanceof RedisDatabase))
       throw new OptionError("redis", redis, "must be a URL or RedisDatabase");
+    if (this.#redis.shards)
+      throw new OptionError("redis", redis, "must not be a cluster: its shards change one by one");
     if (!(this.#postgres instanceof PostgresDatabase)) {
       throw new OptionError("postgres", postgres, "must be a URL or PostgresDatabase");
     }

@@ -64,21 +64,13 @@ export class TieredLiveness implements LivenessConnection {
 
   async begin(request: BeginRequest): Promise<PingAnswer> {
     this.#deps.served.limits = request;
-    // The other store numbers its own eras, by its own clock, and what the register knows was asked when it was told.
+    // The other store numbers its own eras, by its own clock: the register has vouched for who comes from there.
     const lived = request.lived && this.#isHere(request.lived.era) ? request.lived : undefined;
-    if (request.lived?.isSilent && !lived) return this.#refuse(request);
     const ask = (store: LivenessConnection, recoveryMs: number) => store.begin({ ...request, recoveryMs, lived });
     const answer = await this.#askBoth(ask, request.recoveryMs);
     // It was let into an epoch that is over: whether it may enter this one as well, nobody can tell any more.
     const isLate = answer.status === "reenter" && request.mode !== "new" && !this.#isHere(request.era);
     return isLate ? { ...answer, status: "condemned" } : answer;
-  }
-
-  /** That its connection never broke can be weighed by the data of the store alone that fell silent. */
-  async #refuse({ sessionId, era, recoveryMs }: BeginRequest): Promise<PingAnswer> {
-    const asked = { sessionId, era, clockStepped: false };
-    const ask = (store: LivenessConnection, most: number) => store.ping({ ...asked, recoveryMs: most });
-    return { ...(await this.#askBoth(ask, recoveryMs)), status: "condemned" };
   }
 
   async ping(request: PingRequest): Promise<PingAnswer> {
@@ -88,8 +80,8 @@ export class TieredLiveness implements LivenessConnection {
     const asked = { ...request, clockStepped };
     const ask = (store: LivenessConnection, recoveryMs: number) => store.ping({ ...asked, recoveryMs });
     const answer = await this.#askBoth(ask, request.recoveryMs);
-    if (answer.status !== "reenter" || this.#mayEnter(request.era)) return answer;
-    return { ...answer, status: "condemned" };
+    if (answer.status !== "reenter" || this.#isHere(request.era)) return answer;
+    return this.#mayEnter(request.era) ? { ...answer, isVouched: true } : { ...answer, status: "condemned" };
   }
 
   async goodbye(sessionId: string): Promise<void> {
@@ -101,15 +93,15 @@ export class TieredLiveness implements LivenessConnection {
   }
 
   /**
-   * Whether a session that lived in that era may enter this epoch. Only from the epoch before: in one that it missed
-   * its keys may have gone to others. And only if it was served as long as anybody else: else these may have condemned
-   * it.
+   * Whether a session that lived in that era may enter this epoch. Only from the epoch before, or from one since that
+   * the register has forgotten: in one that it missed its keys may have gone to others. And only if it was served as
+   * long as anybody else: else these may have condemned it.
    */
   #mayEnter(era: string): boolean {
-    if (this.#isHere(era)) return true;
     const { last, limits } = this.#deps.served;
     const { previous, servedUntilMs } = this.#tier!;
-    if (epochOf(era)?.epoch !== previous || last?.epoch !== previous || !limits) return false;
+    const lived = epochOf(era)?.epoch ?? 0;
+    if (lived < previous || last?.epoch !== lived || !limits) return false;
     return servedUntilMs - last.atMs < trustMs(limits.disconnectGraceMs);
   }
 

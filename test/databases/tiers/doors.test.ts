@@ -75,9 +75,17 @@ class Desk {
     sent: { era: string },
     answer: PingAnswer,
   ): Promise<PingAnswer["status"]> {
+    return (await this.pingAll({ liveness, store }, sent, answer)).status;
+  }
+
+  async pingAll(
+    { liveness, store }: { liveness: TieredLiveness; store: ScriptedConnection },
+    sent: { era: string },
+    answer: PingAnswer,
+  ): Promise<PingAnswer> {
     const pinged = liveness.ping({ sessionId: "a.1", recoveryMs: 700, clockStepped: false, ...sent });
     store.asked("ping").answer(answer);
-    return (await pinged).status;
+    return pinged;
   }
 }
 
@@ -113,7 +121,22 @@ test("what a store answers while the register is away is believed by nobody", as
 test("a session enters the next epoch that was served in the one before until a moment before its end", async () => {
   const desk = new Desk();
   const opened = await desk.enter({ epoch: 6, previous: 5, servedUntilMs: 2_000 });
-  assert.equal(await desk.ping(opened, { era: "5r.one" }, desk.answer("reenter", "6r.two")), "reenter");
+  const told = await desk.pingAll(opened, { era: "5r.one" }, desk.answer("reenter", "6r.two"));
+  assert.deepEqual([told.status, told.isVouched], ["reenter", true]);
+});
+
+test("in a later era of its own epoch the store's loss of data says what it may, and nobody vouches", async () => {
+  const desk = new Desk();
+  const opened = await desk.open();
+  await desk.begin(opened.liveness, opened.store);
+  const told = await desk.pingAll(opened, { era: "5r.one" }, desk.answer("reenter", "5r.two"));
+  assert.deepEqual([told.status, told.isVouched], ["reenter", undefined]);
+});
+
+test("a session enters from an epoch that the register has forgotten", async () => {
+  const desk = new Desk();
+  const opened = await desk.enter({ epoch: 7, previous: 4, servedUntilMs: 1_000 });
+  assert.equal(await desk.ping(opened, { era: "5r.one" }, desk.answer("reenter", "7r.three")), "reenter");
 });
 
 test("who was served no longer while others were does not enter: these may have condemned it", async () => {

@@ -105,3 +105,12 @@ test("an epoch that the register has forgotten is never used again", async () =>
   const { epoch: next, previous } = await says("a", { sees: null, epoch: lived });
   assert.deepEqual([next, previous], [lived + 1, lived]);
 });
+
+test("a register in another memory than its record was made in begins an epoch, whoever asks", async () => {
+  const before = await says("a", { sees: true, servedMs: 7 });
+  assert.equal((await says("a", { sees: true, servedMs: 7 })).epoch, before.epoch);
+  await store.client.query("DELETE FROM incarnation"); // as a crash does
+  const after = await says("new", { epoch: 0, sees: null });
+  assert.deepEqual([after.epoch > before.epoch, after.previous, after.isAway], [true, before.epoch, false]);
+  assert.equal((await says("a", { sees: true })).epoch, after.epoch);
+});
