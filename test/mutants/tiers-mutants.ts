@@ -163,7 +163,7 @@ export const tiersMutants: readonly Mutant[] = [
     file: "src/trust.ts",
     find: "if (facts.isVouched) return",
     replace: "if (facts.isVouched && facts.ranWithoutGap) return",
-    caughtBy: ["trust.test"],
+    caughtBy: ["trust"],
   },
   {
     name: "served-until-is-forgotten",

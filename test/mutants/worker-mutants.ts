@@ -130,8 +130,8 @@ export const workerMutants: readonly Mutant[] = [
     name: "trust-of-an-earlier-run-counts",
     rule: "S1, ADR 0006",
     file: "worker/pinger.ts",
-    find: "decideReentry({ hasServed, isTrusted,",
-    replace: "decideReentry({ hasServed: hasServed || isTrusted, isTrusted,",
+    find: "const facts = { hasServed, isTrusted,",
+    replace: "const facts = { hasServed: hasServed || isTrusted, isTrusted,",
     caughtBy: ["worker/pinger-eras"],
   },
   {
