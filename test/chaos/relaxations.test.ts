@@ -142,6 +142,21 @@ test("tokens may fall back only when the store has forgotten them and its clock 
   assert.deepEqual(untilOf(...forgets, ...step(-300, 5_000, 5_100)), [], "later");
 });
 
+test("where the wall clock of who makes a store is its clock, tokens may fall back by a step of that", () => {
+  const steps = (["p1", "p2"] as const).flatMap((place, i) =>
+    historyOf(["client-clock", place, 400, 9_000]).map((event) => ({ ...event, value: i * -200 }) as HistoryEvent),
+  );
+  const events = [...historyOf(["store-empty", "store", 500, 500]), ...steps].toSorted((a, b) => a.atMs - b.atMs);
+  assert.deepEqual(
+    relaxationsOf(events, [], true).map(({ rule, toMs }) => [rule, toMs]),
+    [
+      ["S2", 3_700],
+      ["S1", 3_700],
+    ],
+  );
+  assert.deepEqual(relaxationsOf(events), [], "a server has a clock of its own");
+});
+
 test("the begins and ends of one kind on one target are matched in their order", () => {
   const history = historyOf(["freeze", "p1", 0, 300], ["freeze", "p1", 100, 400], ["freeze", "p2", 50, 60]);
   const intervals = intervalsOf(history).map(({ target, fromMs, toMs }) => [target, fromMs, toMs]);

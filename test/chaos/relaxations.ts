@@ -43,14 +43,19 @@ const absences: readonly Interval["kind"][] = [...partitions, "kill", "freeze", 
 /** How long what a fault has caused may outlast it: a session TTL, a recovery window and a reconnect. */
 const aftermathMs = 3_000;
 
-export function relaxationsOf(history: readonly HistoryEvent[], depositions: readonly Deposition[] = []): Relaxed[] {
+/** `wallIsStores`: the clock of a store made anew is the wall clock of the process that makes it. */
+export function relaxationsOf(
+  history: readonly HistoryEvent[],
+  depositions: readonly Deposition[] = [],
+  wallIsStores = false,
+): Relaxed[] {
   const faults = intervalsOf(history);
   const { keys, endOf } = indexHistory(history);
   const grants = [...keys.values()].flatMap((ofKey) => ofKey.grants);
   // Who was killed says nothing more.
   for (const grant of grants) grant.releaseCalledMs = Math.min(grant.releaseCalledMs, endOf(grant.process));
   const byLoss = byLosses({ faults, grants, depositions });
-  return [...byFailover(faults), ...byTwoMasters(faults), ...byLoss, ...byClock(faults, history, grants)];
+  return [...byFailover(faults), ...byTwoMasters(faults), ...byLoss, ...byClock(faults, history, grants, wallIsStores)];
 }
 
 /** Why that is not demanded. One without a time of its own kind (a final count) falls into no interval. */
@@ -172,7 +177,12 @@ function placeOf(process: string): string {
  * "A step of the store's clock by more than a lease's margin, until a ping sees it." And DESIGN.md, S2: a store that
  * lost its data is not behind the clock of before. If it is, tokens fall back until it has caught up.
  */
-function byClock(faults: readonly Interval[], history: readonly HistoryEvent[], grants: readonly Grant[]): Relaxed[] {
+function byClock(
+  faults: readonly Interval[],
+  history: readonly HistoryEvent[],
+  grants: readonly Grant[],
+  wallIsStores: boolean,
+): Relaxed[] {
   const relaxed: Relaxed[] = [];
   for (const { kind, fromMs, toMs } of faults) {
     if (kind !== "store-clock-far") continue;
@@ -180,7 +190,7 @@ function byClock(faults: readonly Interval[], history: readonly HistoryEvent[], 
     relaxed.push({ rule: "S1", fromMs, toMs: toMs + aftermathMs, because });
   }
   for (const loss of faults.filter(({ kind }) => losses.includes(kind))) {
-    const behindMs = clockBehindMs(history, loss);
+    const behindMs = clockBehindMs(history, loss, wallIsStores);
     if (behindMs <= 0) continue;
     const { fromMs } = loss;
     const caughtUpMs = loss.toMs + behindMs + aftermathMs;
@@ -196,16 +206,18 @@ function byClock(faults: readonly Interval[], history: readonly HistoryEvent[], 
 }
 
 /** How far the store's clock lags, when its data is lost, behind the farthest that it had shown before. */
-function clockBehindMs(history: readonly HistoryEvent[], loss: Interval): number {
-  let [offsetMs, farthestMs, leastMs] = [0, 0, Infinity];
+function clockBehindMs(history: readonly HistoryEvent[], loss: Interval, wallIsStores: boolean): number {
+  const kind = wallIsStores ? "client-clock" : "store-clock";
+  const offsets = new Map([[wallIsStores ? "nobody's fault" : "store", 0]]);
+  let [farthestMs, leastMs] = [0, Infinity];
   for (const event of history) {
     if (event.kind !== "fault" || event.atMs > loss.toMs + aftermathMs) continue;
-    if (event.atMs >= loss.fromMs) leastMs = Math.min(leastMs, offsetMs);
-    if (!event.fault.startsWith("store-clock")) continue;
-    offsetMs = event.begins ? (event.value ?? 0) : 0;
-    if (event.atMs <= loss.toMs) farthestMs = Math.max(farthestMs, offsetMs);
+    if (event.atMs >= loss.fromMs) leastMs = Math.min(leastMs, ...offsets.values());
+    if (!event.fault.startsWith(kind)) continue;
+    offsets.set(event.target, event.begins ? (event.value ?? 0) : 0);
+    if (event.atMs <= loss.toMs) farthestMs = Math.max(farthestMs, ...offsets.values());
   }
-  return farthestMs - Math.min(leastMs, offsetMs);
+  return farthestMs - Math.min(leastMs, ...offsets.values());
 }
 
 function overlaps(loss: Interval, other: Interval): boolean {

@@ -45,7 +45,7 @@ const hangoverMs = 2_500;
 
 export function judge(evidence: Evidence): Verdict {
   const { history, found, depositions, ghosts } = evidence;
-  const relaxed = relaxationsOf(history, depositions);
+  const relaxed = relaxationsOf(history, depositions, evidence.schedule.backend === "sqlite");
   const untilThen = indexHistory(history.filter(({ atMs }) => atMs <= ghosts.atMs));
   const left = noGhosts(untilThen, { finalHolders: ghosts.holders });
   const all = [...checkHistory(history, rulesOf(evidence)), ...left, ...found].toSorted((a, b) => a.atMs - b.atMs);
