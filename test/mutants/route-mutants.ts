@@ -107,6 +107,22 @@ export const routeMutants: readonly Mutant[] = [
     caughtBy: ["databases/redis/routes"],
   },
   {
+    name: "switch-heard-twice-breaks-twice",
+    rule: "S4, ADR 0013",
+    file: "src/databases/redis/connection.ts",
+    find: "if (server !== this.#server) this.#close(",
+    replace: "if (server !== undefined) this.#close(",
+    caughtBy: ["databases/redis/routes"],
+  },
+  {
+    name: "sentinel-that-is-behind-is-asked",
+    rule: "S4, ADR 0013",
+    file: "src/databases/redis/sentinel-route.ts",
+    find: "this.#tellers.add(sentinel);",
+    replace: "void sentinel;",
+    caughtBy: ["databases/redis/routes"],
+  },
+  {
     name: "sentinel-is-listened-to-once",
     rule: "S1, ADR 0013",
     file: "src/databases/redis/sentinel-route.ts",

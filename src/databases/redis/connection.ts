@@ -53,6 +53,8 @@ export class RedisConnection implements ScriptConnection {
   readonly #definitions: Definitions;
   readonly #acknowledgement: Acknowledgement | undefined;
   readonly #stopWatching: () => void;
+  /** The one that it was led to, as its route names it. */
+  #server: string | undefined;
   #lastError: unknown;
   #closed = false;
 
@@ -71,7 +73,7 @@ export class RedisConnection implements ScriptConnection {
     if (events.onMessage) this.#redis.on(route.isSharded ? "smessage" : "message", onMessage);
     const wait = (count: number, ms: number) => this.#watched(() => this.#redis.wait(count, ms));
     this.#acknowledgement = replicas && new Acknowledgement(replicas, wait);
-    this.#stopWatching = route.watch(clock, (cause) => this.#close(cause));
+    this.#stopWatching = route.watch(clock, (server) => this.#onSwitch(server));
     this.ready = this.#connect();
     this.ready.catch(() => {}); // told by onClose as well; nobody need await it
   }
@@ -102,7 +104,7 @@ export class RedisConnection implements ScriptConnection {
       readOnly: false,
       monitor: false,
       scripts: this.#definitions,
-      ...this.#route.options(this.#clock, this.#timeoutMs),
+      ...this.#route.options(this.#clock, this.#timeoutMs, (server) => (this.#server = server)),
     };
   }
 
@@ -152,6 +154,11 @@ export class RedisConnection implements ScriptConnection {
     } finally {
       timer.cancel();
     }
+  }
+
+  /** Each sentinel says it when it learns of it, some a second late: who is there already stays. */
+  #onSwitch(server: string): void {
+    if (server !== this.#server) this.#close(new Error(`another master has taken over: ${server}`));
   }
 
   /** A plain Redis says nothing to a TLS client: it waits for the end of what it takes for a line. */

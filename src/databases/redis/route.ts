@@ -5,12 +5,15 @@ import type { Clock } from "../../clock.js";
 export interface Route {
   /** Channels of the server that owns their slot, as the keys are, in place of those that all servers share. */
   readonly isSharded: boolean;
-  /** What a connection that is opened now adds to the user's options. It has so long for all of it, ms. */
-  options(clock: Clock, timeoutMs: number): RedisOptions;
+  /**
+   * What a connection that is opened now adds to the user's options. It has so long for all of it, ms. `onNamed` is
+   * told which server it is led to, where others say which.
+   */
+  options(clock: Clock, timeoutMs: number, onNamed: (server: string) => void): RedisOptions;
   /** Whether a server that refuses in these words is not in charge: the connection ends, the next one looks anew. */
   isLeft(words: string): boolean;
-  /** Calls back when others say that another server has taken over. Returns what ends that. */
-  watch(clock: Clock, onLeft: (cause: Error) => void): () => void;
+  /** Calls back when others say that this server has taken over. Returns what ends that. */
+  watch(clock: Clock, onSwitch: (server: string) => void): () => void;
 }
 
 /** One server, always the same. What it cannot do is told to whoever asked. */

@@ -20,14 +20,19 @@ export class SentinelRoute implements Route {
 
   /**
    * Each connection begins with another sentinel, and gives none of them the time of all: one that is frozen would
-   * take the whole of it.
+   * take the whole of it. Who has not told of the last switch may still name the old master, which may be frozen.
    */
-  options(clock: Clock, timeoutMs: number): RedisOptions {
-    const sentinels = this.#options.sentinels!;
+  options(clock: Clock, timeoutMs: number, onNamed: (server: string) => void): RedisOptions {
+    const { natMap, sentinels = [] } = this.#options;
     const first = Math.floor(clock.random() * sentinels.length);
+    const turned = [...sentinels.slice(first), ...sentinels.slice(0, first)];
     const shareMs = Math.max(1, Math.floor(timeoutMs / (sentinels.length + 1)));
     return {
-      sentinels: [...sentinels.slice(first), ...sentinels.slice(0, first)],
+      sentinels: turned.toSorted((a, b) => Number(this.#watch.hasTold(b)) - Number(this.#watch.hasTold(a))),
+      natMap: (server) => {
+        onNamed(server);
+        return (typeof natMap === "function" ? natMap(server) : natMap?.[server]) ?? null;
+      },
       role: "master",
       sentinelRetryStrategy: () => null,
       sentinelCommandTimeout: shareMs,
@@ -42,8 +47,8 @@ export class SentinelRoute implements Route {
     return words.startsWith("READONLY");
   }
 
-  watch(clock: Clock, onLeft: (cause: Error) => void): () => void {
-    return this.#watch.add(clock, onLeft);
+  watch(clock: Clock, onSwitch: (server: string) => void): () => void {
+    return this.#watch.add(clock, onSwitch);
   }
 }
 
@@ -54,20 +59,27 @@ export class SentinelRoute implements Route {
  */
 class SentinelWatch {
   readonly #options: RedisOptions;
-  readonly #listeners = new Set<(cause: Error) => void>();
+  readonly #listeners = new Set<(server: string) => void>();
   #links: SentinelLink[] = [];
+  /** Who took over last, and the sentinels that have told so. */
+  #server: string | undefined;
+  #tellers = new Set<Sentinel>();
 
   constructor(options: RedisOptions) {
     this.#options = options;
   }
 
-  add(clock: Clock, onLeft: (cause: Error) => void): () => void {
-    const listener = (cause: Error) => onLeft(cause);
+  hasTold(sentinel: Sentinel): boolean {
+    return this.#tellers.has(sentinel);
+  }
+
+  add(clock: Clock, onSwitch: (server: string) => void): () => void {
+    const listener = (server: string) => onSwitch(server);
     this.#listeners.add(listener);
     if (this.#listeners.size === 1) {
       const sentinels = this.#options.sentinels!;
       this.#links = sentinels.map(
-        (one) => new SentinelLink(one, this.#options, clock, (words) => this.#onSwitch(words)),
+        (one) => new SentinelLink(one, this.#options, clock, (words) => this.#onSwitch(words, one)),
       );
     }
     return () => {
@@ -77,11 +89,14 @@ class SentinelWatch {
     };
   }
 
-  #onSwitch(words: string): void {
+  #onSwitch(words: string, sentinel: Sentinel): void {
     const [name, , , host, port] = words.split(" ");
     if (name !== this.#options.name) return;
-    const cause = new Error(`another master has taken over: ${host}:${port}`);
-    for (const listener of [...this.#listeners]) listener(cause);
+    const server = `${host}:${port}`;
+    if (server !== this.#server) this.#tellers = new Set();
+    this.#server = server;
+    this.#tellers.add(sentinel);
+    for (const listener of [...this.#listeners]) listener(server);
   }
 }
 

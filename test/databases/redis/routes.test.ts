@@ -1,6 +1,7 @@
 // How a connection learns that its server is not in charge any more: by what that says, and by what sentinels say.
 
 import assert from "node:assert/strict";
+import { createServer, type Socket } from "node:net";
 import { test } from "node:test";
 import { systemClock } from "../../../src/clock.js";
 import { StoreError } from "../../../src/errors.js";
@@ -11,6 +12,7 @@ import { RedisKeys } from "../../../src/databases/redis/keys.js";
 import { RedisLiveness } from "../../../src/databases/redis/redis-liveness.js";
 import { directRoute, type Route } from "../../../src/databases/redis/route.js";
 import { SentinelRoute } from "../../../src/databases/redis/sentinel-route.js";
+import { closeServer, freePort, listen } from "../../support/ports.js";
 import { startRedis } from "../../support/redis-server.js";
 import { waitUntil } from "../../support/wait.js";
 
@@ -68,7 +70,7 @@ test("what a sentinel says of another master is told to all that listen, of anot
   const client = sentinel.client();
   const route = sentinelRoute(sentinel.port);
   const heard: string[] = [];
-  const ends = [1, 2].map((n) => route.watch(systemClock, (cause) => heard.push(`${n}: ${cause.message}`)));
+  const ends = [1, 2].map((n) => route.watch(systemClock, (server) => heard.push(`${n}: ${server}`)));
   const listeners = async () => ((await client.pubsub("NUMSUB", "+switch-master")) as unknown[])[1];
   await waitUntil(listeners, 1, { deadlineMs: 10_000, what: "who listens to the sentinel" });
   await client.publish("+switch-master", "other 127.0.0.1 1 127.0.0.1 3");
@@ -76,7 +78,7 @@ test("what a sentinel says of another master is told to all that listen, of anot
   await waitUntil(() => heard.length, 2, { deadlineMs: 10_000, what: "what was heard" });
   assert.deepEqual(
     heard,
-    [1, 2].map((n) => `${n}: another master has taken over: 127.0.0.1:2`),
+    [1, 2].map((n) => `${n}: 127.0.0.1:2`),
   );
   for (const end of ends) end();
   await waitUntil(listeners, 0, { deadlineMs: 10_000, what: "who listens when nobody wants to hear" });
@@ -96,3 +98,83 @@ test("a sentinel that went away is listened to again", async () => {
   await waitUntil(() => heard, 1, { deadlineMs: 10_000, what: "how often it was heard" });
   end();
 });
+
+test("who is on the new master already stays there, whoever tells of it, and leaves it for the next one", async () => {
+  await using server = await startRedis();
+  await using sentinel = await startSentinel(server.port);
+  const closed: StoreError[] = [];
+  const options = { sentinels: [{ host: "127.0.0.1", port: sentinel.port }], name: "main" };
+  const reach = { route: new SentinelRoute(options) };
+  const connection = new RedisConnection(options, 5_000, systemClock, { onClose: (e) => closed.push(e) }, reach);
+  using _connection = { [Symbol.dispose]: () => connection.close() };
+  await connection.ready;
+  await waitUntil(() => sentinel.listeners.size, 1, { deadlineMs: 10_000, what: "who listens to the sentinel" });
+  sentinel.tell(server.port);
+  sentinel.tell(1);
+  await waitUntil(() => closed.length, 1, { deadlineMs: 10_000, what: "the end of the connection" });
+  assert.match(closed[0]!.message, /another master has taken over: 127\.0\.0\.1:1\)$/);
+});
+
+test("a connection asks those sentinels first that have told of the last switch", async () => {
+  await using one = await startSentinel(7);
+  await using two = await startSentinel(7);
+  await using three = await startSentinel(7);
+  const all = [one, two, three];
+  const route = new SentinelRoute({ sentinels: all.map(({ port }) => ({ host: "127.0.0.1", port })), name: "main" });
+  const heard: string[] = [];
+  using _watch = { [Symbol.dispose]: route.watch(systemClock, (server) => heard.push(server)) };
+  for (const { listeners } of all) {
+    await waitUntil(() => listeners.size, 1, { deadlineMs: 10_000, what: "who listens to each sentinel" });
+  }
+  const chances = [0, 0.4, 0.8];
+  const firsts = () =>
+    chances.map((chance) => {
+      const { sentinels } = route.options({ ...systemClock, random: () => chance }, 1_000, () => undefined);
+      return all.findIndex(({ port }) => port === sentinels![0]!.port);
+    });
+  assert.deepEqual(firsts(), [0, 1, 2]);
+  const tell = async (...[sentinel, port]: [typeof one, number]) => {
+    const before = heard.length;
+    sentinel.tell(port);
+    await waitUntil(() => heard.length, before + 1, { deadlineMs: 10_000, what: "what was heard" });
+  };
+  await tell(two, 8);
+  assert.deepEqual(firsts(), [1, 1, 1]);
+  await tell(three, 8);
+  assert.deepEqual(firsts(), [1, 1, 2]);
+  await tell(one, 9);
+  assert.deepEqual(firsts(), [0, 0, 0], "what they told of the switch before counts no more");
+});
+
+/** Names that master when asked, and tells its listeners of another one when it is told to. */
+async function startSentinel(masterPort: number) {
+  const bulks = (kind: "*" | ">", ...words: string[]) =>
+    `${kind}${words.length}\r\n${words.map((w) => `$${w.length}\r\n${w}\r\n`).join("")}`;
+  const listeners = new Set<Socket>();
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on("data", (bytes) => {
+      const said = bytes.toString().toLowerCase();
+      if (said.includes("hello")) socket.write("%1\r\n+proto\r\n:3\r\n");
+      for (const _ of said.matchAll(/setinfo/g)) socket.write("+OK\r\n");
+      if (said.includes("get-master-addr-by-name")) socket.write(bulks("*", "127.0.0.1", String(masterPort)));
+      if (!said.includes("subscribe")) return;
+      socket.write(">3\r\n$9\r\nsubscribe\r\n$14\r\n+switch-master\r\n:1\r\n");
+      listeners.add(socket);
+    });
+    socket.on("error", () => undefined); // its end is what counts
+    socket.on("close", () => listeners.delete(socket));
+  });
+  const port = await freePort();
+  assert.ok(await listen(server, port));
+  const tell = (newPort: number): void => {
+    const words = `main 127.0.0.1 ${masterPort} 127.0.0.1 ${newPort}`;
+    for (const socket of listeners) socket.write(bulks(">", "message", "+switch-master", words));
+  };
+  const close = async (): Promise<void> => {
+    for (const socket of sockets) socket.destroy();
+    await closeServer(server);
+  };
+  return { port, listeners, tell, [Symbol.asyncDispose]: close };
+}
