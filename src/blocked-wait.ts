@@ -11,6 +11,8 @@ export class BlockedWait {
   isOver = false;
   /** The leases under which it was said that their task waits. */
   markedLeases: readonly number[] = [];
+  /** What was said last, until it is answered. */
+  underWay: Promise<void> | undefined;
   onFirstQueued: (() => void) | undefined;
   readonly #holds: readonly HeldKey[];
   readonly #clock: Clock;

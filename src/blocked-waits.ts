@@ -38,6 +38,7 @@ export type BlockedWaitsDeps = {
 export class BlockedWaits {
   readonly #deps: BlockedWaitsDeps;
   readonly #waits = new Set<BlockedWait>();
+  readonly #pending = new Set<Promise<void>>();
   readonly #ended = new AbortController();
 
   constructor(deps: BlockedWaitsDeps) {
@@ -69,7 +70,10 @@ export class BlockedWaits {
     } finally {
       this.#waits.delete(wait);
       wait.end();
-      if (wait.isMarked) void this.#unmark(wait);
+      if (wait.isMarked) {
+        const gone = this.#unmark(wait).finally(() => this.#pending.delete(gone));
+        this.#pending.add(gone);
+      }
     }
   }
 
@@ -101,8 +105,14 @@ export class BlockedWaits {
     const { key, ticket } = wait;
     const waits = { key, waiter: this.#id(wait.leaseNumber), ticket };
     const onMarked = wait.mark();
-    await this.#deps.store.markBlocked({ leaseIds: this.#leaseIds(wait), waits });
+    wait.underWay = this.#deps.store.markBlocked({ leaseIds: this.#leaseIds(wait), waits });
+    await wait.underWay;
     onMarked();
+  }
+
+  /** Resolves when every mark whose wait is over was taken back. */
+  async settled(): Promise<void> {
+    while (this.#pending.size > 0) await Promise.all(this.#pending);
   }
 
   /** The locker ends: what it has not taken back yet ends by itself. */
@@ -111,10 +121,12 @@ export class BlockedWaits {
   }
 
   /**
-   * Asked until the store answers: a mark that outlived its wait would close circles that are none. What else the same
-   * task waits for is said again, under the leases that both of them named.
+   * Asked until the store answers: a mark that outlived its wait would close circles that are none; and not before the
+   * last mark was answered, which could be sent again and land behind it. What else the same task waits for is said
+   * again, under the leases that both of them named.
    */
   async #unmark(over: BlockedWait): Promise<void> {
+    await over.underWay?.catch(() => {}); // whatever became of it
     const { clock, store } = this.#deps;
     const leaseIds = over.markedLeases.map((leaseNumber) => this.#id(leaseNumber));
     const gone = clock.monoMs() + MARK_LIVES_MS;

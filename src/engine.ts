@@ -92,12 +92,12 @@ export class Engine {
     this.#worker.start();
   }
 
-  /** `goodbye`: every job has ended, so that peers may have every key at once. */
-  async stop(goodbye: boolean, timeoutMs: number): Promise<void> {
+  /** `goodbye`: every job has ended, so that peers may have every key at once. `others`: what else needs the store. */
+  async stop(goodbye: boolean, timeoutMs: number, others: Promise<void>): Promise<void> {
     const untilMs = this.#clock.monoMs() + timeoutMs;
     let timer: Timer | undefined;
     const timeout = new Promise<void>((resolve) => (timer = this.#clock.timer(timeoutMs, resolve)));
-    await Promise.race([this.#giveBack.settled(), timeout]).finally(() => timer?.cancel());
+    await Promise.race([Promise.all([this.#giveBack.settled(), others]), timeout]).finally(() => timer?.cancel());
     await this.#worker.stop(goodbye, Math.max(100, untilMs - this.#clock.monoMs()));
     this.#ended.abort();
     this.holdings.stop();

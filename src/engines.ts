@@ -76,8 +76,9 @@ export class Engines {
 
   async stop(goodbye: boolean, timeoutMs: number): Promise<void> {
     this.#isStopped = true;
+    const unmarked = this.blockedWaits.settled();
+    await Promise.all(this.#all.map((engine) => engine.stop(goodbye, timeoutMs, unmarked)));
     this.blockedWaits.stop();
-    await Promise.all(this.#all.map((engine) => engine.stop(goodbye, timeoutMs)));
   }
 
   get #isSpread(): boolean {

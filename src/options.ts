@@ -159,7 +159,7 @@ function resolveHandOffs(given: NonNullable<LockerOptions["localHandOffs"]>): Lo
 function ownWorkerPath(): string {
   let path = "";
   try {
-    path = fileURLToPath(new URL("../worker/liveness.js", import.meta.url));
+    path = fileURLToPath(new URL("../worker/thread.cjs", import.meta.url));
   } catch {
     // A bundle that is no ES module does not know where it lies.
   }

@@ -76,6 +76,19 @@ test("a mark that could not be taken back is taken back once the store answers, 
   assert.match(String(await other.outcome), /stopped/);
 });
 
+test("a mark that is sent a second time is not left behind: it is taken back after its answer", async () => {
+  const stage = new BlockedStage();
+  let land = (): void => undefined;
+  stage.slow = new Promise((resolve) => (land = resolve));
+  const over = stage.wait("p", [stage.hold("p", "a")], "b");
+  await waitUntil(() => stage.asked, 1, DEADLINE);
+  over.stop();
+  assert.match(String(await over.outcome), /stopped/);
+  land();
+  await withDeadline(stage.locker("p").settled(), 1_000, "the mark is taken back");
+  assert.deepEqual([stage.asked, stage.marks.size], [2, 0]);
+});
+
 test("a locker that ends asks no more for its marks to be taken back", async () => {
   const stage = new BlockedStage();
   const over = stage.wait("p", [stage.hold("p", "a")], "b");

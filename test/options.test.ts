@@ -107,7 +107,7 @@ test("the defaults are the documented ones", () => {
     labels: {},
     localHandOffs: { count: 1_000, ms: 50 },
     enabled: true,
-    workerPath: fileURLToPath(new URL("../worker/liveness.js", import.meta.url)),
+    workerPath: fileURLToPath(new URL("../worker/thread.cjs", import.meta.url)),
   });
 });
 

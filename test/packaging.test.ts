@@ -43,8 +43,9 @@ const env = (more: Record<string, string> = {}) => ({ REDIS: redis.url, ...more 
 test("the package holds the compiled sources, what describes them, and nothing else", async () => {
   const compiled = ["src", "worker"].flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
-      .filter((name) => name.endsWith(".ts"))
-      .flatMap((name) => [".js", ".d.ts"].map((end) => join("dist", folder, name.replace(/\.ts$/, end)))),
+      .filter((name) => /\.c?ts$/.test(name))
+      .map((name) => [name.replace(/ts$/, "js"), name.replace(/(c?)ts$/, "d.$1ts")])
+      .flatMap((names) => names.map((name) => join("dist", folder, name))),
   );
   const documents = (await packedFiles()).filter((name) => /^(LICENSE|README|CHANGELOG)/.test(name));
   assert.ok(documents.includes("README.md") && documents.includes("CHANGELOG.md"));

@@ -16,6 +16,8 @@ export class BlockedStage {
   readonly told: string[] = [];
   /** While true no answer comes. */
   isDown = false;
+  /** Until then a mark that is set now is under way. */
+  slow: Promise<void> | undefined;
   isQueued = true;
   era = "era1";
   looks = 0;
@@ -52,12 +54,17 @@ export class BlockedStage {
 
   markBlocked({ leaseIds, waits }: BlockedRequest): Promise<void> {
     this.asked += 1;
+    if (waits && this.slow) return this.slow.then(() => this.#set(leaseIds, waits));
     if (this.isDown) return Promise.reject(new StoreError("unreachable", "no answer"));
+    this.#set(leaseIds, waits);
+    return Promise.resolve();
+  }
+
+  #set(leaseIds: readonly string[], waits: BlockedRequest["waits"]): void {
     for (const leaseId of leaseIds) {
       if (waits) this.marks.set(leaseId, waits);
       else this.marks.delete(leaseId);
     }
-    return Promise.resolve();
   }
 
   readWaiting(leaseId: string): Promise<WaitingTask | undefined> {
