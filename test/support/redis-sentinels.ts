@@ -8,6 +8,8 @@ import { startRedis, type RedisServer, type RedisServerOptions } from "./redis-s
 import { waitUntil } from "./wait.js";
 
 const deadlineMs = 30_000;
+/** Less than what the healing of a schedule may take, so that it is told what was wrong. */
+const settleMs = 25_000;
 const name = "main";
 
 export interface SentinelOptions {
@@ -99,18 +101,22 @@ export class SentinelGroup implements AsyncDisposable {
 
   /** Until all sentinels name one master, nothing about it is under way, and every other server follows it. */
   async untilSettled(): Promise<void> {
-    const isSettled = async (): Promise<boolean> => {
+    const unsettled = async (): Promise<string> => {
       const ports = await Promise.all(this.sentinels.map(({ port }) => masterPort(port)));
       const flags = await Promise.all(this.sentinels.map(({ port }) => masterFlags(port)));
-      if (flags.some((of) => of !== "master")) return false;
       const roles = await Promise.all(this.servers.map((server) => admin(server).info("replication")));
-      return this.servers.every(({ port }, i) =>
-        port === ports[0]
-          ? ports.every((other) => other === port) && roles[i]!.includes("role:master")
-          : roles[i]!.includes(`master_port:${ports[0]}\r\n`) && roles[i]!.includes("master_link_status:up"),
-      );
+      const isSettled =
+        flags.every((of) => of === "master") &&
+        this.servers.every(({ port }, i) =>
+          port === ports[0]
+            ? ports.every((other) => other === port) && roles[i]!.includes("role:master")
+            : roles[i]!.includes(`master_port:${ports[0]}\r\n`) && roles[i]!.includes("master_link_status:up"),
+        );
+      const fields = roles.map((role) => role.match(/^(role|master_port|master_link_status):.*$/gm)?.join(" "));
+      const servers = this.servers.map(({ port }, i) => `${port} ${fields[i]}`);
+      return isSettled ? "" : `sentinels ${ports.join(" ")} (${flags.join("; ")}), servers ${servers.join("; ")}`;
     };
-    await waitUntil(isSettled, true, { deadlineMs, what: "one master, which all the others follow" });
+    await waitUntil(unsettled, "", { deadlineMs: settleMs, what: "what keeps all from following one master" });
   }
 
   /** From now on no sentinel takes a master for down, however slow the machine. */
