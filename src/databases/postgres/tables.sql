@@ -132,7 +132,7 @@ CREATE TABLE IF NOT EXISTS tier (
   only_one boolean PRIMARY KEY DEFAULT true CHECK (only_one),
   v int NOT NULL DEFAULT 1,
   epoch bigint NOT NULL,
-  run text NOT NULL, -- the memory in which it was recorded: another one may lack what was recorded last
+  run text NOT NULL DEFAULT '', -- the memory in which it was recorded: another may lack what was recorded last
   previous bigint NOT NULL, -- the epoch before
   is_away boolean NOT NULL, -- whether the preferred store is away and this database in its place
   changed_ms bigint NOT NULL,
@@ -141,6 +141,7 @@ CREATE TABLE IF NOT EXISTS tier (
   ahead_ms bigint NOT NULL DEFAULT 0, -- the most that the preferred store's clock was ever ahead of this one's
   recovery_ms bigint NOT NULL
 ) WITH (fillfactor = 50);
+ALTER TABLE tier ADD COLUMN IF NOT EXISTS run text NOT NULL DEFAULT ''; -- earlier versions know of none
 
 -- Who says whether it sees the preferred store.
 CREATE TABLE IF NOT EXISTS sights (
