@@ -30,8 +30,6 @@ export type PingerDeps = {
   notify(message: FromWorker): void;
 };
 
-const GOODBYE_MS = 10_000;
-
 type Sent = { sequence: number; sessionId: string; monoMs: number; wallMs: number };
 
 /** The session's life: begin, ping, hear of its end, begin the next. Decides nothing about leases. */
@@ -74,7 +72,7 @@ export class Pinger {
   }
 
   /** Trust ends before anybody is told, so that no peer can be granted a key that is still believed here. */
-  async stop(goodbye: boolean, withinMs = GOODBYE_MS): Promise<void> {
+  async stop(goodbye: boolean, withinMs: number): Promise<void> {
     this.#stopped = this.#isQuiet = true;
     this.#next?.cancel();
     this.#endTrust();

@@ -140,4 +140,13 @@ export const livedCases: ContractCases = {
     assert.equal((await actor.ping()).status, "recovering");
     assert.equal(await judge(stage, actor), "condemned");
   },
+
+  "a begin that is repeated in its era has missed none, though the era's number was raised since": async (stage) => {
+    const { actor, other, served, otherServed } = await twoServed(stage, "loseMemory");
+    const lived = livedBy(served);
+    const { era } = await enter(actor, "trusted", lived);
+    await enter(other, "trusted", livedBy(otherServed, { eraNumber: 7 }));
+    await stage.closeWindow(other);
+    assert.equal((await actor.begin({ mode: "trusted", era, lived })).status, "alive");
+  },
 };

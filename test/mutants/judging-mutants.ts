@@ -47,7 +47,7 @@ export const judgingScriptMutants: readonly Mutant[] = [
     name: "condemned-session-enters-the-era",
     rule: "S4, ADR 0006",
     file: "src/databases/redis/begin.lua",
-    find: 'if old[1] or hasMissedEra(ns, old[4]) then\n  return answer("condemned")\nend\n',
+    find: 'if old[1] or (old[2] ~= ns.era and hasMissedEra(ns, old[4])) then\n  return answer("condemned")\nend\n',
     replace: "",
     caughtBy: ["databases/redis/redis-database"],
   },

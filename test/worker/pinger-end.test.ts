@@ -84,7 +84,7 @@ test("a session that begins while a connection asks to listen for the last one i
 
 test("trust ends before the store is told goodbye, and nothing follows", async () => {
   const stage = await PingerStage.begun();
-  const stopped = stage.pinger.stop(true);
+  const stopped = stage.pinger.stop(true, 10_000);
   assert.equal(stage.isTrusted, false);
   assert.deepEqual(stage.cells.log, ["end", "epoch"]);
   await stage.clock.settle();
@@ -99,7 +99,7 @@ test("trust ends before the store is told goodbye, and nothing follows", async (
 
 test("a stop without goodbye leaves the record, for what still runs under it", async () => {
   const stage = await PingerStage.begun();
-  await stage.pinger.stop(false);
+  await stage.pinger.stop(false, 10_000);
   assert.equal(stage.isTrusted, false);
   assert.deepEqual(stage.connection.verbs, ["listen", "begin"]);
   assert.equal(stage.connection.isClosed, true);
@@ -108,7 +108,7 @@ test("a stop without goodbye leaves the record, for what still runs under it", a
 
 test("a goodbye that fails is no error: peers find the session silent", async () => {
   const stage = await PingerStage.begun();
-  const stopped = stage.pinger.stop(true);
+  const stopped = stage.pinger.stop(true, 10_000);
   await stage.clock.settle();
   stage.connection.break();
   await stopped;
@@ -118,7 +118,7 @@ test("a goodbye that fails is no error: peers find the session silent", async ()
 test("a session whose begin is still under way says goodbye behind it, or the begin would outlive it", async () => {
   const stage = new PingerStage();
   await stage.clock.settle();
-  const stopped = stage.pinger.stop(true);
+  const stopped = stage.pinger.stop(true, 10_000);
   stage.connection.asked("begin").answer(stage.store.answer());
   stage.connection.asked("goodbye").answer(undefined);
   await stopped;
@@ -131,7 +131,7 @@ test("a session whose begin is still under way says goodbye behind it, or the be
 test("goodbye is said on every connection, for each may still have something under way", async () => {
   const stage = await PingerStage.begun();
   await stage.clock.advance(1_000);
-  const stopped = stage.pinger.stop(true);
+  const stopped = stage.pinger.stop(true, 10_000);
   const [first, second] = stage.store.connections;
   for (const connection of [first, second]) {
     connection?.asked("ping").answer(stage.store.answer());
@@ -144,7 +144,7 @@ test("goodbye is said on every connection, for each may still have something und
 
 test("a stop without any connection does not wait for one", async () => {
   const stage = new PingerStage({ opensByItself: false });
-  await stage.pinger.stop(true);
+  await stage.pinger.stop(true, 10_000);
   assert.deepEqual(stage.connection.verbs, []);
   assert.equal(stage.clock.pending, 0);
 });
@@ -153,7 +153,7 @@ test("an answer that arrives during the goodbye gives no trust", async () => {
   const stage = await PingerStage.begun();
   await stage.clock.advance(500);
   const ping = stage.connection.asked("ping");
-  const stopped = stage.pinger.stop(true);
+  const stopped = stage.pinger.stop(true, 10_000);
   ping.answer(stage.store.answer());
   await stage.clock.settle();
   assert.equal(stage.isTrusted, false);
@@ -176,7 +176,7 @@ test("a connection that asks to listen during the goodbye does not write the ses
   stage.connection.break();
   await stage.clock.advance(250);
   const listen = stage.connection.asked("listen");
-  const stopped = stage.pinger.stop(true);
+  const stopped = stage.pinger.stop(true, 10_000);
   listen.answer(true);
   await stage.clock.settle();
   stage.connection.asked("goodbye").answer(undefined);
@@ -186,7 +186,7 @@ test("a connection that asks to listen during the goodbye does not write the ses
 
 test("a break during the stop opens no other connection", async () => {
   const stage = await PingerStage.begun();
-  const stopped = stage.pinger.stop(true);
+  const stopped = stage.pinger.stop(true, 10_000);
   stage.connection.break();
   await stopped;
   await stage.clock.advance(10_000);

@@ -17,7 +17,8 @@ export function begin(step: Step, request: BeginRequest & { monoMs: number; list
   const keep = (life: Life) => {
     records.put("session", sessionId, "", { v: FORMAT, life }, nowMs + KEEP_SESSION_MS);
   };
-  if (old?.dead || hasMissedEra(step, old?.life)) return pingAnswer(step, "condemned");
+  const isHere = old?.life?.era === ns.era; // whatever number it had when this session entered it
+  if (old?.dead || (!isHere && hasMissedEra(step, old?.life))) return pingAnswer(step, "condemned");
   if (old?.life?.era === ns.era) {
     // Asked again, since the first answer was lost. It counts as a ping, and what lies between them as a gap.
     const life = { ...old.life, lastMs: nowMs, steadySinceMs: nowMs };

@@ -22,7 +22,7 @@ BEGIN
   PERFORM pg_advisory_xact_lock(lock_id('s', p_session));
   SELECT * INTO old FROM sessions WHERE id = p_session FOR UPDATE;
   now_ms := clock_us() / 1000;
-  IF old.dead_ms IS NOT NULL OR has_missed_era(ns, old.era_number) THEN
+  IF old.dead_ms IS NOT NULL OR old.era <> ns.era AND has_missed_era(ns, old.era_number) THEN
     status := 'condemned';
   ELSIF old.era = ns.era THEN
     -- Asked again, since the first answer was lost. It counts as a ping, and what lies between them as a gap.

@@ -42,7 +42,7 @@ local function bringLived()
 end
 
 local old = redis.call("HMGET", session, "dead", "era", "provisional", "eraNumber")
-if old[1] or hasMissedEra(ns, old[4]) then
+if old[1] or (old[2] ~= ns.era and hasMissedEra(ns, old[4])) then
   return answer("condemned")
 end
 if old[2] == ns.era then
