@@ -128,7 +128,7 @@ export class BlockedWaits {
   async #unmark(over: BlockedWait): Promise<void> {
     await over.underWay?.catch(() => {}); // whatever became of it
     const { clock, store } = this.#deps;
-    const leaseIds = over.markedLeases.map((leaseNumber) => this.#id(leaseNumber));
+    const leaseIds = [...over.markedLeases].map((leaseNumber) => this.#id(leaseNumber));
     const gone = clock.monoMs() + MARK_LIVES_MS;
     while (!this.#ended.signal.aborted && clock.monoMs() < gone) {
       try {
