@@ -41,6 +41,14 @@ export const manyKeysMutants: readonly Mutant[] = [
     protocol: true,
   },
   {
+    name: "only-the-last-marks-are-taken-back",
+    rule: "S5, ADR 0008",
+    file: "src/blocked-wait.ts",
+    find: "for (const leaseNumber of this.leases) this.markedLeases.add(leaseNumber);",
+    replace: "this.markedLeases.clear(); for (const n of this.leases) this.markedLeases.add(n);",
+    caughtBy: ["blocked-waits"],
+  },
+  {
     name: "circle-is-read-once",
     rule: "Q7, ADR 0008",
     file: "src/blocked-waits.ts",
