@@ -71,8 +71,8 @@ export class BlockedWait {
     this.wake();
   }
 
-  sharesLease(other: BlockedWait): boolean {
-    return this.leases.some((leaseNumber) => other.markedLeases.has(leaseNumber));
+  holdsOneOf(leaseNumbers: ReadonlySet<number>): boolean {
+    return this.leases.some((leaseNumber) => leaseNumbers.has(leaseNumber));
   }
 
   /** Ends early when there is something new. */

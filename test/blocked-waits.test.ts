@@ -105,6 +105,24 @@ test("the mark of a lease that was lost during the wait is taken back with the o
   await waitUntil(() => stage.marks.size, 0, DEADLINE);
 });
 
+test("a mark that a store put back to old data brings again is taken back in its new era", async () => {
+  const stage = new BlockedStage();
+  const [a, b] = [stage.hold("p", "a"), stage.hold("p", "b")];
+  const over = stage.wait("p", [a], "c");
+  const other = stage.wait("p", [b], "c");
+  await waitUntil(() => stage.marks.size, 2, DEADLINE);
+  const old = [...stage.marks];
+  over.stop();
+  assert.match(String(await over.outcome), /stopped/);
+  await waitUntil(() => [...stage.marks.keys()], ["p#2"], DEADLINE);
+  for (const [leaseId, mark] of old) stage.marks.set(leaseId, mark);
+  stage.locker("p").onNewEra();
+  await waitUntil(() => [...stage.marks.keys()], ["p#2"], DEADLINE);
+  other.stop();
+  assert.match(String(await other.outcome), /stopped/);
+  await waitUntil(() => stage.marks.size, 0, DEADLINE);
+});
+
 test("a locker that ends asks no more for its marks to be taken back", async () => {
   const stage = new BlockedStage();
   const over = stage.wait("p", [stage.hold("p", "a")], "b");

@@ -34,8 +34,8 @@ export const manyKeysMutants: readonly Mutant[] = [
   {
     name: "wait-is-said-once-for-all-eras",
     rule: "Q7, ADR 0008",
-    file: "src/blocked-waits.ts",
-    find: "for (const wait of this.#waits) wait.markAgain();",
+    file: "src/blocked-marks.ts",
+    find: "for (const wait of waits) wait.markAgain();",
     replace: "",
     caughtBy: ["blocked-waits"],
     protocol: true,
@@ -46,6 +46,14 @@ export const manyKeysMutants: readonly Mutant[] = [
     file: "src/blocked-wait.ts",
     find: "for (const leaseNumber of this.leases) this.markedLeases.add(leaseNumber);",
     replace: "this.markedLeases.clear(); for (const n of this.leases) this.markedLeases.add(n);",
+    caughtBy: ["blocked-waits"],
+  },
+  {
+    name: "old-data-brings-marks-back",
+    rule: "S5, ADR 0008",
+    file: "src/blocked-marks.ts",
+    find: "if (over.length > 0) this.#follow(this.#erase(new Set(over)));",
+    replace: "",
     caughtBy: ["blocked-waits"],
   },
   {

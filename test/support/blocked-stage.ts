@@ -40,7 +40,14 @@ export class BlockedStage {
     const facts = { fencingToken: 1, acquiredAtMs: 1, era: this.era, trace: "", units: 1, isKept: false };
     const record = { ...facts, key, sessionId: `${lockerId}.1`, leaseNumber, mode };
     this.holders.set(key, [...(this.holders.get(key) ?? []), record]);
-    return { key, mode, units: 1, leaseNumber, lease: {} as HeldKey["lease"], isOver: () => this.over.has(leaseNumber) };
+    return {
+      key,
+      mode,
+      units: 1,
+      leaseNumber,
+      lease: {} as HeldKey["lease"],
+      isOver: () => this.over.has(leaseNumber),
+    };
   }
 
   /** A task that holds these waits for that key, and never gets it. */
