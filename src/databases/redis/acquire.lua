@@ -5,9 +5,9 @@
 -- KEYS[1] namespace   KEYS[2] session   KEYS[3...] per element: lease, queue
 -- ARGV[1] fresh era id   ARGV[2] recoveryMs   ARGV[3] generation   ARGV[4] era   ARGV[5] session id   ARGV[6] locker id
 -- ARGV[7] channel where this locker hears of grants, or ""   ARGV[8] monotonic ms of the asker
--- ARGV[9...] per element: lease number, lock TTL in ms, mode ("x", "s" or "p <units> <limit>"), session id, token and
--- mark of holders to replace, tokens wanted, for how long the asker counts as fit, ms (0: it does not wait), lease id
--- and session id of dead waiters, trace
+-- ARGV[9...] per element, in one word: "<lease number> <lock TTL in ms> <mode>;<tokens>;<fit for>;<replace>;<dead>;
+-- <trace>". Mode: "x", "s" or "p <units> <limit>"; tokens wanted; for how long the asker counts as fit, ms (0: it does
+-- not wait); session id, token and mark of holders to replace; lease id and session id of dead waiters
 -- Returns {status, era, element, ...}; status "ok" | "condemned" | "era" | "generation"; an element is
 -- {"granted", token, granted at ms, last token} | {"held", count, record, ...} | {"queued", ticket, "first" or "",
 -- count, record, ..., lease id and session id of unfit waiters before it, ...} | {"recovering"} |
@@ -157,7 +157,35 @@ local function letOthersFirst(key, held, queue, want, unfit)
   return grantNext(ns, key, held, queue, nowUs, nowMs, want.id, unfit)
 end
 
+-- What is asked for most often, in as few commands as it takes: one lease of a key that is free, and for which nobody
+-- waits. Returns nothing when it is not that; then it is looked at by all the rules.
+local function grantFree(key, queueKey, wish)
+  local number, ttlMs, trace = string.match(wish, "^(%d+) (%d+) x;1;[^;]*;[^;]*;[^;]*;(.*)$")
+  if not number or ns.recovering or redis.pcall("HLEN", queueKey) ~= 0 or redis.pcall("GET", key) then
+    return nil
+  end
+  local want = { mode = "x", ttlMs = ttlMs, tokens = 1 }
+  local lease, token = grant(ns, key, false, want, { sessionId = sessionId, number = number, trace = trace }, nowUs,
+    nowMs)
+  return { "granted", token, lease.atMs, token }
+end
+
+local function readWish(wish)
+  local number, ttlMs, modeWord, tokens, fitForMs, replace, dead, trace =
+    string.match(wish, "^(%S+) (%S+) ([^;]*);(%d+);(%d+);([^;]*);([^;]*);(.*)$")
+  if not number then
+    return nil
+  end
+  local mode, units, limit = readMode(modeWord)
+  return { id = lockerId .. "#" .. number, number = number, ttlMs = ttlMs, mode = mode, units = units, limit = limit,
+    modeWord = modeWord, replaced = readReplaced(replace), tokens = tonumber(tokens), fitForMs = tonumber(fitForMs),
+    dead = dead, trace = trace }
+end
+
 local function element(key, queueKey, want)
+  if not want then
+    return { "error", "ERR the wish cannot be read" }
+  end
   local held, problem = look(key, want)
   if held == nil then
     return { "error", problem }
@@ -219,12 +247,8 @@ local function element(key, queueKey, want)
 end
 
 for i = 3, #KEYS, 2 do
-  local a = 9 + (i - 3) * 4
-  local mode, units, limit = readMode(ARGV[a + 2])
-  out[#out + 1] = element(KEYS[i], KEYS[i + 1], { id = lockerId .. "#" .. ARGV[a], number = ARGV[a],
-    ttlMs = ARGV[a + 1], mode = mode, units = units, limit = limit, modeWord = ARGV[a + 2],
-    replaced = readReplaced(ARGV[a + 3]), tokens = tonumber(ARGV[a + 4]), fitForMs = tonumber(ARGV[a + 5]),
-    dead = ARGV[a + 6], trace = ARGV[a + 7] })
+  local wish = ARGV[9 + (i - 3) / 2]
+  out[#out + 1] = grantFree(KEYS[i], KEYS[i + 1], wish) or element(KEYS[i], KEYS[i + 1], readWish(wish))
 end
 if ns.fence > fence then
   redis.call("HSET", KEYS[1], "fence", whole(ns.fence))

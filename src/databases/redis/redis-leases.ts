@@ -27,7 +27,7 @@ import type { OpenConnection, ScriptConnection, ScriptName } from "./connection.
 import type { RedisKeys } from "./keys.js";
 import { parseLease, parseSession } from "./records.js";
 import { toStoreError } from "./redis-errors.js";
-import { acquireAnswer, acquireArguments, GrantChannel, modeWord, revokeAnswer } from "./redis-waiting.js";
+import { acquireAnswer, acquireArgument, GrantChannel, modeWord, revokeAnswer } from "./redis-waiting.js";
 
 /** For how long it is believed that a task waits, ms; its poll says so again. */
 const BLOCKED_MS = 60_000;
@@ -62,7 +62,7 @@ export class RedisLeases implements LeaseStore {
 
   async acquire(identity: Identity, batch: readonly AcquireRequest[]): Promise<BatchAnswer<AcquireAnswer>> {
     const channel = this.#link.listen(identity.lockerId); // who holds a key may be asked to give it back
-    const args = [channel, this.#monoMs(), ...batch.flatMap(acquireArguments)];
+    const args = [channel, this.#monoMs(), ...batch.map(acquireArgument)];
     return this.#batch("acquire", identity, batch, args, acquireAnswer, (key) => [this.#keys.queue(key)]);
   }
 
@@ -89,7 +89,7 @@ export class RedisLeases implements LeaseStore {
     const keys = [names.namespace, names.session(identity.sessionId), ...elements];
     const { recoveryMs, lockerId } = identity;
     const head = [this.#context.clock.freshId(10), recoveryMs, this.#link.generation, lockerId];
-    const args = [...head, ...batch.flatMap((r) => [r.leaseNumber, r.keepMs ?? 0])];
+    const args = [...head, ...batch.map((r) => `${r.leaseNumber} ${r.keepMs ?? 0}`)];
     const reply = (await this.#run("release", keys, args)) as unknown as (Element | string)[];
     if (reply[0] === "generation") return { status: "generation" };
     const answers = (reply as Element[]).map(([status, a], i): ReleaseAnswer => {

@@ -6,12 +6,11 @@ import type { ScriptConnection } from "./connection.js";
 import { parseLease } from "./records.js";
 
 /** What acquire.lua is told of one element, and what it answers. Its header says what each word means. */
-export function acquireArguments(r: AcquireRequest): (string | number)[] {
-  const dead = r.wait?.dead.map(({ leaseId, sessionId }) => `${leaseId} ${sessionId}`).join(" ") ?? "";
-  const replaced = (r.replace ?? [])
-    .map((one) => `${one.sessionId} ${one.fencingToken} ${one.markedAtMs ?? 0}`)
-    .join(" ");
-  return [r.leaseNumber, r.lockTtlMs, modeWord(r), replaced, r.tokens ?? 1, r.wait?.fitForMs ?? 0, dead, r.trace];
+export function acquireArgument(r: AcquireRequest): string {
+  const { leaseNumber, lockTtlMs, tokens = 1, wait, replace, trace } = r;
+  const dead = wait?.dead.map(({ leaseId, sessionId }) => `${leaseId} ${sessionId}`).join(" ") ?? "";
+  const replaced = replace?.map((one) => `${one.sessionId} ${one.fencingToken} ${one.markedAtMs ?? 0}`).join(" ") ?? "";
+  return `${leaseNumber} ${lockTtlMs} ${modeWord(r)};${tokens};${wait?.fitForMs ?? 0};${replaced};${dead};${trace}`;
 }
 
 /** A mode as the scripts are told of it. */

@@ -25,7 +25,7 @@ function acquireAs(store: ContractRedis, actor: Actor, generation: number, key: 
   const { lockerId, sessionId, era } = actor;
   const keys = [`${prefix}n`, `${prefix}s:${sessionId}`, `${prefix}l:${key}`, `${prefix}q:${key}`];
   const head = ["unused", RECOVERY_MS, generation, era, sessionId, lockerId, "", 0];
-  return client.eval(scripts.acquire, keys.length, ...keys, ...head, 9, 60_000, "x", "", 1, 0, "", "late");
+  return client.eval(scripts.acquire, keys.length, ...keys, ...head, "9 60000 x;1;0;;;late");
 }
 
 test("what an older connection still delivers is refused once a newer one was heard, whatever the verb", async () => {

@@ -40,11 +40,11 @@ class Stage {
   acquire(era: string, key: string, trace = "t", ttlMs = 60_000): unknown {
     const head = [era, 2_500, 1, era, sessionId, lockerId];
     const keys = [namespace, session, key, queueOf(key)];
-    return this.redis.eval("acquire", keys, [...head, "", 0, 1, ttlMs, "x", "", 1, 0, "", trace]);
+    return this.redis.eval("acquire", keys, [...head, "", 0, `1 ${ttlMs} x;1;0;;;${trace}`]);
   }
 
   release(key: string): unknown {
-    return this.redis.eval("release", [namespace, session, key, queueOf(key)], ["e9", 2_500, 1, lockerId, 1, 0]);
+    return this.redis.eval("release", [namespace, session, key, queueOf(key)], ["e9", 2_500, 1, lockerId, "1 0"]);
   }
 
   #args(era: string, mode: string, entered: string, ...fields: (string | number)[]): (string | number)[] {
