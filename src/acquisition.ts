@@ -1,10 +1,11 @@
 import { Attempt, tellBusy, tellGranted } from "./attempt.js";
-import type { Acquired, AcquisitionDeps, Answered, Asked, Wanted } from "./attempt.js";
+import type { Acquired, AcquisitionDeps, Answered, Asked, AttemptDeps, Wanted } from "./attempt.js";
 import { Batch } from "./batch.js";
-import { readInstant, wait } from "./clock.js";
+import { Patience, readInstant, wait } from "./clock.js";
 import type { AcquireAnswer, Holder, LeaseRecord, WaiterPush } from "./databases/database.js";
 import { LockModeError, StoreError } from "./errors.js";
 import type { Grant } from "./grant.js";
+import { OpenAttempts } from "./open-attempts.js";
 import { draw, findRefusal, hurry, POLL_MS } from "./refusal.js";
 import type { Stamp } from "./session.js";
 import type { Rested } from "./waiting/rest.js";
@@ -27,15 +28,17 @@ type OnTaken<T> = (answer: Taken, answered: Answered) => Promise<T | undefined>;
 
 /** Acquires from first request to grant or refusal. One that ends in any other way leaves nothing held. */
 export class Acquisition {
-  readonly #deps: AcquisitionDeps;
+  readonly #deps: AttemptDeps;
   readonly #batch: Batch<{ attempt: Attempt; stamp: Stamp }, Answered>;
   readonly #watcher: Watcher;
   readonly #lines: Lines;
   readonly #shares: Shares;
-  readonly #open = new Map<number, Attempt>();
+  readonly #open: OpenAttempts;
 
   constructor(deps: AcquisitionDeps) {
-    this.#deps = deps;
+    const { clock, acquireTimeoutMs } = deps;
+    this.#deps = { ...deps, patience: new Patience(clock, acquireTimeoutMs, (attempt: Attempt) => attempt.onLate()) };
+    this.#open = new OpenAttempts(deps);
     this.#batch = new Batch(deps.clock, (asked) => this.#send(asked));
     this.#watcher = new Watcher(deps);
     this.#lines = new Lines(this, deps);
@@ -69,7 +72,7 @@ export class Acquisition {
   /** For one who queues: see queue(). */
   open(asked: Asked, signals: readonly AbortSignal[] = []): Attempt {
     const attempt = new Attempt(this.#deps.nextNumber(), asked, signals, this.#deps);
-    this.#open.set(attempt.leaseNumber, attempt);
+    this.#open.add(attempt);
     return attempt;
   }
 
@@ -97,9 +100,7 @@ export class Acquisition {
       this.#withdraw(attempt);
       throw error;
     } finally {
-      attempt.end();
-      // Its grant is a few promises away from the holdings: until it is there, another answer must not call it a ghost.
-      this.#deps.clock.afterInput(() => this.#open.delete(attempt.leaseNumber));
+      this.#open.end(attempt);
     }
   }
 
@@ -220,7 +221,7 @@ export class Acquisition {
   #isGhost(lease: LeaseRecord): boolean {
     const { session, knows } = this.#deps;
     const isOurs = !lease.isKept && lease.sessionId === session.latest()?.identity.sessionId;
-    return isOurs && !knows(lease.leaseNumber) && !this.#open.has(lease.leaseNumber);
+    return isOurs && !knows(lease.leaseNumber) && !this.#open.get(lease.leaseNumber);
   }
 
   /**

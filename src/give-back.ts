@@ -1,5 +1,5 @@
 import { Batch } from "./batch.js";
-import { wait, type Clock } from "./clock.js";
+import { Patience, wait, type Clock } from "./clock.js";
 import type { LeaseStore, ReleaseAnswer, ReleaseRequest } from "./databases/database.js";
 import type { Session } from "./session.js";
 import { joinSignals } from "./signals.js";
@@ -9,6 +9,8 @@ import { joinSignals } from "./signals.js";
  * refuse for a while, as a replica before its promotion.
  */
 const RETRY_MS = 100;
+/** How long release() waits for the store's answer, ms; without one it goes on in the background. */
+const RELEASE_WAIT_MS = 1_000;
 
 /**
  * Releases, and withdraws what may have been granted to nobody. Each is asked for again until it was answered or the
@@ -20,11 +22,13 @@ export class GiveBack {
   readonly #batch: Batch<ReleaseRequest, ReleaseAnswer>;
   readonly #ended: AbortSignal;
   readonly #pending = new Set<Promise<unknown>>();
+  readonly #patience: Patience<(answer: undefined) => void>;
 
   constructor(store: LeaseStore, session: Session, clock: Clock, ended: AbortSignal) {
     this.#store = store;
     this.#clock = clock;
     this.#ended = ended;
+    this.#patience = new Patience(clock, RELEASE_WAIT_MS, (resolve) => resolve(undefined));
     this.#batch = new Batch(clock, async (requests) => {
       const stamp = session.latest();
       if (!stamp) throw new Error("no session was ever begun");
@@ -52,16 +56,31 @@ export class GiveBack {
     keepMs = 0,
   ): Promise<ReleaseAnswer | undefined> {
     const request = keepMs > 0 ? { key, leaseNumber, keepMs } : { key, leaseNumber };
-    const send = () => this.#repeat(request);
-    const answer = underWay ? underWay.then(send, send) : send();
+    const answer = underWay ? this.#after(underWay, request) : this.#repeat(request);
     this.#pending.add(answer);
-    void answer.finally(() => this.#pending.delete(answer));
+    void answer.then(() => this.#pending.delete(answer)); // it never rejects
     return answer;
+  }
+
+  /** The answer to a request, or undefined when it does not come in time. */
+  soon(request: Promise<ReleaseAnswer | undefined>): Promise<ReleaseAnswer | undefined> {
+    return new Promise((resolve) => {
+      this.#patience.begin(resolve);
+      void request.then((answer) => {
+        this.#patience.end(resolve);
+        resolve(answer);
+      });
+    });
   }
 
   /** Resolves when nothing is waiting for an answer. */
   async settled(): Promise<void> {
     while (this.#pending.size > 0) await Promise.all(this.#pending);
+  }
+
+  #after(underWay: Promise<unknown>, request: ReleaseRequest): Promise<ReleaseAnswer | undefined> {
+    const send = () => this.#repeat(request);
+    return underWay.then(send, send);
   }
 
   async #repeat(request: ReleaseRequest): Promise<ReleaseAnswer | undefined> {

@@ -12,8 +12,6 @@ import type { SharedCells } from "./shared-cells.js";
 
 /** How long a lost job waits to be told who has its key now, ms: knowing of the loss matters more. */
 const HOLDER_WAIT_MS = 20;
-/** How long release() waits for the store's answer, ms; without one it goes on in the background. */
-const RELEASE_WAIT_MS = 1_000;
 const RETRY_MS = 100;
 
 export type HoldingsDeps = {
@@ -53,7 +51,7 @@ export class Holdings {
       readEpoch: () => cells.readEpoch(),
       renewSoon: (lease) => void this.#renew(lease),
       news: () => this.#news,
-      release: async (lease) => this.release(lease),
+      release: (lease) => this.release(lease),
       lose: (lease, code) => this.#lose(lease, code),
     };
     this.#freshNews();
@@ -100,7 +98,7 @@ export class Holdings {
     this.tellNews();
     const given = this.#giveBack(lease, hasFailed);
     if (this.#leases.size === 0) this.#deps.giveBack.flush(); // nobody is left who could join it in this turn
-    const answer = await atMost(this.#deps.clock, RELEASE_WAIT_MS, given);
+    const answer = await this.#deps.giveBack.soon(given);
     publish("released", () => ({ key, fencingToken }));
     // "error": something that is no lease of ours lies under the key.
     if (state === "lost" || answer?.status === "other" || answer?.status === "error") return { heldToTheEnd: false };

@@ -2,15 +2,21 @@
  * AbortSignal.any with an end: on Node 20 and 22 a signal made by `any` stays registered with a long-lived source
  * for as long as that lives, so a locker that acquires for weeks would leak.
  */
-export class JoinedSignal {
-  readonly #stops: readonly (() => void)[];
+export class JoinedSignal implements AbortListener {
+  readonly #sources: readonly AbortSignal[];
   /** Made for the first who needs it: a signal costs more than the whole rest of an acquire that nobody aborts. */
   #controller: AbortController | undefined;
   #aborted: { reason: Error } | undefined;
-  readonly #rejects = new Set<OnAbort>();
+  /** Of those within it: one, as a rule. */
+  readonly #rejects: OnAbort[] = [];
 
   constructor(sources: readonly AbortSignal[]) {
-    this.#stops = sources.map((source) => onAbort(source, (reason) => this.abort(reason)));
+    this.#sources = sources;
+    for (const source of sources) listen(source, this);
+  }
+
+  onAbort(reason: Error): void {
+    this.abort(reason);
   }
 
   get signal(): AbortSignal {
@@ -25,8 +31,7 @@ export class JoinedSignal {
     if (this.#aborted) return;
     this.#aborted = { reason };
     this.#controller?.abort(reason);
-    for (const reject of this.#rejects) reject(reason);
-    this.#rejects.clear();
+    for (const reject of this.#rejects.splice(0)) reject(reason);
   }
 
   throwIfAborted(): void {
@@ -37,19 +42,27 @@ export class JoinedSignal {
   within<T>(promise: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       if (this.#aborted) reject(this.#aborted.reason);
-      else this.#rejects.add(reject);
-      const settle = <V>(act: (value: V) => void) => {
-        return (value: V) => {
-          this.#rejects.delete(reject);
-          act(value);
-        };
-      };
-      promise.then(settle(resolve), settle(reject));
+      else this.#rejects.push(reject);
+      promise.then(
+        (value) => {
+          this.#leave(reject);
+          resolve(value);
+        },
+        (error) => {
+          this.#leave(reject);
+          reject(error as Error);
+        },
+      );
     });
   }
 
   dispose(): void {
-    for (const stop of this.#stops) stop();
+    for (const source of this.#sources) stopListening(source, this);
+  }
+
+  #leave(reject: OnAbort): void {
+    const at = this.#rejects.indexOf(reject);
+    if (at >= 0) this.#rejects.splice(at, 1);
   }
 }
 

@@ -9,7 +9,7 @@
 -- <trace>". Mode: "x", "s" or "p <units> <limit>"; tokens wanted; for how long the asker counts as fit, ms (0: it does
 -- not wait); session id, token and mark of holders to replace; lease id and session id of dead waiters
 -- Returns {status, era, element, ...}; status "ok" | "condemned" | "era" | "generation"; an element is
--- {"granted", token, granted at ms, last token} | {"held", count, record, ...} | {"queued", ticket, "first" or "",
+-- "<token> <granted at ms>", of a key that was free | {"granted", token, granted at ms, last token} | {"held", count, record, ...} | {"queued", ticket, "first" or "",
 -- count, record, ..., lease id and session id of unfit waiters before it, ...} | {"recovering"} |
 -- {"error", message, record of a holder that it is about, ...}.
 -- Atomic: the session must not be condemned, nor the era end, between the look at a key and its grant; and nobody may
@@ -24,7 +24,7 @@ local refused = refusal(KEYS[2], ns, era, ARGV[3])
 if refused then
   return { refused, ns.era }
 end
-local out, later, fence, steadyMs = { "ok", ns.era }, {}, ns.fence, nil
+local out, later, fence, atMs, steadyMs = { "ok", ns.era }, {}, ns.fence, whole(nowMs), nil
 
 -- Those whose session a contender found dead, if it is still theirs.
 local function dropDead(queue, dead)
@@ -164,10 +164,9 @@ local function grantFree(key, queueKey, wish)
   if not number or ns.recovering or redis.pcall("HLEN", queueKey) ~= 0 or redis.pcall("GET", key) then
     return nil
   end
-  local want = { mode = "x", ttlMs = ttlMs, tokens = 1 }
-  local lease, token = grant(ns, key, false, want, { sessionId = sessionId, number = number, trace = trace }, nowUs,
-    nowMs)
-  return { "granted", token, lease.atMs, token }
+  local token = whole((takeBlock(ns, nowUs, 1)))
+  redis.call("SET", key, packLease(sessionId, number, token, atMs, ns.era, trace), "PX", ttlMs)
+  return token .. " " .. atMs
 end
 
 local function readWish(wish)

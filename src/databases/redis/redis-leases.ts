@@ -92,7 +92,9 @@ export class RedisLeases implements LeaseStore {
     const args = [...head, ...batch.map((r) => `${r.leaseNumber} ${r.keepMs ?? 0}`)];
     const reply = (await this.#run("release", keys, args)) as unknown as (Element | string)[];
     if (reply[0] === "generation") return { status: "generation" };
-    const answers = (reply as Element[]).map(([status, a], i): ReleaseAnswer => {
+    const answers = reply.map((element, i): ReleaseAnswer => {
+      if (element === "released") return { status: element };
+      const [status, a] = element as Element;
       const { key } = batch[i]!;
       if (status === "other") return orError(() => ({ status, lease: parseLease(key, a!) }));
       if (status === "released" || status === "absent") return { status };
@@ -185,12 +187,12 @@ export class RedisLeases implements LeaseStore {
     this.#link.close();
   }
 
-  async #batch<Request extends { key: string }, Answer>(
+  async #batch<Request extends { key: string }, Answer, Words = Element>(
     name: ScriptName,
     identity: Identity,
     batch: readonly Request[],
     args: (string | number)[],
-    parse: (key: string, element: Element) => Answer | Failed,
+    parse: (key: string, element: Words) => Answer | Failed,
     more: (key: string) => string[] = () => [],
   ): Promise<BatchAnswer<Answer | Failed>> {
     const keys = [
@@ -203,7 +205,7 @@ export class RedisLeases implements LeaseStore {
     const [status, , ...elements] = (await this.#run(name, keys, [...head, ...args])) as unknown as [
       string,
       string,
-      ...Element[],
+      ...Words[],
     ];
     if (status !== "ok") return { status: status as "condemned" | "era" | "generation" };
     return { status, answers: elements.map((element, i) => orError(() => parse(batch[i]!.key, element))) };

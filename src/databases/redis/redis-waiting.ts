@@ -19,7 +19,8 @@ export function modeWord({ mode = "exclusive", permits }: Pick<AcquireRequest, "
   return `p ${permits?.take ?? 1} ${permits?.limit ?? 1}`;
 }
 
-export function acquireAnswer(key: string, element: readonly string[]): AcquireAnswer {
+export function acquireAnswer(key: string, element: readonly string[] | string): AcquireAnswer {
+  if (typeof element === "string") return freeKeyAnswer(element);
   const [status, a, b, c] = element;
   if (status === "granted") {
     return { status, fencingToken: Number(a), acquiredAtMs: Number(b), lastToken: Number(c) };
@@ -36,6 +37,12 @@ export function acquireAnswer(key: string, element: readonly string[]): AcquireA
   const error = misfit(key, a!);
   if (!error) return { status: "error", error: toStoreError(new Error(a), JSON.stringify(key)) };
   return { status: "error", error, holders: element.slice(2).map((raw) => parseLease(key, raw)) };
+}
+
+function freeKeyAnswer(words: string): AcquireAnswer {
+  const end = words.indexOf(" ");
+  const token = Number(words.slice(0, end));
+  return { status: "granted", fencingToken: token, acquiredAtMs: Number(words.slice(end + 1)), lastToken: token };
 }
 
 function misfit(key: string, words: string): LockModeError | undefined {

@@ -4,7 +4,7 @@
 -- KEYS[1] namespace   KEYS[2] session   KEYS[3...] per element: lease, queue
 -- ARGV[1] fresh era id   ARGV[2] recoveryMs   ARGV[3] generation   ARGV[4] locker id   ARGV[5...] per element, in one word:
 -- "<lease number> <for how long after its grant the key is kept, ms>"
--- Returns one element a key: {"released"} | {"absent"} | {"other", record} | {"error", message}; or {"generation"}
+-- Returns one element a key: "released" | {"released"} | {"absent"} | {"other", record} | {"error", message}; or {"generation"}
 -- alone.
 -- Atomic: the owner must not change between the look and DEL, and nobody may come between it and the first that waits:
 -- who is granted the key here has it before anybody else can ask. It also tells the session's record which connection
@@ -86,7 +86,7 @@ local function releasePlain(key, queueKey, number, keepMs)
     return nil
   end
   redis.call("DEL", key)
-  return { "released" }
+  return "released"
 end
 
 local function element(key, queueKey, number, keepMs)
