@@ -55,18 +55,20 @@ export class Acquisition {
     return wanted.waitMs > 0 ? this.#lines.wait(wanted) : this.#runOnce(wanted);
   }
 
-  async #runOnce(wanted: Wanted): Promise<Acquired> {
+  #runOnce(wanted: Wanted): Promise<Acquired> {
     const startedMs = this.#deps.clock.monoMs();
     const { key, lockTtlMs, trace, mode, permits, minHoldMs } = wanted;
     const asked = { key, lockTtlMs, trace, mode, permits, minHoldMs, tokens: 1, queues: false };
     const attempt = this.open(asked, wanted.signals);
     attempt.take({ replace: wanted.revoked?.leases }, wanted.revoked?.era ?? "");
-    const acquired = await this.#settle(attempt, async ({ holders }) => {
+    const onTaken: OnTaken<Acquired> = async ({ holders }) => {
       const holder = await this.#onHeld(attempt, holders);
       return holder && { holder };
+    };
+    return this.#settle(attempt, onTaken).then((acquired) => {
+      if ("grant" in acquired) tellGranted(acquired.grant, this.#deps.clock.monoMs() - startedMs, attempt);
+      return acquired;
     });
-    if ("grant" in acquired) tellGranted(acquired.grant, this.#deps.clock.monoMs() - startedMs, attempt);
-    return acquired;
   }
 
   /** For one who queues: see queue(). */
@@ -93,9 +95,24 @@ export class Acquisition {
     this.#open.get(push.leaseNumber)?.onPush(push);
   }
 
+  /** A request that is not answered is asked again under the same lease number. */
   async #settle<T>(attempt: Attempt, onTaken: OnTaken<T>): Promise<T | { grant: Grant }> {
+    const { session } = this.#deps;
+    const onFailure = (error: unknown) => this.#onFailure(attempt, error);
     try {
-      return await this.#loop(attempt, onTaken);
+      for (;;) {
+        attempt.stop.throwIfAborted();
+        const stamp = session.stamp() ?? (await session.whenTrusted(attempt.signal));
+        attempt.inFlight = this.#batch.add({ attempt, stamp });
+        const answered = await attempt.stop.within(attempt.inFlight).catch(onFailure);
+        if (!answered) continue;
+        const { answer } = answered;
+        if (answer.status === "granted" && session.isCurrent(answered.stamp)) {
+          return { grant: attempt.grant(answer, answered) };
+        }
+        const outcome = await this.#onNoGrant(attempt, answered, onTaken);
+        if (outcome) return outcome;
+      }
     } catch (error) {
       this.#withdraw(attempt);
       throw error;
@@ -104,44 +121,27 @@ export class Acquisition {
     }
   }
 
-  async #loop<T>(attempt: Attempt, onTaken: OnTaken<T>): Promise<T | { grant: Grant }> {
-    for (;;) {
-      const answered = await this.#ask(attempt);
-      if (!answered) continue;
-      const { answer } = answered;
-      if (answer.status === "granted") {
-        if (this.#deps.session.isCurrent(answered.stamp)) return { grant: attempt.grant(answer, answered) };
-        await hurry(attempt, this.#deps.clock);
-      } else if (answer.status === "held" || answer.status === "queued") {
-        if (await this.#gaveBackGhost(attempt, answer.holders)) continue;
-        const outcome = await onTaken(answer, answered);
-        if (outcome) return outcome;
-      } else if (answer.status === "error") await this.#onRefused(attempt, answer);
-      else if (answer.status === "again") {
-        this.#deps.hurry();
-        await this.#deps.session.news(attempt.signal);
-        await hurry(attempt, this.#deps.clock);
-      } else await this.#onRecovering(attempt);
+  /** What it came to, if anything; else it is time to ask again. */
+  async #onNoGrant<T>(attempt: Attempt, answered: Answered, onTaken: OnTaken<T>): Promise<T | undefined> {
+    const { answer } = answered;
+    const { clock, session, hurry: hurryWorker } = this.#deps;
+    if (answer.status === "held" || answer.status === "queued") {
+      return (await this.#gaveBackGhost(attempt, answer.holders)) ? undefined : onTaken(answer, answered);
     }
-  }
-
-  /** Undefined when no answer came; then the same lease number is asked for again. */
-  async #ask(attempt: Attempt): Promise<Answered | undefined> {
-    attempt.stop.throwIfAborted();
-    const { session } = this.#deps;
-    const stamp = session.stamp() ?? (await session.whenTrusted(attempt.signal));
-    const request = this.#batch.add({ attempt, stamp });
-    attempt.inFlight = request;
-    try {
-      return await attempt.stop.within(request);
-    } catch (error) {
-      await this.#onFailure(attempt, error);
-      return undefined;
+    if (answer.status === "error") await this.#onRefused(attempt, answer);
+    else if (answer.status === "recovering") await this.#onRecovering(attempt);
+    else {
+      if (answer.status === "again") {
+        hurryWorker();
+        await session.news(attempt.signal);
+      }
+      await hurry(attempt, clock); // also when a grant came too late to be believed
     }
+    return undefined;
   }
 
   /** Resolves when it is time to ask again; rejects when that is of no use. */
-  async #onFailure(attempt: Attempt, error: unknown): Promise<void> {
+  async #onFailure(attempt: Attempt, error: unknown): Promise<undefined> {
     const { store, clock } = this.#deps;
     attempt.stop.throwIfAborted();
     if (!(error instanceof StoreError)) throw error;

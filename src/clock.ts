@@ -102,7 +102,7 @@ export function atMost<T>(clock: Clock, ms: number, promise: Promise<T>): Promis
   });
 }
 
-/** Who has so long each, from its begin to its end; one timer for all of them, as it costs more than most of them do. */
+/** Who has so long each, from begin to end; one timer for all of them, as it costs more than most of them do. */
 export class Patience<Of> {
   readonly #clock: Clock;
   readonly #ms: number;

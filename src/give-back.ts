@@ -21,7 +21,9 @@ export class GiveBack {
   readonly #clock: Clock;
   readonly #batch: Batch<ReleaseRequest, ReleaseAnswer>;
   readonly #ended: AbortSignal;
-  readonly #pending = new Set<Promise<unknown>>();
+  #pending = 0;
+  /** Of those who wait until nothing is pending. */
+  readonly #onSettled: (() => void)[] = [];
   readonly #patience: Patience<(answer: undefined) => void>;
 
   constructor(store: LeaseStore, session: Session, clock: Clock, ended: AbortSignal) {
@@ -56,10 +58,10 @@ export class GiveBack {
     keepMs = 0,
   ): Promise<ReleaseAnswer | undefined> {
     const request = keepMs > 0 ? { key, leaseNumber, keepMs } : { key, leaseNumber };
-    const answer = underWay ? this.#after(underWay, request) : this.#repeat(request);
-    this.#pending.add(answer);
-    void answer.then(() => this.#pending.delete(answer)); // it never rejects
-    return answer;
+    this.#pending += 1;
+    if (!underWay) return this.#ask(request);
+    const send = () => this.#ask(request);
+    return underWay.then(send, send);
   }
 
   /** The answer to a request, or undefined when it does not come in time. */
@@ -75,28 +77,29 @@ export class GiveBack {
 
   /** Resolves when nothing is waiting for an answer. */
   async settled(): Promise<void> {
-    while (this.#pending.size > 0) await Promise.all(this.#pending);
+    while (this.#pending > 0) await new Promise<void>((resolve) => this.#onSettled.push(resolve));
   }
 
-  #after(underWay: Promise<unknown>, request: ReleaseRequest): Promise<ReleaseAnswer | undefined> {
-    const send = () => this.#repeat(request);
-    return underWay.then(send, send);
+  #ask(request: ReleaseRequest): Promise<ReleaseAnswer | undefined> {
+    if (this.#ended.aborted) return Promise.resolve(this.#onAnswer(undefined));
+    return this.#batch.add(request).then(this.#onAnswer, () => this.#askLater(request));
   }
 
-  async #repeat(request: ReleaseRequest): Promise<ReleaseAnswer | undefined> {
-    while (!this.#ended.aborted) {
-      try {
-        return await this.#batch.add(request);
-      } catch {
-        // No answer: it may or may not have happened. Asking again is safe, and the connection comes back at its own
-        // pace.
-        const over = joinSignals([this.#ended]);
-        const pauseMs = RETRY_MS * (0.5 + this.#clock.random() / 2);
-        await wait(this.#clock, pauseMs, over.signal).catch(() => {}); // the loop looks whether it ended
-        await this.#store.whenUp(over.signal).catch(() => {});
-        over.dispose();
-      }
-    }
-    return undefined;
+  /**
+   * No answer: it may or may not have happened. Asking again is safe, and the connection comes back at its own pace.
+   */
+  async #askLater(request: ReleaseRequest): Promise<ReleaseAnswer | undefined> {
+    const over = joinSignals([this.#ended]);
+    const pauseMs = RETRY_MS * (0.5 + this.#clock.random() / 2);
+    await wait(this.#clock, pauseMs, over.signal).catch(() => {}); // whether it ended is looked at next
+    await this.#store.whenUp(over.signal).catch(() => {});
+    over.dispose();
+    return this.#ask(request);
   }
+
+  readonly #onAnswer = (answer: ReleaseAnswer | undefined): ReleaseAnswer | undefined => {
+    this.#pending -= 1;
+    if (this.#pending === 0) for (const resolve of this.#onSettled.splice(0)) resolve();
+    return answer;
+  };
 }

@@ -1,3 +1,5 @@
+const NOBODY: readonly OnAbort[] = [];
+
 /**
  * AbortSignal.any with an end: on Node 20 and 22 a signal made by `any` stays registered with a long-lived source
  * for as long as that lives, so a locker that acquires for weeks would leak.
@@ -7,8 +9,8 @@ export class JoinedSignal implements AbortListener {
   /** Made for the first who needs it: a signal costs more than the whole rest of an acquire that nobody aborts. */
   #controller: AbortController | undefined;
   #aborted: { reason: Error } | undefined;
-  /** Of those within it: one, as a rule. */
-  readonly #rejects: OnAbort[] = [];
+  /** Of those within it: none or one, as a rule. */
+  #rejects: readonly OnAbort[] = NOBODY;
 
   constructor(sources: readonly AbortSignal[]) {
     this.#sources = sources;
@@ -31,7 +33,8 @@ export class JoinedSignal implements AbortListener {
     if (this.#aborted) return;
     this.#aborted = { reason };
     this.#controller?.abort(reason);
-    for (const reject of this.#rejects.splice(0)) reject(reason);
+    for (const reject of this.#rejects) reject(reason);
+    this.#rejects = NOBODY;
   }
 
   throwIfAborted(): void {
@@ -42,7 +45,7 @@ export class JoinedSignal implements AbortListener {
   within<T>(promise: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       if (this.#aborted) reject(this.#aborted.reason);
-      else this.#rejects.push(reject);
+      else this.#rejects = [...this.#rejects, reject];
       promise.then(
         (value) => {
           this.#leave(reject);
@@ -61,8 +64,8 @@ export class JoinedSignal implements AbortListener {
   }
 
   #leave(reject: OnAbort): void {
-    const at = this.#rejects.indexOf(reject);
-    if (at >= 0) this.#rejects.splice(at, 1);
+    const others = this.#rejects.length > 1;
+    this.#rejects = others ? this.#rejects.filter((one) => one !== reject) : NOBODY;
   }
 }
 

@@ -5,7 +5,7 @@ export const grantingScriptMutants: readonly Mutant[] = [
   {
     name: "takeover-compares-the-token-only",
     rule: "S1, DESIGN 4.5",
-    file: "src/databases/redis/acquire.lua",
+    file: "src/databases/redis/holders.lua",
     find: 'return ofSession .. " " .. token .. " " .. mark',
     replace: 'return token .. " " .. mark',
     model: "TOKENONLY",
@@ -15,7 +15,7 @@ export const grantingScriptMutants: readonly Mutant[] = [
   {
     name: "takeover-compares-the-session-only",
     rule: "S1, DESIGN 4.5",
-    file: "src/databases/redis/acquire.lua",
+    file: "src/databases/redis/holders.lua",
     find: 'return ofSession .. " " .. token .. " " .. mark',
     replace: 'return ofSession .. " " .. mark',
     caughtBy: ["databases/redis/redis-database"],
