@@ -94,7 +94,7 @@ export const grantingScriptMutants: readonly Mutant[] = [
   {
     name: "token-from-a-plain-counter",
     rule: "S2",
-    file: "src/databases/redis/queue.lua",
+    file: "src/databases/redis/prelude.lua",
     find: "local first = math.max(ns.fence + 1, nowUs)",
     replace: "local first = ns.fence + 1",
     model: "COUNTER",
@@ -104,7 +104,7 @@ export const grantingScriptMutants: readonly Mutant[] = [
   {
     name: "token-is-the-stores-clock",
     rule: "S2",
-    file: "src/databases/redis/queue.lua",
+    file: "src/databases/redis/prelude.lua",
     find: "local first = math.max(ns.fence + 1, nowUs)",
     replace: "local first = nowUs",
     protocol: true,
