@@ -1,3 +1,5 @@
+import { settleBy } from "./settle.js";
+
 const NOBODY: readonly OnAbort[] = [];
 
 /**
@@ -46,16 +48,7 @@ export class JoinedSignal implements AbortListener {
     return new Promise((resolve, reject) => {
       if (this.#aborted) reject(this.#aborted.reason);
       else this.#rejects = [...this.#rejects, reject];
-      promise.then(
-        (value) => {
-          this.#leave(reject);
-          resolve(value);
-        },
-        (error) => {
-          this.#leave(reject);
-          reject(error as Error);
-        },
-      );
+      settleBy(promise, { resolve, reject }, () => this.#leave(reject));
     });
   }
 

@@ -26,7 +26,7 @@ const verbs: Record<string, (i: number) => unknown> = {
     redis.eval(
       "acquire",
       [ns, session, `pulselock:l:${i % 50}`, `pulselock:q:${i % 50}`],
-      [...head, 1, era, sessionId, sessionId.slice(0, -2), "", 0, i, 300_000, "x", "", 1, 0, "", ""],
+      [...head, 1, era, sessionId, sessionId.slice(0, -2), "", 0, `${i} 300000 x;1;0;;;`],
     ),
   renew: (i) =>
     redis.eval(
