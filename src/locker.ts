@@ -1,6 +1,7 @@
 import { checkAcquire, checkAcquireAll, checkKey } from "./acquire-options.js";
 import type { AcquireAllOptions, AcquireOptions } from "./acquire-options.js";
-import { openDatabase, openUrl, unlockedDatabase } from "./databases/open.js";
+import { openDatabase } from "./databases/described.js";
+import { openUrl, unlockedDatabase } from "./databases/open.js";
 import type { Database, DatabaseDescription, Holder } from "./databases/database.js";
 import { Ending, type DrainResult } from "./ending.js";
 import { Engines } from "./engines.js";

@@ -1,8 +1,9 @@
 import { connect as connectPlain } from "node:net";
 import { connect as connectTls } from "node:tls";
-import { AbstractConnector, type RedisOptions } from "ioredis";
+import type { RedisOptions } from "ioredis";
 import type { Clock } from "../../clock.js";
 import type { ClusterNodes, NodeAddress } from "./cluster-nodes.js";
+import type { Ioredis } from "./load-ioredis.js";
 import type { Route } from "./route.js";
 
 /** The master that owns one slot, as the cluster's nodes say. */
@@ -16,9 +17,10 @@ export class ClusterRoute implements Route {
     this.#slot = slot;
   }
 
-  options(clock: Clock, timeoutMs: number): RedisOptions {
+  options(clock: Clock, timeoutMs: number, _onNamed: unknown, { AbstractConnector }: Ioredis): RedisOptions {
     const locate = () => this.#nodes.masterOf(this.#slot, clock, timeoutMs);
-    return { Connector: connectorTo(locate), connectTimeout: Math.max(1, Math.floor(timeoutMs / 2)) } as RedisOptions;
+    const Connector = connectorTo(locate, AbstractConnector);
+    return { Connector, connectTimeout: Math.max(1, Math.floor(timeoutMs / 2)) } as RedisOptions;
   }
 
   /**
@@ -35,7 +37,7 @@ export class ClusterRoute implements Route {
 }
 
 /** As ioredis wants it: a class that it makes one of for each connection. */
-function connectorTo(locate: () => Promise<NodeAddress>) {
+function connectorTo(locate: () => Promise<NodeAddress>, AbstractConnector: Ioredis["AbstractConnector"]) {
   return class extends AbstractConnector {
     readonly #options: RedisOptions;
 
