@@ -56,13 +56,20 @@ export function shareWorkerThread(): StartWorker {
 /** More than a database has shards: no run may wait for another to end. */
 const RUNS_MAX = 1_000;
 
+let piscina: { Piscina: typeof Piscina } | undefined;
+
 /**
- * Loaded with the first worker: an import of the package does not pay for it. Rejects on a machine that has no room for
- * another thread (EAGAIN): a run that failed, to be tried again like any other.
+ * What a worker's start needs: an import of the package does not pay for it. A locker asks for it first of all, so that
+ * the thread starts while this one loads what it needs itself.
  */
+export async function loadPiscina(): Promise<{ Piscina: typeof Piscina }> {
+  return (piscina ??= await import("piscina"));
+}
+
+/** Rejects where there is no room for another thread (EAGAIN): a run that failed, to be tried again like any other. */
 async function openPool(filename: string, concurrentTasksPerWorker: number): Promise<Piscina> {
-  const piscina = await import("piscina");
-  const pool = new piscina.Piscina({
+  const loaded = piscina ?? (await loadPiscina());
+  const pool = new loaded.Piscina({
     filename,
     minThreads: 1,
     maxThreads: 1,

@@ -40,7 +40,7 @@ export async function openDatabase(description: DatabaseDescription): Promise<Da
 
 /** The others describe themselves by more than their URL. */
 async function openServer(url: string): Promise<Database> {
-  if (/^postgres/.test(url)) {
+  if (url.startsWith("postgres")) {
     const { PostgresDatabase } = await import("./postgres/postgres-database.js");
     return new PostgresDatabase(url);
   }
