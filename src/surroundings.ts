@@ -7,7 +7,7 @@ export type Surroundings = {
   clock: Clock;
   startWorker: StartWorker;
   /** What that needs, loaded: then it starts at once. */
-  loadWorker?(): Promise<unknown>;
+  loadWorker?(): Promise<void>;
   /** For a locker of several sessions: their runs share a thread. Default: a thread each. */
   shareWorker?(): StartWorker;
   readHost(): HostFacts;

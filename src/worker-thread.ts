@@ -62,14 +62,14 @@ let piscina: { Piscina: typeof Piscina } | undefined;
  * What a worker's start needs: an import of the package does not pay for it. A locker asks for it first of all, so that
  * the thread starts while this one loads what it needs itself.
  */
-export async function loadPiscina(): Promise<{ Piscina: typeof Piscina }> {
-  return (piscina ??= await import("piscina"));
+export async function loadPiscina(): Promise<void> {
+  piscina ??= await import("piscina");
 }
 
 /** Rejects where there is no room for another thread (EAGAIN): a run that failed, to be tried again like any other. */
 async function openPool(filename: string, concurrentTasksPerWorker: number): Promise<Piscina> {
-  const loaded = piscina ?? (await loadPiscina());
-  const pool = new loaded.Piscina({
+  if (!piscina) await loadPiscina();
+  const pool = new piscina!.Piscina({
     filename,
     minThreads: 1,
     maxThreads: 1,
