@@ -1,4 +1,5 @@
 import type { Clock } from "./clock.js";
+import { settleBy } from "./settle.js";
 
 /**
  * AbortSignal.any with an end: on Node 20 and 22 a signal made by `any` stays registered with a long-lived source
@@ -40,13 +41,7 @@ export class JoinedSignal {
     return new Promise((resolve, reject) => {
       if (this.#aborted) reject(this.#aborted.reason);
       else this.#rejects.add(reject);
-      const settle = <V>(act: (value: V) => void) => {
-        return (value: V) => {
-          this.#rejects.delete(reject);
-          act(value);
-        };
-      };
-      promise.then(settle(resolve), settle(reject));
+      settleBy(promise, { resolve, reject }, () => this.#rejects.delete(reject));
     });
   }
 

@@ -76,7 +76,7 @@ export class RedisConnection implements ScriptConnection {
 
   #open(options: RedisOptions, ioredis: Ioredis): Redis {
     const redis = new ioredis.Redis(this.#safe(options, ioredis) as RedisOptions & { replyMapping?: "legacy" });
-    redis.on("error", (error: unknown) => (this.#lastError = error));
+    redis.on("error", (error: unknown) => (this.#lastError = this.#route.explain(error)));
     redis.on("end", () => this.#close(this.#lastError ?? new Error("the connection was closed")));
     const onMessage = (...heard: [string, string]) => this.#events.onMessage?.(...heard);
     if (this.#events.onMessage) redis.on(this.#route.isSharded ? "smessage" : "message", onMessage);
