@@ -63,8 +63,9 @@ export class RedisConnection implements ScriptConnection {
     this.#clock = clock;
     this.#timeoutMs = timeoutMs;
     this.#events = events;
-    this.#answers = new AnswerWatch(clock, timeoutMs, (late) => this.#close(late));
     this.#route = route;
+    const onSlow = route.lookUp && (() => void this.#lookUp());
+    this.#answers = new AnswerWatch(clock, timeoutMs, (late) => this.#close(late), onSlow);
     this.#definitions = route.isSharded ? sharded : plain;
     this.#redis = new Redis(this.#safe(options) as RedisOptions & { replyMapping?: "legacy" });
     this.#redis.on("error", (error: unknown) => (this.#lastError = error));
@@ -146,7 +147,7 @@ export class RedisConnection implements ScriptConnection {
       this.#clock.afterInput(() => this.#close(this.#lateError())),
     );
     try {
-      await this.#redis.connect();
+      await this.#answers.watch(() => this.#redis.connect());
       if (this.#closed) throw this.#lastError;
     } catch (cause) {
       this.#close(this.#lastError ?? cause);
@@ -159,6 +160,15 @@ export class RedisConnection implements ScriptConnection {
   /** Each sentinel says it when it learns of it, some a second late: who is there already stays. */
   #onSwitch(server: string): void {
     if (server !== this.#server) this.#close(new Error(`another master has taken over: ${server}`));
+  }
+
+  /** Another one may have taken over, and nobody tells who only waits. */
+  async #lookUp(): Promise<void> {
+    const server = this.#server;
+    if (server === undefined || this.#closed) return;
+    // Where nobody says it, the time limit decides.
+    const inCharge = await this.#route.lookUp!(this.#clock, this.#timeoutMs, server).catch(() => server);
+    this.#onSwitch(inCharge);
   }
 
   /** A plain Redis says nothing to a TLS client: it waits for the end of what it takes for a line. */

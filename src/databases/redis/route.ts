@@ -14,6 +14,8 @@ export interface Route {
   isLeft(words: string): boolean;
   /** Calls back when others say that this server has taken over. Returns what ends that. */
   watch(clock: Clock, onSwitch: (server: string) => void): () => void;
+  /** Where nobody tells of it unasked: who is in charge now, as others say than that one, which does not answer. */
+  lookUp?(clock: Clock, timeoutMs: number, silent: string): Promise<string>;
 }
 
 /** One server, always the same. What it cannot do is told to whoever asked. */
