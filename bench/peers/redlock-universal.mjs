@@ -6,11 +6,15 @@ import { createLock, IoredisAdapter } from "redlock-universal";
 export function open({ url, ttlMs, retryMs }) {
   const client = new Redis(url);
   const adapter = new IoredisAdapter(client);
+  const retries = { retryAttempts: Number.MAX_SAFE_INTEGER, retryDelay: retryMs };
   return {
     async run(key, section) {
-      const retries = { retryAttempts: Number.MAX_SAFE_INTEGER, retryDelay: retryMs };
       const lock = createLock({ adapter, key, ttl: ttlMs, ...retries });
       await lock.using((signal) => section({ check: () => throwIfAborted(signal) }));
+    },
+    async cycle(key) {
+      const lock = createLock({ adapter, key, ttl: ttlMs, ...retries });
+      await lock.release(await lock.acquire());
     },
     close: () => client.quit(),
   };

@@ -24,6 +24,10 @@ export function open({ url, ttlMs, retryMs }) {
         }
       }
     },
+    async cycle(key) {
+      const lock = await redlock.acquire([key], ttlMs);
+      await lock.release();
+    },
     close: () => client.quit(),
   };
 }

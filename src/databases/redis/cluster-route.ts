@@ -42,6 +42,10 @@ export class ClusterRoute implements Route {
     this.#nodes.doubt(silent);
     return nameOf(await this.#nodes.masterOf(this.#slot, clock, timeoutMs));
   }
+
+  explain(failure: unknown): unknown {
+    return failure;
+  }
 }
 
 /** As ioredis wants it: a class that it makes one of for each connection. */

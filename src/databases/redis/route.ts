@@ -16,6 +16,8 @@ export interface Route {
   watch(clock: Clock, onSwitch: (server: string) => void): () => void;
   /** Where nobody tells of it unasked: who is in charge now, as others say than that one, which does not answer. */
   lookUp?(clock: Clock, timeoutMs: number, silent: string): Promise<string>;
+  /** Why a connection failed, where whoever shows the way knows more of it than the driver does. */
+  explain(failure: unknown): unknown;
 }
 
 /** One server, always the same. What it cannot do is told to whoever asked. */
@@ -24,4 +26,5 @@ export const directRoute: Route = {
   options: () => ({}),
   isLeft: () => false,
   watch: () => () => {},
+  explain: (failure) => failure,
 };
