@@ -65,7 +65,7 @@ export function chart(panels: readonly Panel[]): string {
 }
 
 function panelAt(left: number, top: number, { title, better, scale, bars }: Panel): string {
-  const note = `${bars[0]?.unit ?? ""}, ${better} is better${scale === "log" ? "; logarithmic" : ""}`;
+  const note = [bars[0]?.unit ?? "", `${better} is better`, scale === "log" ? "logarithmic" : ""];
   const length = lengths(bars, scale);
   const rows = bars.map(({ locker, value, unit }, row) => {
     const middle = headHeight + row * rowHeight + rowHeight / 2;
@@ -78,17 +78,21 @@ function panelAt(left: number, top: number, { title, better, scale, bars }: Pane
       `<text class="value" x="${(end + 6).toFixed(1)}" y="${middle + 4}">${escaped(withUnit(value, unit))}</text>`,
     ].join("");
   });
-  const head = `<text class="title" y="16">${escaped(title)}</text><text class="note" y="34">${escaped(note)}</text>`;
+  const head = `<text class="title" y="16">${escaped(title)}</text><text class="note" y="34">${escaped(note.filter((part) => part !== "").join(", "))}</text>`;
   return `<g transform="translate(${left} ${top})">${head}\n${rows.join("\n")}</g>`;
 }
 
-/** Logarithmic ones begin at the power of ten below the least of them. */
+/** Logarithmic ones begin at the power of ten below the least of them. What is nothing has a line for a bar. */
 function lengths(bars: readonly Bar[], scale: Chart["scale"]): number[] {
+  return shares(bars, scale).map((share) => Math.max(1, barWidthMax * share));
+}
+
+function shares(bars: readonly Bar[], scale: Chart["scale"]): number[] {
   const values = bars.map(({ value }) => value);
-  if (scale !== "log") return values.map((value) => (barWidthMax * value) / Math.max(...values));
+  if (scale !== "log") return values.map((value) => value / Math.max(...values, Number.MIN_VALUE));
   const from = Math.ceil(Math.log10(Math.min(...values))) - 1;
   const to = Math.log10(Math.max(...values));
-  return values.map((value) => (barWidthMax * (Math.log10(value) - from)) / (to - from));
+  return values.map((value) => (Math.log10(value) - from) / (to - from));
 }
 
 /** A number a reader can compare: 12,300 and not 12345.6. */

@@ -121,8 +121,8 @@ export const edgeMutants: readonly Mutant[] = [
     name: "thread-that-cannot-be-made-throws",
     rule: "S6, ADR 0001",
     file: "src/worker-thread.ts",
-    find: "return { ended: Promise.reject(error as Error), post: () => {}, destroy: () => Promise.resolve() };",
-    replace: "throw error;",
+    find: "    (made) => made.destroy(),\n    () => {},\n",
+    replace: "    (made) => made.destroy(),\n",
     caughtBy: ["worker-refused"],
   },
   {

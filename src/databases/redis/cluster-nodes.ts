@@ -1,5 +1,6 @@
-import { Redis, type RedisOptions } from "ioredis";
+import type { Redis, RedisOptions } from "ioredis";
 import type { Clock } from "../../clock.js";
+import { loadIoredis } from "./load-ioredis.js";
 
 export type NodeAddress = { host: string; port: number };
 export const nameOf = ({ host, port }: NodeAddress): string => `${host}:${port}`;
@@ -79,7 +80,8 @@ export class ClusterNodes {
   }
 
   async #withClient<T>({ host, port }: NodeAddress, ms: number, ask: (client: Redis) => Promise<T>): Promise<T> {
-    const client = new Redis({
+    const ioredis = await loadIoredis();
+    const client = new ioredis.Redis({
       ...{
         ...this.#options,
         host,
