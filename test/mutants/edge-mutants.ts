@@ -29,6 +29,14 @@ export const edgeMutants: readonly Mutant[] = [
     caughtBy: ["databases/answer-watch"],
   },
   {
+    name: "nobody-looks-why-no-answer-comes",
+    rule: "L4, ADR 0013",
+    file: "src/databases/answer-watch.ts",
+    find: "if (agoMs >= stepMs) this.#onSlow?.();",
+    replace: "",
+    caughtBy: ["databases/answer-watch"],
+  },
+  {
     name: "slow-reconnect-of-the-main-thread",
     rule: "L1, ADR 0005",
     file: "src/databases/reopened.ts",

@@ -2,7 +2,7 @@ import { connect as connectPlain } from "node:net";
 import { connect as connectTls } from "node:tls";
 import type { RedisOptions } from "ioredis";
 import type { Clock } from "../../clock.js";
-import type { ClusterNodes, NodeAddress } from "./cluster-nodes.js";
+import { nameOf, type ClusterNodes, type NodeAddress } from "./cluster-nodes.js";
 import type { Ioredis } from "./load-ioredis.js";
 import type { Route } from "./route.js";
 
@@ -17,8 +17,17 @@ export class ClusterRoute implements Route {
     this.#slot = slot;
   }
 
-  options(clock: Clock, timeoutMs: number, _onNamed: unknown, { AbstractConnector }: Ioredis): RedisOptions {
-    const locate = () => this.#nodes.masterOf(this.#slot, clock, timeoutMs);
+  options(
+    clock: Clock,
+    timeoutMs: number,
+    onNamed: (server: string) => void,
+    { AbstractConnector }: Ioredis,
+  ): RedisOptions {
+    const locate = async () => {
+      const master = await this.#nodes.masterOf(this.#slot, clock, timeoutMs);
+      onNamed(nameOf(master));
+      return master;
+    };
     const Connector = connectorTo(locate, AbstractConnector);
     return { Connector, connectTimeout: Math.max(1, Math.floor(timeoutMs / 2)) } as RedisOptions;
   }
@@ -33,6 +42,12 @@ export class ClusterRoute implements Route {
 
   watch(): () => void {
     return () => {};
+  }
+
+  /** A master that fell silent closes nothing: what hangs on it would hang while others enter the next one's era. */
+  async lookUp(clock: Clock, timeoutMs: number, silent: string): Promise<string> {
+    this.#nodes.doubt(silent);
+    return nameOf(await this.#nodes.masterOf(this.#slot, clock, timeoutMs));
   }
 
   explain(failure: unknown): unknown {

@@ -64,8 +64,9 @@ export class RedisConnection implements ScriptConnection {
     this.#clock = clock;
     this.#timeoutMs = timeoutMs;
     this.#events = events;
-    this.#answers = new AnswerWatch(clock, timeoutMs, (late) => this.#close(late));
     this.#route = route;
+    const onSlow = route.lookUp && (() => void this.#lookUp());
+    this.#answers = new AnswerWatch(clock, timeoutMs, (late) => this.#close(late), onSlow);
     this.#definitions = route.isSharded ? sharded : plain;
     const wait = (count: number, ms: number) => this.#watched((redis) => redis.wait(count, ms));
     this.#acknowledgement = replicas && new Acknowledgement(replicas, wait);
@@ -153,8 +154,9 @@ export class RedisConnection implements ScriptConnection {
       const ioredis = await loadIoredis();
       if (this.#closed) throw this.#lastError;
       timer = this.#clock.timer(this.#timeoutMs, () => this.#clock.afterInput(() => this.#close(this.#lateError())));
-      this.#redis = this.#open(options, ioredis);
-      await this.#redis.connect();
+      const redis = this.#open(options, ioredis);
+      this.#redis = redis;
+      await this.#answers.watch(() => redis.connect());
       if (this.#closed) throw this.#lastError;
     } catch (cause) {
       this.#close(this.#lastError ?? cause);
@@ -167,6 +169,15 @@ export class RedisConnection implements ScriptConnection {
   /** Each sentinel says it when it learns of it, some a second late: who is there already stays. */
   #onSwitch(server: string): void {
     if (server !== this.#server) this.#close(new Error(`another master has taken over: ${server}`));
+  }
+
+  /** Another one may have taken over, and nobody tells who only waits. */
+  async #lookUp(): Promise<void> {
+    const server = this.#server;
+    if (server === undefined || this.#closed) return;
+    // Where nobody says it, the time limit decides.
+    const inCharge = await this.#route.lookUp!(this.#clock, this.#timeoutMs, server).catch(() => server);
+    this.#onSwitch(inCharge);
   }
 
   /** A plain Redis says nothing to a TLS client: it waits for the end of what it takes for a line. */

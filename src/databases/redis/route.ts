@@ -15,6 +15,8 @@ export interface Route {
   isLeft(words: string): boolean;
   /** Calls back when others say that this server has taken over. Returns what ends that. */
   watch(clock: Clock, onSwitch: (server: string) => void): () => void;
+  /** Where nobody tells of it unasked: who is in charge now, as others say than that one, which does not answer. */
+  lookUp?(clock: Clock, timeoutMs: number, silent: string): Promise<string>;
   /** Why a connection failed, where whoever shows the way knows more of it than the driver does. */
   explain(failure: unknown): unknown;
 }
