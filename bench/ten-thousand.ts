@@ -71,8 +71,8 @@ async function measure(setting: Setting): Promise<Answer> {
       { label: "rss left by all rounds", unit: "MB", samples: [after.rss - before.rss] },
     ],
     notes: [
-      "growth: over what was there after a collection, at the moment at which all have asked and each tenth ms after it",
-      "rss falls when the allocator gives pages back, which nobody asks it to; that it does not grow by rounds is the point",
+      "growth: over what was there after a collection, when all have asked and every 10 ms after that",
+      "rss falls when the allocator gives pages back; that it does not grow from round to round is the point",
     ],
   };
 }
