@@ -9,6 +9,8 @@ const cyclesAlone = 300;
 const lanes = 256;
 const cyclesPerLane = 20;
 const warmUpRounds = 3;
+/** Until the code of all of them is compiled, as in a process that has run for a while. */
+const cyclesToWarmUp = 4_000;
 
 export const cycles: Question = {
   name: "cycles",
@@ -25,7 +27,8 @@ async function measure(setting: Setting): Promise<Answer> {
   const alone = new Samples();
   const together = new Samples();
   const pipedRates: number[] = [];
-  for (let round = -warmUpRounds; round < 0; round++) await play(cyclists, warmUpRounds + round);
+  if (!setting.smoke) await cyclists.inTurns(0, (cyclist) => perSecond(cyclist, 1, cyclesToWarmUp));
+  for (let round = 0; round < (setting.smoke ? 1 : warmUpRounds); round++) await play(cyclists, round);
   for (const round of rounds(setting)) {
     const played = await play(cyclists, round);
     alone.add(played.alone);
