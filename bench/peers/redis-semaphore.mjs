@@ -3,19 +3,30 @@
 import { Redis } from "ioredis";
 import { Mutex } from "redis-semaphore";
 
-export function open({ url, ttlMs, retryMs }) {
+/** Of the package. */
+export const defaults = {
+  ttlMs: 10_000,
+  retryMs: 10,
+  phasesMs: 8_000,
+  say: "TTL 10 s, refreshed every 8 s, a look every 10 ms: its defaults",
+};
+
+/** Where it writes down who holds the key. */
+export function recordOf(key) {
+  return `mutex:${key}`;
+}
+
+export function open({ url, ttlMs = defaults.ttlMs, retryMs = defaults.retryMs }) {
   const client = new Redis(url);
+  const options = { lockTimeout: ttlMs, acquireTimeout: Infinity, retryInterval: retryMs };
   return {
     async run(key, section) {
-      const mutex = new Mutex(client, key, {
-        lockTimeout: ttlMs,
-        acquireTimeout: Infinity,
-        retryInterval: retryMs,
-        onLockLost: () => {}, // else it ends the process; isAcquired tells
-      });
+      const lost = new AbortController();
+      const onLockLost = (error) => lost.abort(error); // unless given, it ends the process
+      const mutex = new Mutex(client, key, { ...options, onLockLost });
       await mutex.acquire();
       try {
-        await section({ check: () => throwIfLost(mutex) });
+        await section({ signal: lost.signal, check: () => throwIfLost(mutex) });
       } finally {
         await mutex.release();
       }

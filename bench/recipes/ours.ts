@@ -10,7 +10,7 @@ export async function open({ url, ttlMs }: SubjectSetup): Promise<Subject> {
   await locker.acquireAndRun("first use", () => undefined);
   return {
     run: (key, section) =>
-      locker.mutex(key, (heartbeat, lease) => section({ check: heartbeat, token: lease.fencingToken })),
+      locker.mutex(key, (heartbeat, lease) => section({ check: heartbeat, signal: lease.signal, token: lease.fencingToken })),
     close: () => locker.close(),
   };
 }

@@ -1,0 +1,29 @@
+// Others' lockers at their defaults, all at the same moment: what they do most is to wait.
+
+import type { PeerModule } from "../recipes/subject.js";
+import { withHolders, type Holders } from "./holders.js";
+import type { PeerModules } from "./question.js";
+
+const names = ["redlock", "redlock-4", "redis-semaphore", "redlock-universal", "bullmq"];
+
+export interface PeerAnswer<T> {
+  readonly name: string;
+  readonly given: T;
+  /** The limits under which it was asked, for a note. */
+  readonly limits: string;
+}
+
+/** Asks each of them, with processes and a Redis of its own. */
+export async function askPeers<T>(
+  modules: PeerModules,
+  ask: (holders: Holders, peer: PeerModule) => Promise<T>,
+): Promise<PeerAnswer<T>[]> {
+  return Promise.all(
+    names.map(async (name) => {
+      const address = modules.module(name);
+      const peer = (await import(address)) as PeerModule;
+      const given = await withHolders(address, peer.defaults.phasesMs, (holders) => ask(holders, peer));
+      return { name, given, limits: `${name}: ${peer.defaults.say}` };
+    }),
+  );
+}
