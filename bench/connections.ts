@@ -3,17 +3,19 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { LockerOptions } from "../src/index.js";
-import type { Answer, Question, Setting } from "./support/question.js";
+import type { Answer, Bound, Question, Setting } from "./support/question.js";
 import { openBed, type Bed } from "./support/bed.js";
 import { openProcess } from "./support/processes.js";
 
 /** Longer than two pings: what a start opens and lets go is gone by then. */
 const settleMs = 1_200;
-const bound = 2;
+const bound: Bound = { of: "every", atMost: 2 };
 
 export const connections: Question = {
   name: "connections",
   asks: "connections of a quiet process that holds a lease (difference in CLIENT LIST)",
+  runs: 5,
+  smokeRuns: 1,
   ask: measure,
 };
 

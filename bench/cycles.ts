@@ -13,6 +13,8 @@ const warmUpRounds = 3;
 export const cycles: Question = {
   name: "cycles",
   asks: "uncontended acquire and release, beside bare SET NX PX and compare-and-delete on one connection",
+  runs: 20,
+  smokeRuns: 3,
   ask: measure,
 };
 

@@ -7,6 +7,7 @@ import { tryInFreshProcess, type FirstTry } from "./support/fresh-processes.js";
 export const firstAcquire: Question = {
   name: "first-acquire",
   asks: "the first acquire of a fresh process, beside a bare client's connect and SET NX",
+  runs: 20,
   ask: measure,
 };
 

@@ -1,35 +1,31 @@
 // A crowd on one key: how fast it is handed on, how evenly, and at what cost.
 
-import { countOverlaps, inOrder, spread, sum, type Contest } from "./support/contest.js";
+import { contestQuestion } from "./support/contest-question.js";
+import { countOverlaps, inOrder, spread, sum, type Contest, type Run } from "./support/contest.js";
+import type { Summary } from "./support/question.js";
 
 const tenWaiters = { waiters: 10, holdMs: 1, thinkMsMax: 0, keepsEach: true };
 
-export const handOffs: Contest = {
+const contest: Contest = {
   name: "hand-offs",
-  asks: "2 processes × 10 waiters of one key, 1 ms hold",
   processes: [tenWaiters, tenWaiters],
-  figures: (run) => {
-    const waits = spread(
-      inOrder(run).map(({ askedMs, grantedMs }) => grantedMs - askedMs),
-      "wait",
-    );
-    return {
-      "hand-offs/s": sum(run.rates),
-      ...waits,
-      "p99 ÷ p50": waits["wait p99 ms"]! / waits["wait p50 ms"]!,
-      "max ÷ p50": waits["wait max ms"]! / waits["wait p50 ms"]!,
-      "commands each": run.commands,
-      overlaps: countOverlaps(run),
-    };
-  },
-  bounds: [
-    {
-      what: "hand-offs/s ≥ theirs",
-      holds: (ours, others) => others.every((theirs) => ours["hand-offs/s"]! >= theirs["hand-offs/s"]!),
-    },
-    { what: "wait p99 ≤ 2 × p50", holds: (ours) => ours["p99 ÷ p50"]! <= 2 },
-    { what: "wait max ≤ 3 × p50", holds: (ours) => ours["max ÷ p50"]! <= 3 },
-    { what: "≤ 3 commands a hand-off", holds: (ours) => ours["commands each"]! <= 3 },
-    { what: "no overlaps", holds: (ours) => ours["overlaps"] === 0 },
+  figures: [
+    { label: "hand-offs", unit: "/s", of: (run) => sum(run.rates), beatsOthers: true },
+    { label: "wait p50", unit: "ms", of: (run) => waits(run).p50 },
+    { label: "wait p99", unit: "ms", of: (run) => waits(run).p99 },
+    { label: "wait p99 ÷ p50", unit: "×", of: (run) => waits(run).p99 / waits(run).p50, bound: every(2) },
+    { label: "wait max ÷ p50", unit: "×", of: (run) => waits(run).max / waits(run).p50, bound: every(3) },
+    { label: "commands a hand-off", unit: "", of: (run) => run.commands, bound: every(3) },
+    { label: "overlaps", unit: "", of: countOverlaps, bound: every(0) },
   ],
 };
+
+export const handOffs = contestQuestion(contest, { asks: "2 processes × 10 waiters of one key, 1 ms hold", runs: 3 });
+
+function waits(run: Run): Required<Summary> {
+  return spread(inOrder(run).map(({ askedMs, grantedMs }) => grantedMs - askedMs));
+}
+
+function every(atMost: number): { of: "every"; atMost: number } {
+  return { of: "every", atMost };
+}

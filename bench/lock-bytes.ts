@@ -8,6 +8,8 @@ import { openBed } from "./support/bed.js";
 export const lockBytes: Question = {
   name: "lock-bytes",
   asks: "MEMORY USAGE of a lock: 18-byte key, default prefix, no trace",
+  runs: 20,
+  smokeRuns: 3,
   ask: measure,
 };
 
@@ -27,7 +29,7 @@ async function measure({ runs }: Setting): Promise<Answer> {
   }
   const nameBytes = Buffer.byteLength(bed.leaseName("x".repeat(18)));
   return {
-    series: [{ label: "a lock", unit: "bytes", samples: bytes, bound: 200 }],
+    series: [{ label: "a lock", unit: "bytes", samples: bytes, bound: { of: "every", atMost: 200 } }],
     notes: [
       `of that the name: ${nameBytes} bytes, the record: ${Math.min(...lengths)} to ${Math.max(...lengths)} bytes`,
       "MEMORY USAGE leaves out the entry in the table of expiries",

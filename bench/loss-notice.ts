@@ -2,14 +2,14 @@
 // the core never takes from the living: see README.md.
 
 import { setTimeout as delay } from "node:timers/promises";
-import type { Answer, Question, Setting } from "./support/question.js";
+import type { Answer, Bound, Question, Setting } from "./support/question.js";
 import { openBed, waitForPhase, type Bed } from "./support/bed.js";
 import { openProcess, type LockerProcess } from "./support/processes.js";
 
 const pingIntervalMs = 500;
 const sessionTtlMs = 10_000;
 const hourMs = 3_600_000;
-const bound = 50;
+const bound: Bound = { of: "every", atMost: 50 };
 
 /** Small, or every run would take ten seconds. */
 const quickLimits = { pingIntervalMs: 100, disconnectGraceMs: 500, sessionTtlMs: 1_000 };
@@ -17,6 +17,7 @@ const quickLimits = { pingIntervalMs: 100, disconnectGraceMs: 500, sessionTtlMs:
 export const lossNotice: Question = {
   name: "loss-notice",
   asks: "a lease is taken from a process that runs → its job's signal aborts",
+  runs: 20,
   async ask(setting: Setting): Promise<Answer> {
     const takenMs = await measureTaken(setting);
     const thawedMs = await measureThawed(setting);

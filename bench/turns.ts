@@ -1,25 +1,26 @@
 // Processes that take turns: how long a key that somebody waits for lies idle between two of them.
 
+import { contestQuestion } from "./support/contest-question.js";
 import { countOverlaps, inOrder, spread, sum, type Contest, type Run } from "./support/contest.js";
 
 const oneWaiter = { waiters: 1, holdMs: 20, thinkMsMax: 30, keepsEach: true };
 
-export const turns: Contest = {
+const contest: Contest = {
   name: "turns",
-  asks: "4 processes taking turns: hold 20 ms, think 0 to 30 ms; the gap from the end of a job to the next one's start",
   processes: [oneWaiter, oneWaiter, oneWaiter, oneWaiter],
-  figures: (run) => ({
-    "turns/s": sum(run.rates),
-    ...spread(gaps(run), "gap"),
-    "commands each": run.commands,
-    overlaps: countOverlaps(run),
-  }),
-  bounds: [
-    { what: "gap p50 ≤ 0.5 ms", holds: (ours) => ours["gap p50 ms"]! <= 0.5 },
-    { what: "gap p99 ≤ 3 ms", holds: (ours) => ours["gap p99 ms"]! <= 3 },
-    { what: "no overlaps", holds: (ours) => ours["overlaps"] === 0 },
+  figures: [
+    { label: "turns", unit: "/s", of: (run) => sum(run.rates) },
+    { label: "gap p50", unit: "ms", of: (run) => spread(gaps(run)).p50, bound: { of: "every", atMost: 0.5 } },
+    { label: "gap p99", unit: "ms", of: (run) => spread(gaps(run)).p99, bound: { of: "every", atMost: 3 } },
+    { label: "commands a turn", unit: "", of: (run) => run.commands },
+    { label: "overlaps", unit: "", of: countOverlaps, bound: { of: "every", atMost: 0 } },
   ],
 };
+
+export const turns = contestQuestion(contest, {
+  asks: "4 processes taking turns: hold 20 ms, think 0 to 30 ms; the gap from the end of a job to the next one's start",
+  runs: 3,
+});
 
 /** Only where somebody had been waiting since before the end. */
 function gaps(run: Run): number[] {

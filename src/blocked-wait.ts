@@ -9,8 +9,8 @@ export class BlockedWait {
   /** When it began to wait, the store's µs. */
   ticket = 0;
   isOver = false;
-  /** The leases under which it was said that their task waits. */
-  markedLeases: readonly number[] = [];
+  /** All leases under which it was ever said that their task waits: also one that is over may still have its mark. */
+  readonly markedLeases = new Set<number>();
   /** What was said last, until it is answered. */
   underWay: Promise<void> | undefined;
   onFirstQueued: (() => void) | undefined;
@@ -34,7 +34,7 @@ export class BlockedWait {
   }
 
   get isMarked(): boolean {
-    return this.markedLeases.length > 0;
+    return this.markedLeases.size > 0;
   }
 
   /** By number, without those that were given back meanwhile. */
@@ -59,7 +59,7 @@ export class BlockedWait {
   /** It is said now; call what comes back once it was heard. */
   mark(): () => void {
     const [words, atMs] = [this.#words(), this.#clock.monoMs()];
-    this.markedLeases = this.leases;
+    for (const leaseNumber of this.leases) this.markedLeases.add(leaseNumber);
     return () => {
       this.#marked = words;
       this.#markedMs = atMs;
@@ -71,8 +71,8 @@ export class BlockedWait {
     this.wake();
   }
 
-  sharesLease(other: BlockedWait): boolean {
-    return this.leases.some((leaseNumber) => other.markedLeases.includes(leaseNumber));
+  holdsOneOf(leaseNumbers: ReadonlySet<number>): boolean {
+    return this.leases.some((leaseNumber) => leaseNumbers.has(leaseNumber));
   }
 
   /** Ends early when there is something new. */

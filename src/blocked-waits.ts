@@ -1,19 +1,15 @@
 import type { Acquired, Wanted } from "./attempt.js";
-import { wait as pause, type Clock } from "./clock.js";
+import type { Clock } from "./clock.js";
 import type { Holder, LeaseRecord, LeaseStore } from "./databases/database.js";
+import { BlockedMarks } from "./blocked-marks.js";
 import { BlockedWait } from "./blocked-wait.js";
 import { CycleSearch, isStill, victimOf, type BlockedTask, type CycleStep } from "./deadlock.js";
-import { DeadlockError, LockerClosedError, StoreError } from "./errors.js";
+import { DeadlockError, StoreError } from "./errors.js";
 import type { HeldKey } from "./held-context.js";
 import type { HeldLease } from "./held-lease.js";
 
 /** How long before a wait looks again, ms: soon, as who queued just then may not have said so yet; then slow. */
 const LOOK_MS = [30, 30, 1_000] as const;
-/** For how long the store keeps a mark at the most, ms. */
-const MARK_LIVES_MS = 60_000;
-const MARK_AGAIN_MS = 20_000;
-/** Pause before a mark is taken back again that the store did not answer for, ms: half of it by chance. */
-const RETRY_MS = 200;
 /** Between two readings of a wait that no queue vouches for, ms: longer than its mark outlives it. */
 const UNVOUCHED_MS = 20;
 
@@ -38,11 +34,12 @@ export type BlockedWaitsDeps = {
 export class BlockedWaits {
   readonly #deps: BlockedWaitsDeps;
   readonly #waits = new Set<BlockedWait>();
-  readonly #pending = new Set<Promise<void>>();
-  readonly #ended = new AbortController();
+  readonly #marks: BlockedMarks;
 
   constructor(deps: BlockedWaitsDeps) {
     this.#deps = deps;
+    const { clock, store } = deps;
+    this.#marks = new BlockedMarks({ clock, store, waits: this.#waits, idOf: (leaseNumber) => this.#id(leaseNumber) });
   }
 
   /** Permits are no part of it: any of their holders may free one. */
@@ -70,10 +67,7 @@ export class BlockedWaits {
     } finally {
       this.#waits.delete(wait);
       wait.end();
-      if (wait.isMarked) {
-        const gone = this.#unmark(wait).finally(() => this.#pending.delete(gone));
-        this.#pending.add(gone);
-      }
+      this.#marks.takeBack(wait);
     }
   }
 
@@ -82,15 +76,24 @@ export class BlockedWaits {
     for (const wait of this.#waits) if (wait.leaseNumber === leaseNumber) wait.wake();
   }
 
-  /** The store may have lost its memory, and what it was told of these waits with it. */
   onNewEra(): void {
-    for (const wait of this.#waits) wait.markAgain();
+    this.#marks.onNewEra();
+  }
+
+  /** Resolves when the store was told of every wait that is over. */
+  settled(): Promise<void> {
+    return this.#marks.settled();
+  }
+
+  /** The locker ends. */
+  stop(): void {
+    this.#marks.stop();
   }
 
   async #watch(wait: BlockedWait): Promise<void> {
     for (let look = 0; !wait.isOver; look += 1) {
       try {
-        await this.#mark(wait);
+        await this.#marks.set(wait);
         while (!wait.isOver && (await this.#look(wait)));
       } catch (error) {
         // A store that is away is asked again after the pause. Its wait ends by itself when that takes too long.
@@ -98,48 +101,6 @@ export class BlockedWaits {
       }
       await wait.pause(LOOK_MS[Math.min(look, LOOK_MS.length - 1)]!);
     }
-  }
-
-  async #mark(wait: BlockedWait): Promise<void> {
-    if (!wait.needsMark(MARK_AGAIN_MS)) return;
-    const { key, ticket } = wait;
-    const waits = { key, waiter: this.#id(wait.leaseNumber), ticket };
-    const onMarked = wait.mark();
-    wait.underWay = this.#deps.store.markBlocked({ leaseIds: this.#leaseIds(wait), waits });
-    await wait.underWay;
-    onMarked();
-  }
-
-  /** Resolves when every mark whose wait is over was taken back. */
-  async settled(): Promise<void> {
-    while (this.#pending.size > 0) await Promise.all(this.#pending);
-  }
-
-  /** The locker ends: what it has not taken back yet ends by itself. */
-  stop(): void {
-    this.#ended.abort(new LockerClosedError());
-  }
-
-  /**
-   * Asked until the store answers: a mark that outlived its wait would close circles that are none; and not before the
-   * last mark was answered, which could be sent again and land behind it. What else the same task waits for is said
-   * again, under the leases that both of them named.
-   */
-  async #unmark(over: BlockedWait): Promise<void> {
-    await over.underWay?.catch(() => {}); // whatever became of it
-    const { clock, store } = this.#deps;
-    const leaseIds = over.markedLeases.map((leaseNumber) => this.#id(leaseNumber));
-    const gone = clock.monoMs() + MARK_LIVES_MS;
-    while (!this.#ended.signal.aborted && clock.monoMs() < gone) {
-      try {
-        await store.markBlocked({ leaseIds, waits: undefined });
-        break;
-      } catch {
-        const pauseMs = RETRY_MS * (0.5 + clock.random() / 2);
-        await pause(clock, pauseMs, this.#ended.signal).catch(() => {}); // the loop looks whether it ended
-      }
-    }
-    for (const other of this.#waits) if (other.sharesLease(over)) other.markAgain();
   }
 
   /** Whether to look again at once. */

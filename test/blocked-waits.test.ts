@@ -89,6 +89,40 @@ test("a mark that is sent a second time is not left behind: it is taken back aft
   assert.deepEqual([stage.asked, stage.marks.size], [2, 0]);
 });
 
+test("the mark of a lease that was lost during the wait is taken back with the others", async () => {
+  const stage = new BlockedStage();
+  const [a, b] = [stage.hold("p", "a"), stage.hold("p", "b")];
+  const wait = stage.wait("p", [a, b], "c");
+  await waitUntil(() => stage.marks.size, 2, DEADLINE);
+  for (const { leaseNumber } of [a, b]) {
+    stage.over.add(leaseNumber);
+    const before = stage.asked;
+    stage.locker("p").onNewEra();
+    await waitUntil(() => stage.asked > before, true, DEADLINE);
+  }
+  wait.stop();
+  assert.match(String(await wait.outcome), /stopped/);
+  await waitUntil(() => stage.marks.size, 0, DEADLINE);
+});
+
+test("a mark that a store put back to old data brings again is taken back in its new era", async () => {
+  const stage = new BlockedStage();
+  const [a, b] = [stage.hold("p", "a"), stage.hold("p", "b")];
+  const over = stage.wait("p", [a], "c");
+  const other = stage.wait("p", [b], "c");
+  await waitUntil(() => stage.marks.size, 2, DEADLINE);
+  const old = [...stage.marks];
+  over.stop();
+  assert.match(String(await over.outcome), /stopped/);
+  await waitUntil(() => [...stage.marks.keys()], ["p#2"], DEADLINE);
+  for (const [leaseId, mark] of old) stage.marks.set(leaseId, mark);
+  stage.locker("p").onNewEra();
+  await waitUntil(() => [...stage.marks.keys()], ["p#2"], DEADLINE);
+  other.stop();
+  assert.match(String(await other.outcome), /stopped/);
+  await waitUntil(() => stage.marks.size, 0, DEADLINE);
+});
+
 test("a locker that ends asks no more for its marks to be taken back", async () => {
   const stage = new BlockedStage();
   const over = stage.wait("p", [stage.hold("p", "a")], "b");

@@ -18,18 +18,23 @@ export function recordOf(key) {
 
 export function open({ url, ttlMs = defaults.ttlMs, retryMs = defaults.retryMs }) {
   const client = new Redis(url);
-  const options = { lockTimeout: ttlMs, acquireTimeout: Infinity, retryInterval: retryMs };
+  // Unless it is given what to do when a lock is lost, that ends the process.
+  const options = { lockTimeout: ttlMs, acquireTimeout: Infinity, retryInterval: retryMs, onLockLost: () => {} };
   return {
     async run(key, section) {
       const lost = new AbortController();
-      const onLockLost = (error) => lost.abort(error); // unless given, it ends the process
-      const mutex = new Mutex(client, key, { ...options, onLockLost });
+      const mutex = new Mutex(client, key, { ...options, onLockLost: (error) => lost.abort(error) });
       await mutex.acquire();
       try {
         await section({ signal: lost.signal, check: () => throwIfLost(mutex) });
       } finally {
         await mutex.release();
       }
+    },
+    async cycle(key) {
+      const mutex = new Mutex(client, key, options);
+      await mutex.acquire();
+      await mutex.release();
     },
     close: () => client.quit(),
   };

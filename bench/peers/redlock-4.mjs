@@ -1,5 +1,5 @@
-// node-redlock 4 as its README says: lock() and unlock(), and extend() whenever more time is needed, which it leaves to
-// its user: here a timer at half of the TTL, and a lock that is not extended by its end is lost.
+// node-redlock 4 as its README says: lock() and unlock(), and extend() for whoever needs more time. When to extend it
+// leaves to its user: here it is at half of the TTL, and a lock that reaches its end unextended is lost.
 
 import { Redis } from "ioredis";
 import Redlock from "redlock-4";
@@ -9,7 +9,7 @@ export const defaults = {
   ttlMs: 1_000,
   retryMs: 200,
   phasesMs: 500,
-  say: "TTL 1 s, a look every 200 to 400 ms: its README; extended every 500 ms by a timer of ours, it has none",
+  say: "TTL 1 s, a look every 200 to 400 ms: its README; extended every 500 ms by a timer of ours, since it has none",
 };
 
 /** Where it writes down who holds the key. */
@@ -20,40 +20,60 @@ export function recordOf(key) {
 export function open({ url, ttlMs = defaults.ttlMs, retryMs = defaults.retryMs }) {
   const client = new Redis(url);
   const redlock = new Redlock([client], { retryDelay: retryMs, retryJitter: retryMs });
+  const lockPatiently = (key) => redlock.lockWithOptions(key, ttlMs, { retryCount: -1 });
   return {
     async run(key, section) {
-      const lock = await redlock.lockWithOptions(key, ttlMs, { retryCount: -1 });
-      const extended = keepExtended(lock, ttlMs);
+      const lock = await lockPatiently(key);
+      const extender = new Extender(lock, ttlMs);
       try {
-        await section({ signal: extended.signal, check: () => extended.signal.throwIfAborted() });
+        await section({ signal: extender.signal, check: () => throwIfExpired(lock) });
       } finally {
-        extended.stop();
+        extender.stop();
         await lock.unlock();
       }
     },
     async cycle(key) {
-      const lock = await redlock.lock(key, ttlMs);
+      const lock = await lockPatiently(key);
       await lock.unlock();
     },
     close: () => client.quit(),
   };
 }
 
-function keepExtended(lock, ttlMs) {
-  const lost = new AbortController();
-  const extender = setInterval(() => {
-    lock.extend(ttlMs).then(expect, () => {}); // the alarm tells
-  }, ttlMs / 2);
-  let alarm;
-  const expect = () => {
-    clearTimeout(alarm);
-    alarm = setTimeout(() => lost.abort(new Error("the lock has expired")), lock.expiration - Date.now());
-  };
-  const stop = () => {
-    clearInterval(extender);
-    clearTimeout(alarm);
-  };
-  expect();
-  lost.signal.addEventListener("abort", stop);
-  return { signal: lost.signal, stop };
+class Extender {
+  #lost = new AbortController();
+  #timer;
+  #alarm;
+
+  constructor(lock, ttlMs) {
+    this.#timer = setInterval(() => this.#extend(lock, ttlMs), ttlMs / 2);
+    this.#expectEnd(lock);
+  }
+
+  get signal() {
+    return this.#lost.signal;
+  }
+
+  stop() {
+    clearInterval(this.#timer);
+    clearTimeout(this.#alarm);
+  }
+
+  async #extend(lock, ttlMs) {
+    try {
+      await lock.extend(ttlMs);
+      this.#expectEnd(lock);
+    } catch {
+      // Not extended: its end comes when it was due.
+    }
+  }
+
+  #expectEnd(lock) {
+    clearTimeout(this.#alarm);
+    this.#alarm = setTimeout(() => this.#lost.abort(new Error("the lock has expired")), lock.expiration - Date.now());
+  }
+}
+
+function throwIfExpired(lock) {
+  if (Date.now() > lock.expiration) throw new Error("the lock has expired");
 }

@@ -25,6 +25,10 @@ export function open({ url, ttlMs = defaults.ttlMs, retryMs = defaults.retryMs }
       const lock = createLock({ adapter, key, ttl: ttlMs, ...retries });
       await lock.using((signal) => section({ signal, check: () => throwIfAborted(signal) }));
     },
+    async cycle(key) {
+      const lock = createLock({ adapter, key, ttl: ttlMs, ...retries });
+      await lock.release(await lock.acquire());
+    },
     close: () => client.quit(),
   };
 }

@@ -37,6 +37,10 @@ export function open({ url, ttlMs = defaults.ttlMs, retryMs = defaults.retryMs }
         }
       }
     },
+    async cycle(key) {
+      const lock = await redlock.acquire([key], ttlMs);
+      await lock.release();
+    },
     close: () => client.quit(),
   };
 }

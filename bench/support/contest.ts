@@ -4,7 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { spawnChild, type Child } from "../../test/support/child.js";
 import { countCommands } from "../../test/support/monitor.js";
 import { startRedis } from "../../test/support/redis-server.js";
-import { summarise } from "./question.js";
+import { summarise, type Bound, type Summary } from "./question.js";
 
 /** Crosses to the process as JSON. */
 export type WaitersSetup = {
@@ -24,21 +24,22 @@ export type Section = { readonly askedMs: number; readonly grantedMs: number; re
 export type WaitersReport = { readonly atMs: number; readonly counted: number; readonly overlaps: number };
 
 export type Contest = {
-  /** As in `--only NAME`. */
   readonly name: string;
-  readonly asks: string;
   /** A process each. */
   readonly processes: readonly Omit<WaitersSetup, "seed" | "hurryMs">[];
-  /** What is told of one run; `NaN` for what could not be seen. */
-  figures(run: Run): Figures;
-  readonly bounds: readonly Bound[];
+  /** What is told of one run. */
+  readonly figures: readonly Figure[];
 };
 
-export type Figures = Readonly<Record<string, number>>;
-export type Bound = {
-  readonly what: string;
-  /** For our own locker; `others` are those of its peers in the same round. */
-  holds(ours: Figures, others: readonly Figures[]): boolean;
+export type Figure = {
+  readonly label: string;
+  readonly unit: string;
+  /** `NaN` for what could not be seen. */
+  of(run: Run): number;
+  /** Of ours alone. */
+  readonly bound?: Bound;
+  /** Ours must be at least each of the others' in every round. */
+  readonly beatsOthers?: true;
 };
 
 export type Run = {
@@ -124,7 +125,7 @@ export function countOverlaps(run: Run): number {
 }
 
 /** p99 also of fewer samples than a hundred: then it is the largest. */
-export function spread(samples: readonly number[], name: string): Figures {
-  const { p50, p99, max } = summarise(samples);
-  return { [`${name} p50 ms`]: p50, [`${name} p99 ms`]: p99 ?? max, [`${name} max ms`]: max };
+export function spread(samples: readonly number[]): Required<Summary> {
+  const summary = summarise(samples);
+  return { ...summary, p99: summary.p99 ?? summary.max };
 }

@@ -3,29 +3,61 @@
 export interface Setting {
   /** How often what is measured is repeated. */
   readonly runs: number;
+  /** Whether this is the short form: a tenth of the work will do, for only a collapse is to be seen. */
+  readonly smoke: boolean;
+  /** The others' lockers. */
+  readonly peers: PeerModules;
   /** One line for the reader of a long measurement. */
   tell(text: string): void;
+}
+
+export interface PeerModules {
+  /** The address to import, of bench/peers/NAME.mjs as it is installed. */
+  module(name: string): string;
 }
 
 /** The samples of one variant of a question. */
 export interface Series {
   readonly label: string;
-  readonly unit: "ms" | "µs" | "ns" | "bytes" | "commands/s" | "connections" | "×";
+  /** Whose they are. Series of one label and several lockers stand side by side in a row of a table. */
+  readonly locker?: string;
+  /** As it is printed: "ms", "cycles/s", "×". */
+  readonly unit: string;
   readonly samples: readonly number[];
-  /** What no sample may exceed. */
-  readonly bound?: number;
+  readonly bound?: Bound;
 }
+
+/** "p50": that of the samples. "every": no sample may break it. */
+export type Bound = { readonly of: "p50" | "every" } & ({ readonly atMost: number } | { readonly atLeast: number });
 
 export interface Answer {
   readonly series: readonly Series[];
   /** What a reader has to know to judge the numbers. */
   readonly notes?: readonly string[];
+  /** What of it is drawn in results/chart.svg. */
+  readonly charts?: readonly Chart[];
+}
+
+/** A bar for each locker that has a series of this label: its p50. */
+export interface Chart {
+  readonly title: string;
+  /** That of the series. */
+  readonly series: string;
+  readonly better: "more" | "less";
+  /** Where the longest bar is hundreds of times the shortest. */
+  readonly scale?: "log";
 }
 
 export interface Question {
-  /** As in `--only NAME`. */
+  /** As in `npm run bench -- NAME`, and the name of its file and of its results. */
   readonly name: string;
   readonly asks: string;
+  /** How many, unless told otherwise: such that all questions together take under ten minutes. */
+  readonly runs: number;
+  /** How many in the smoke; a question without is not part of it. */
+  readonly smokeRuns?: number;
+  /** It waits more than it works, and takes no times: such questions run side by side. */
+  readonly waits?: true;
   ask(setting: Setting): Promise<Answer>;
 }
 
@@ -51,9 +83,21 @@ export function median(samples: readonly number[]): number {
   return summarise(samples).p50;
 }
 
-/** Undefined when nothing was promised. An empty series keeps no promise. */
-export function isWithinBound({ samples, bound }: Series): boolean | undefined {
-  return bound === undefined ? undefined : summarise(samples).max <= bound;
+/** Ours ÷ theirs, round by round: what disturbed a round disturbed both. */
+export function ratios(ours: readonly number[], theirs: readonly number[]): number[] {
+  return ours.map((each, round) => each / (theirs[round] ?? NaN));
+}
+
+/**
+ * Undefined when nothing was promised. An empty series keeps no promise, nor does one with a figure that is none.
+ * `slack` 0.5: twice what is allowed at most will do, and half of what is due at least.
+ */
+export function isWithinBound({ samples, bound }: Series, slack = 1): boolean | undefined {
+  if (bound === undefined) return undefined;
+  const judged = bound.of === "p50" ? [median(samples)] : samples;
+  const holds = (value: number): boolean =>
+    "atMost" in bound ? value <= bound.atMost / slack : value >= bound.atLeast * slack;
+  return samples.length > 0 && !samples.some(Number.isNaN) && judged.every(holds);
 }
 
 /** Nearest rank: a value that was measured, never one between two. */

@@ -1,9 +1,7 @@
-// Answers as lines for a reader, and as JSON with every sample.
+// Answers as lines for a reader.
 
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
 import type { Machine } from "./machine.js";
-import { isWithinBound, summarise, type Answer, type Question, type Series } from "./question.js";
+import { isWithinBound, summarise, type Answer, type Bound, type Series } from "./question.js";
 
 export function printMachine(machine: Machine): void {
   const { cores, cpu, memoryGiB, system, node, redis, load, revision } = machine;
@@ -11,46 +9,91 @@ export function printMachine(machine: Machine): void {
   console.log(`• versions: Node ${node}, Redis ${redis}, sources at ${revision}`);
 }
 
-export function printAnswer(answer: Answer): void {
-  const width = Math.max(...answer.series.map(({ label }) => label.length));
-  for (const series of answer.series) console.log(`    ${series.label.padEnd(width)}  ${line(series)}`);
-  for (const note of answer.notes ?? []) console.log(`    (${note})`);
+/** Two tables: lockers side by side, and what has only one side. `slack`: see isWithinBound. */
+export function answerLines(answer: Answer, slack: SlackOf): string[] {
+  const beside = answer.series.filter(({ locker }) => locker !== undefined);
+  const alone = answer.series.filter(({ locker }) => locker === undefined);
+  const notes = (answer.notes ?? []).map((note) => `(${note})`);
+  return [...besideTable(beside, slack), ...aloneTable(alone, slack), ...notes];
 }
 
-function line(series: Series): string {
-  const { count, p50, p99, min, max } = summarise(series.samples);
-  const parts = [`p50 ${show(p50)}`, ...(p99 === undefined ? [] : [`p99 ${show(p99)}`])];
-  parts.push(`min ${show(min)}`, `max ${show(max)} ${series.unit}`, `n ${count}`);
-  const within = isWithinBound(series);
-  if (within !== undefined) parts.push(`bound ${show(series.bound ?? NaN)}`, within ? "ok" : "MISSED");
-  return parts.join("   ");
+/** How much a series may miss its bound by; 1: not at all. */
+export type SlackOf = (series: Series) => number;
+
+/** A bound that was missed, for the summary of a run. */
+export function missedLine(series: Series, slack: SlackOf): string {
+  const { label, locker, unit, samples } = series;
+  const { p50, min, max, count } = summarise(samples);
+  const name = locker === undefined ? label : `${label}, ${locker}`;
+  const figures = `p50 ${show(p50)}, min ${show(min)}, max ${show(max)} ${unit}`;
+  return `${name}: ${figures} of ${count}; due: ${dueOf(series, slack(series))}`;
+}
+
+function besideTable(all: readonly Series[], slack: SlackOf): string[] {
+  if (all.length === 0) return [];
+  const lockers = [...new Set(all.map(({ locker }) => locker))];
+  const labels = [...new Set(all.map(({ label }) => label))];
+  const rows = labels.map((label) => {
+    const own = all.filter((series) => series.label === label);
+    const cells = lockers.map((locker) => {
+      const series = own.find((one) => one.locker === locker);
+      return series === undefined ? "" : besideCell(series, slack(series));
+    });
+    return [unitAfter(label, own[0]?.unit ?? ""), ...cells];
+  });
+  return aligned([["", ...lockers.map(String)], ...rows]);
+}
+
+function besideCell(series: Series, slack: number): string {
+  const { p50, min, max, count } = summarise(series.samples);
+  const range = count > 1 ? ` (${show(min)} to ${show(max)})` : "";
+  return [`${show(p50)}${range}`, verdict(series, slack)].join(" ").trimEnd();
+}
+
+function aloneTable(all: readonly Series[], slack: SlackOf): string[] {
+  if (all.length === 0) return [];
+  const rows = all.map((series) => {
+    const { count, p50, p99, min, max } = summarise(series.samples);
+    const figures = [p50, p99, min, max].map((value) => (value === undefined ? "" : show(value)));
+    return [unitAfter(series.label, series.unit), ...figures, String(count), verdict(series, slack(series))];
+  });
+  return aligned([["", "p50", "p99", "min", "max", "n", ""], ...rows]);
+}
+
+function unitAfter(label: string, unit: string): string {
+  return unit === "" ? label : `${label}, ${unit}`;
+}
+
+function verdict(series: Series, slack: number): string {
+  const isWithin = isWithinBound(series, slack);
+  if (isWithin === undefined) return "";
+  return `${isWithin ? "ok" : "MISSED"}: ${dueOf(series, slack)}`;
+}
+
+function dueOf({ bound }: Series, slack: number): string {
+  if (bound === undefined) return "nothing";
+  const due = boundText(bound);
+  return slack === 1 ? due : `${due} with slack ${slack}`;
+}
+
+/** "p50 ≤ 1.1", "every ≥ 3". */
+export function boundText(bound: Bound): string {
+  return `${bound.of} ${"atMost" in bound ? `≤ ${bound.atMost}` : `≥ ${bound.atLeast}`}`;
+}
+
+function aligned(rows: readonly (readonly string[])[]): string[] {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? "").length)));
+  return rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join("   ")
+      .trimEnd(),
+  );
 }
 
 /** Three digits that mean something, and no more. */
-function show(value: number): string {
+export function show(value: number): string {
+  if (!Number.isFinite(value)) return "–";
   if (Number.isInteger(value) || Math.abs(value) >= 100) return value.toFixed(0);
   return value.toFixed(Math.abs(value) >= 10 ? 1 : 2);
-}
-
-/** Replaces this question's entry in the file and leaves the others, which carry their own machine and time. */
-export function writeAnswer(path: string, question: Question, answer: Answer, machine: Machine): void {
-  const entries = readEntries(path);
-  const series = answer.series.map((one) => ({
-    ...{ label: one.label, unit: one.unit, ...summarise(one.samples) },
-    ...(one.bound === undefined ? {} : { bound: one.bound, ok: isWithinBound(one) }),
-    samples: one.samples.map((sample) => Number(sample.toPrecision(6))),
-  }));
-  const measuredAt = new Date().toISOString();
-  entries[question.name] = { asks: question.asks, measuredAt, machine, series, notes: answer.notes ?? [] };
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(path, `${JSON.stringify(entries, undefined, 1)}\n`);
-}
-
-function readEntries(path: string): Record<string, unknown> {
-  try {
-    return JSON.parse(readFileSync(path, "utf8")) as Record<string, unknown>;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return {};
-    throw error;
-  }
 }

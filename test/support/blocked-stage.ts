@@ -21,6 +21,8 @@ export class BlockedStage {
   isQueued = true;
   era = "era1";
   looks = 0;
+  /** Leases that were lost or given back. */
+  readonly over = new Set<number>();
   /** How often a mark was to be set or taken back. */
   asked = 0;
   #ticket = 1_000;
@@ -38,7 +40,14 @@ export class BlockedStage {
     const facts = { fencingToken: 1, acquiredAtMs: 1, era: this.era, trace: "", units: 1, isKept: false };
     const record = { ...facts, key, sessionId: `${lockerId}.1`, leaseNumber, mode };
     this.holders.set(key, [...(this.holders.get(key) ?? []), record]);
-    return { key, mode, units: 1, leaseNumber, lease: {} as HeldKey["lease"], isOver: () => false };
+    return {
+      key,
+      mode,
+      units: 1,
+      leaseNumber,
+      lease: {} as HeldKey["lease"],
+      isOver: () => this.over.has(leaseNumber),
+    };
   }
 
   /** A task that holds these waits for that key, and never gets it. */

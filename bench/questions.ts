@@ -1,0 +1,36 @@
+// All questions, in the order in which they are asked.
+
+import { connections } from "./connections.js";
+import { cycles } from "./cycles.js";
+import { drain } from "./drain.js";
+import { firstAcquire } from "./first-acquire.js";
+import { handOffs } from "./hand-offs.js";
+import { heartbeat } from "./heartbeat.js";
+import { idleCommands } from "./idle-commands.js";
+import { localHandOffs } from "./local-hand-offs.js";
+import { lockBytes } from "./lock-bytes.js";
+import { longDeadOwner } from "./long-dead-owner.js";
+import { lossNotice } from "./loss-notice.js";
+import { oneHost } from "./one-host.js";
+import { philosophers } from "./philosophers.js";
+import type { Question } from "./support/question.js";
+import { takeoverAfterKill } from "./takeover-after-kill.js";
+import { turns } from "./turns.js";
+
+export const questions: readonly Question[] = [
+  cycles,
+  heartbeat,
+  lockBytes,
+  firstAcquire,
+  takeoverAfterKill,
+  longDeadOwner,
+  drain,
+  lossNotice,
+  oneHost,
+  philosophers,
+  handOffs,
+  turns,
+  localHandOffs,
+  idleCommands,
+  connections,
+];

@@ -1,0 +1,46 @@
+// A contest as a question: ours and the others', round by round, another one first each time.
+
+import { loadavg } from "node:os";
+import { seed } from "../../test/support/wait.js";
+import { runOnce, type Contest, type Figure, type Run, type Span } from "./contest.js";
+import { ratios, type Answer, type Question, type Series, type Setting } from "./question.js";
+
+const ours = "pulselock";
+const others = ["redis-semaphore", "redlock"];
+const span: Span = { hurryMs: 2_000, warmUpMs: 500, runMs: 3_000, monitorMs: 500 };
+const inEveryRun = { of: "every", atLeast: 1 } as const;
+
+export function contestQuestion(contest: Contest, rest: Omit<Question, "name" | "ask">): Question {
+  return { name: contest.name, ...rest, ask: (setting) => play(contest, setting) };
+}
+
+async function play(contest: Contest, { runs, peers, tell }: Setting): Promise<Answer> {
+  const random = seed();
+  const names = [ours, ...others];
+  const modules: Record<string, string> = { [ours]: new URL("./ours.js", import.meta.url).href };
+  for (const name of others) modules[name] = peers.module(name);
+  const played = names.map((): Run[] => []);
+  for (let round = 0; round < runs; round++) {
+    tell(`round ${round + 1} of ${runs}, load ${loadavg()[0]?.toFixed(1)}`);
+    for (let turn = 0; turn < names.length; turn++) {
+      const at = (turn + round) % names.length;
+      played[at]?.push(await runOnce(contest, modules[names[at]!]!, span, random + round));
+    }
+  }
+  return { series: contest.figures.flatMap((figure) => seriesOf(figure, names, played)), notes: [`seed ${random}`] };
+}
+
+/** That of each locker, and what ours is to beat. */
+function seriesOf({ label, unit, of, bound, beatsOthers }: Figure, names: string[], played: Run[][]): Series[] {
+  const samples = played.map((runs) => runs.map(of));
+  const series = names.map((locker, at): Series => {
+    const own = bound && locker === ours ? { bound } : {};
+    return { label, locker, unit, samples: samples[at] ?? [], ...own };
+  });
+  if (!beatsOthers) return series;
+  const beaten = others.map((name, at): Series => {
+    const relative = ratios(samples[0] ?? [], samples[at + 1] ?? []);
+    return { label: `… ours ÷ theirs`, locker: name, unit: "×", samples: relative, bound: inEveryRun };
+  });
+  return [...series, ...beaten];
+}
