@@ -11,12 +11,21 @@ const jobs = new Set<Promise<unknown>>();
 let subject: Subject;
 let isStopping = false;
 
-/** A job as people write them: it looks whether it still holds the key and sleeps, for as long as it may. */
+/**
+ * A job as people write them: it looks whether it still holds the key and sleeps, for as long as it may. It is told of a
+ * loss by its signal, or when it looks.
+ */
 async function work(key: string, { signal, check }: Guard): Promise<never> {
-  signal.addEventListener("abort", () => told.post(key, nowMs()));
+  const noteLoss = (): void => told.post(key, nowMs());
+  signal.addEventListener("abort", noteLoss);
   for (;;) {
     if (isStopping) throw new Error("this process ends");
-    await check();
+    try {
+      await check();
+    } catch (error) {
+      noteLoss();
+      throw error;
+    }
     await delay(20);
   }
 }
@@ -49,9 +58,10 @@ serveChild({
   },
   take,
   told: (key: string) => told.read(key),
-  /** Blocks the event loop, without a share of the processor; returns the moment in which it runs on. */
+  /** The event loop stands still, without a share of the processor. */
   block: (ms: number) => {
+    const from = nowMs();
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
-    return nowMs();
+    return { from, to: nowMs() };
   },
 });

@@ -20,7 +20,7 @@ export interface Contended {
 }
 
 /** Several, so that one kill meets as many moments of a renewal. */
-const keys = ["first", "second", "third", "fourth", "fifth"];
+export const keys = ["first", "second", "third", "fourth", "fifth"];
 
 /** Calls `act` when every key is held and wanted. They are taken one after the other, spread over `phasesMs`. */
 export async function withHolders<T>(
@@ -35,27 +35,27 @@ export async function withHolders<T>(
   for (const key of keys) {
     await holder.request("take", key);
     const granted = other.request<number>("take", key);
-    granted.catch(() => undefined); // told to whoever awaits it, if anybody does
+    granted.catch(() => undefined); // for whoever awaits it, if anybody does
     contended.push({ key, granted });
     await delay(phasesMs / keys.length);
   }
   return await act({ holder, contended, client: server.client() });
 }
 
-/** Returns when it was about to be sent. */
-export function sendSignal({ holder }: Holders, signal: "SIGKILL" | "SIGTERM"): number {
-  const atMs = nowMs();
+/** Sends the holder a signal and returns, for each key, how long after that the other's job starts, ms. */
+export async function grantedAfter(signal: "SIGKILL" | "SIGTERM", { holder, contended }: Holders): Promise<number[]> {
+  const sentMs = nowMs();
   void holder.kill(signal);
-  return atMs;
+  return Promise.all(contended.map(async ({ granted }) => (await granted) - sentMs));
 }
 
-/** What a key's job starts after, ms, key by key. */
-export async function sinceUntilGranted({ contended }: Holders, sinceMs: number): Promise<number[]> {
-  return Promise.all(contended.map(async ({ granted }) => (await granted) - sinceMs));
+/** For each key when the holder is told that it is lost; undefined: not within that time. */
+export function told({ holder }: Holders, withinMs: number): Promise<(number | undefined)[]> {
+  return Promise.all(keys.map((key) => within(withinMs, holder.request<number>("told", key))));
 }
 
 /** Undefined: not within that time. */
-export async function within<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
+export async function within<T>(ms: number, promise: Promise<T>): Promise<T | undefined> {
   return Promise.race([promise, delay(ms, undefined, { ref: false })]);
 }
 

@@ -9,20 +9,21 @@ const names = ["redlock", "redlock-4", "redis-semaphore", "redlock-universal", "
 export interface PeerAnswer<T> {
   readonly name: string;
   readonly given: T;
-  /** The limits under which it was asked, for a note. */
+  /** Under which it was given, for a note. */
   readonly limits: string;
 }
 
-/** Asks each of them, with processes and a Redis of its own. */
+/** Asks each of them, with processes and a Redis of its own. `phasesMs`: see withHolders; by default the peer's. */
 export async function askPeers<T>(
   modules: PeerModules,
   ask: (holders: Holders, peer: PeerModule) => Promise<T>,
+  phasesMs?: number,
 ): Promise<PeerAnswer<T>[]> {
   return Promise.all(
     names.map(async (name) => {
       const address = modules.module(name);
       const peer = (await import(address)) as PeerModule;
-      const given = await withHolders(address, peer.defaults.phasesMs, (holders) => ask(holders, peer));
+      const given = await withHolders(address, phasesMs ?? peer.defaults.phasesMs, (holders) => ask(holders, peer));
       return { name, given, limits: `${name}: ${peer.defaults.say}` };
     }),
   );
