@@ -25,7 +25,8 @@ export function open({ url, ttlMs }) {
       await queue.add(key, {}, { jobId: job, attempts: Number.MAX_SAFE_INTEGER });
       const processOnce = async (_job, _token, signal) => {
         try {
-          await section({ signal, check: () => signal.throwIfAborted() });
+          const onLost = (listener) => signal.addEventListener("abort", listener);
+          await section({ check: () => signal.throwIfAborted(), onLost });
         } finally {
           void worker.close(); // takes no further job, and waits for this one
         }

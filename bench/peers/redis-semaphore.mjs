@@ -18,27 +18,29 @@ export function recordOf(key) {
 
 export function open({ url, ttlMs = defaults.ttlMs, retryMs = defaults.retryMs }) {
   const client = new Redis(url);
-  // Unless it is given what to do when a lock is lost, that ends the process.
-  const options = { lockTimeout: ttlMs, acquireTimeout: Infinity, retryInterval: retryMs, onLockLost: () => {} };
+  const options = { lockTimeout: ttlMs, acquireTimeout: Infinity, retryInterval: retryMs };
   return {
     async run(key, section) {
-      const lost = new AbortController();
-      const mutex = new Mutex(client, key, { ...options, onLockLost: (error) => lost.abort(error) });
+      let tell = ignore;
+      const mutex = new Mutex(client, key, { ...options, onLockLost: () => tell() });
       await mutex.acquire();
       try {
-        await section({ signal: lost.signal, check: () => throwIfLost(mutex) });
+        await section({ check: () => throwIfLost(mutex), onLost: (listener) => (tell = listener) });
       } finally {
         await mutex.release();
       }
     },
     async cycle(key) {
-      const mutex = new Mutex(client, key, options);
+      const mutex = new Mutex(client, key, { ...options, onLockLost: ignore });
       await mutex.acquire();
       await mutex.release();
     },
     close: () => client.quit(),
   };
 }
+
+/** Without a listener a lost lock would end the process; it shows in isAcquired, too. */
+function ignore() {}
 
 function throwIfLost(mutex) {
   if (!mutex.isAcquired) throw new Error("the lock is lost");

@@ -26,7 +26,7 @@ export function open({ url, ttlMs = defaults.ttlMs, retryMs = defaults.retryMs }
       const lock = await lockPatiently(key);
       const extender = new Extender(lock, ttlMs);
       try {
-        await section({ signal: extender.signal, check: () => throwIfExpired(lock) });
+        await section({ check: () => throwIfExpired(lock), onLost: (listener) => extender.onLost(listener) });
       } finally {
         extender.stop();
         await lock.unlock();
@@ -41,17 +41,17 @@ export function open({ url, ttlMs = defaults.ttlMs, retryMs = defaults.retryMs }
 }
 
 class Extender {
-  #lost = new AbortController();
   #timer;
   #alarm;
+  #tell = () => {};
 
   constructor(lock, ttlMs) {
     this.#timer = setInterval(() => this.#extend(lock, ttlMs), ttlMs / 2);
     this.#expectEnd(lock);
   }
 
-  get signal() {
-    return this.#lost.signal;
+  onLost(listener) {
+    this.#tell = listener;
   }
 
   stop() {
@@ -70,7 +70,7 @@ class Extender {
 
   #expectEnd(lock) {
     clearTimeout(this.#alarm);
-    this.#alarm = setTimeout(() => this.#lost.abort(new Error("the lock has expired")), lock.expiration - Date.now());
+    this.#alarm = setTimeout(() => this.#tell(), lock.expiration - Date.now());
   }
 }
 

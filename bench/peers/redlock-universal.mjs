@@ -23,7 +23,7 @@ export function open({ url, ttlMs = defaults.ttlMs, retryMs = defaults.retryMs }
   return {
     async run(key, section) {
       const lock = createLock({ adapter, key, ttl: ttlMs, ...retries });
-      await lock.using((signal) => section({ signal, check: () => throwIfAborted(signal) }));
+      await lock.using((signal) => section(guardOf(signal)));
     },
     async cycle(key) {
       const lock = createLock({ adapter, key, ttl: ttlMs, ...retries });
@@ -33,6 +33,11 @@ export function open({ url, ttlMs = defaults.ttlMs, retryMs = defaults.retryMs }
   };
 }
 
-function throwIfAborted(signal) {
-  if (signal.aborted) throw signal.error;
+function guardOf(signal) {
+  return {
+    check() {
+      if (signal.aborted) throw signal.error;
+    },
+    onLost: (listener) => signal.addEventListener("abort", listener),
+  };
 }

@@ -27,7 +27,7 @@ export function open({ url, ttlMs = defaults.ttlMs, retryMs = defaults.retryMs }
       for (let entered = false; !entered;) {
         const guarded = (signal) => {
           entered = true;
-          return section({ signal, check: () => throwIfAborted(signal) });
+          return section(guardOf(signal));
         };
         try {
           await redlock.using([key], ttlMs, guarded);
@@ -45,6 +45,11 @@ export function open({ url, ttlMs = defaults.ttlMs, retryMs = defaults.retryMs }
   };
 }
 
-function throwIfAborted(signal) {
-  if (signal.aborted) throw signal.error;
+function guardOf(signal) {
+  return {
+    check() {
+      if (signal.aborted) throw signal.error;
+    },
+    onLost: (listener) => signal.addEventListener("abort", listener),
+  };
 }

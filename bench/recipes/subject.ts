@@ -3,8 +3,8 @@
 export type Guard = {
   /** Throws when this locker knows, or will say when it is asked, that the lock is no longer held. */
   check(): Promise<void> | void;
-  /** Aborts when this locker tells that the lock is lost. */
-  readonly signal: AbortSignal;
+  /** Calls the listener once this locker tells, unasked, that the lock is lost. */
+  onLost(listener: () => void): void;
   /** Only some lockers have one. */
   readonly token?: number;
 };

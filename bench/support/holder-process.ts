@@ -12,12 +12,12 @@ let subject: Subject;
 let isStopping = false;
 
 /**
- * A job as people write them: it looks whether it still holds the key and sleeps, for as long as it may. It is told of a
- * loss by its signal, or when it looks.
+ * A job as people write them: it looks whether it still holds the key and sleeps, for as long as it may.
+ * It is told of a loss unasked, or when it looks.
  */
-async function work(key: string, { signal, check }: Guard): Promise<never> {
+async function work(key: string, { onLost, check }: Guard): Promise<never> {
   const noteLoss = (): void => told.post(key, nowMs());
-  signal.addEventListener("abort", noteLoss);
+  onLost(noteLoss);
   for (;;) {
     if (isStopping) throw new Error("this process ends");
     try {
