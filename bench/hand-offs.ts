@@ -20,7 +20,11 @@ const contest: Contest = {
   ],
 };
 
-export const handOffs = contestQuestion(contest, { asks: "2 processes × 10 waiters of one key, 1 ms hold", runs: 2 });
+export const handOffs = contestQuestion(contest, {
+  asks: "2 processes × 10 waiters of one key, 1 ms hold",
+  runs: 2,
+  smokeRuns: 3,
+});
 
 function waits(run: Run): Required<Summary> {
   return spread(inOrder(run).map(({ askedMs, grantedMs }) => grantedMs - askedMs));

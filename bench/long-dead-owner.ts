@@ -1,6 +1,6 @@
 // A process died an hour ago without a word. A fresh one, a cron job say, tries its key once and does not wait.
 
-import type { Answer, Bound, Question, Setting } from "./support/question.js";
+import { rounds, type Answer, type Bound, type Question, type Setting } from "./support/question.js";
 import { openBed, type Bed } from "./support/bed.js";
 import { openProcess } from "./support/processes.js";
 import { tryInFreshProcess } from "./support/fresh-processes.js";
@@ -16,14 +16,14 @@ export const longDeadOwner: Question = {
   ask: measure,
 };
 
-async function measure({ runs }: Setting): Promise<Answer> {
+async function measure(setting: Setting): Promise<Answer> {
   await using bed = await openBed();
   await bed.use();
   const times: Record<"near" | "far", { acquire: number[]; spawn: number[] }> = {
     near: { acquire: [], spawn: [] },
     far: { acquire: [], spawn: [] },
   };
-  for (let run = 0; run < runs; run++) {
+  for (const run of rounds(setting)) {
     for (const where of ["near", "far"] as const) {
       const key = `${where}-${run}`;
       await leaveBehind(bed, key, where === "far");

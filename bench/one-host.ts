@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { Locker } from "../src/index.js";
 import { nowMs, waitForPhase } from "./support/bed.js";
 import { openProcess, type LockerProcess } from "./support/processes.js";
-import { median, type Answer, type Question, type Setting } from "./support/question.js";
+import { median, rounds, type Answer, type Question, type Setting } from "./support/question.js";
 
 const cyclesAtATime = 2_000;
 const pingIntervalMs = 500;
@@ -18,7 +18,7 @@ export const oneHost: Question = {
   ask: measure,
 };
 
-async function measure({ runs }: Setting): Promise<Answer> {
+async function measure(setting: Setting): Promise<Answer> {
   const folder = mkdtempSync(join(tmpdir(), "pulselock-bench-"));
   const database = `sqlite:${join(folder, "locks.db")}`;
   const cycles: number[] = [];
@@ -26,12 +26,10 @@ async function measure({ runs }: Setting): Promise<Answer> {
   {
     await using locker = new Locker({ database });
     await locker.acquireAndRun("first use", () => {});
-    for (let run = -2; run < runs; run++) {
-      const us = await medianUs(locker);
-      if (run >= 0) cycles.push(us);
-    }
+    for (let warmUp = 0; warmUp < 2; warmUp++) await medianUs(locker);
+    for (const _run of rounds(setting)) cycles.push(await medianUs(locker));
     await using peer = await openProcess(database);
-    for (let run = 0; run < runs; run++) takeovers.push(await killOnce(database, peer, run, runs));
+    for (const run of rounds(setting)) takeovers.push(await killOnce(database, peer, run, setting.runs));
   }
   rmSync(folder, { recursive: true });
   return {

@@ -3,7 +3,7 @@
 import { newPrefix } from "../test/support/lockers.js";
 import { openTable } from "../test/support/philosophers.js";
 import { openBed } from "./support/bed.js";
-import type { Answer, Question, Setting } from "./support/question.js";
+import { rounds, type Answer, type Question, type Setting } from "./support/question.js";
 
 const SEATS = 5;
 
@@ -14,12 +14,13 @@ export const philosophers: Question = {
   ask: measure,
 };
 
-async function measure({ runs, tell }: Setting): Promise<Answer> {
+async function measure(setting: Setting): Promise<Answer> {
+  const { runs, tell } = setting;
   await using bed = await openBed();
   await using table = await openTable(bed.url, newPrefix(), SEATS);
   const told: number[] = [];
   let victims = 0;
-  for (let run = 0; run < runs; run++) {
+  for (const _run of rounds(setting)) {
     const { toldAfterMs } = await table.round();
     victims += toldAfterMs.length;
     told.push(Math.max(...toldAfterMs));

@@ -15,6 +15,7 @@ const contest: Contest = {
     { label: "commands a turn", unit: "", of: (run) => run.commands },
     { label: "overlaps", unit: "", of: countOverlaps, bound: { of: "every", atMost: 0 } },
   ],
+  charts: [{ title: "From the end of a job to the next one's start", series: "gap p50", better: "less" }],
 };
 
 export const turns = contestQuestion(contest, {

@@ -1,4 +1,5 @@
 import { nanoid } from "nanoid";
+import { settleBy } from "./settle.js";
 
 /**
  * Time, timers and chance, passed in wherever they are needed, so that the whole client also runs under a simulated
@@ -92,13 +93,7 @@ export function wait(clock: Clock, ms: number, signal?: AbortSignal): Promise<vo
 export function atMost<T>(clock: Clock, ms: number, promise: Promise<T>): Promise<T | undefined> {
   return new Promise((resolve, reject) => {
     const timer = clock.timer(ms, () => resolve(undefined));
-    const settle = <V>(act: (value: V) => void) => {
-      return (value: V) => {
-        timer.cancel();
-        act(value);
-      };
-    };
-    promise.then(settle(resolve), settle(reject));
+    settleBy(promise, { resolve, reject }, () => timer.cancel());
   });
 }
 

@@ -1,3 +1,5 @@
+import { settleBy } from "./settle.js";
+
 /**
  * AbortSignal.any with an end: on Node 20 and 22 a signal made by `any` stays registered with a long-lived source
  * for as long as that lives, so a locker that acquires for weeks would leak.
@@ -38,13 +40,7 @@ export class JoinedSignal {
     return new Promise((resolve, reject) => {
       if (this.#aborted) reject(this.#aborted.reason);
       else this.#rejects.add(reject);
-      const settle = <V>(act: (value: V) => void) => {
-        return (value: V) => {
-          this.#rejects.delete(reject);
-          act(value);
-        };
-      };
-      promise.then(settle(resolve), settle(reject));
+      settleBy(promise, { resolve, reject }, () => this.#rejects.delete(reject));
     });
   }
 

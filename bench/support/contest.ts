@@ -4,7 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { spawnChild, type Child } from "../../test/support/child.js";
 import { countCommands } from "../../test/support/monitor.js";
 import { startRedis } from "../../test/support/redis-server.js";
-import { summarise, type Bound, type Summary } from "./question.js";
+import { summarise, type Bound, type Chart, type Summary } from "./question.js";
 
 /** Crosses to the process as JSON. */
 export type WaitersSetup = {
@@ -29,6 +29,7 @@ export type Contest = {
   readonly processes: readonly Omit<WaitersSetup, "seed" | "hurryMs">[];
   /** What is told of one run. */
   readonly figures: readonly Figure[];
+  readonly charts?: readonly Chart[];
 };
 
 export type Figure = {

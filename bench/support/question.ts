@@ -12,14 +12,19 @@ export interface Setting {
 }
 
 export interface PeerModules {
-  /** The address to import, of bench/peers/NAME.mjs as it is installed. */
+  /** The address to import, of bench/peers/NAME.mjs as it is installed; throws a NoPeersError when none is. */
   module(name: string): string;
 }
+
+export class NoPeersError extends Error {}
 
 /** The samples of one variant of a question. */
 export interface Series {
   readonly label: string;
-  /** Whose they are. Series of one label and several lockers stand side by side in a row of a table. */
+  /**
+   * Whose they are: "pulselock", "bare" (the least that a lock can cost), or the name of a peer's module. Series of one
+   * label stand side by side in a row of a table.
+   */
   readonly locker?: string;
   /** As it is printed: "ms", "cycles/s", "×". */
   readonly unit: string;
@@ -61,6 +66,20 @@ export interface Question {
   ask(setting: Setting): Promise<Answer>;
 }
 
+const tellEveryMs = 5_000;
+
+/** 0 to runs - 1; the reader is told where it is, now and then. */
+export function* rounds({ runs, tell }: Pick<Setting, "runs" | "tell">): Generator<number> {
+  let toldMs = -Infinity;
+  for (let round = 0; round < runs; round++) {
+    if (performance.now() - toldMs >= tellEveryMs) {
+      tell(`round ${round + 1} of ${runs}`);
+      toldMs = performance.now();
+    }
+    yield round;
+  }
+}
+
 export interface Summary {
   readonly count: number;
   readonly p50: number;
@@ -88,15 +107,11 @@ export function ratios(ours: readonly number[], theirs: readonly number[]): numb
   return ours.map((each, round) => each / (theirs[round] ?? NaN));
 }
 
-/**
- * Undefined when nothing was promised. An empty series keeps no promise, nor does one with a figure that is none.
- * `slack` 0.5: twice what is allowed at most will do, and half of what is due at least.
- */
-export function isWithinBound({ samples, bound }: Series, slack = 1): boolean | undefined {
+/** Undefined when nothing was promised. An empty series keeps no promise, nor does one with a figure that is none. */
+export function isWithinBound({ samples, bound }: Series): boolean | undefined {
   if (bound === undefined) return undefined;
   const judged = bound.of === "p50" ? [median(samples)] : samples;
-  const holds = (value: number): boolean =>
-    "atMost" in bound ? value <= bound.atMost / slack : value >= bound.atLeast * slack;
+  const holds = (value: number): boolean => ("atMost" in bound ? value <= bound.atMost : value >= bound.atLeast);
   return samples.length > 0 && !samples.some(Number.isNaN) && judged.every(holds);
 }
 

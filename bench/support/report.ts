@@ -9,27 +9,24 @@ export function printMachine(machine: Machine): void {
   console.log(`• versions: Node ${node}, Redis ${redis}, sources at ${revision}`);
 }
 
-/** Two tables: lockers side by side, and what has only one side. `slack`: see isWithinBound. */
-export function answerLines(answer: Answer, slack: SlackOf): string[] {
+/** Two tables: lockers side by side, and what has only one side. */
+export function answerLines(answer: Answer): string[] {
   const beside = answer.series.filter(({ locker }) => locker !== undefined);
   const alone = answer.series.filter(({ locker }) => locker === undefined);
   const notes = (answer.notes ?? []).map((note) => `(${note})`);
-  return [...besideTable(beside, slack), ...aloneTable(alone, slack), ...notes];
+  return [...besideTable(beside), ...aloneTable(alone), ...notes];
 }
 
-/** How much a series may miss its bound by; 1: not at all. */
-export type SlackOf = (series: Series) => number;
-
 /** A bound that was missed, for the summary of a run. */
-export function missedLine(series: Series, slack: SlackOf): string {
-  const { label, locker, unit, samples } = series;
+export function missedLine(series: Series): string {
+  const { label, locker, unit, samples, bound } = series;
   const { p50, min, max, count } = summarise(samples);
   const name = locker === undefined ? label : `${label}, ${locker}`;
   const figures = `p50 ${show(p50)}, min ${show(min)}, max ${show(max)} ${unit}`;
-  return `${name}: ${figures} of ${count}; due: ${dueOf(series, slack(series))}`;
+  return `${name}: ${figures} of ${count}; due: ${bound ? boundText(bound) : "nothing"}`;
 }
 
-function besideTable(all: readonly Series[], slack: SlackOf): string[] {
+function besideTable(all: readonly Series[]): string[] {
   if (all.length === 0) return [];
   const lockers = [...new Set(all.map(({ locker }) => locker))];
   const labels = [...new Set(all.map(({ label }) => label))];
@@ -37,25 +34,25 @@ function besideTable(all: readonly Series[], slack: SlackOf): string[] {
     const own = all.filter((series) => series.label === label);
     const cells = lockers.map((locker) => {
       const series = own.find((one) => one.locker === locker);
-      return series === undefined ? "" : besideCell(series, slack(series));
+      return series === undefined ? "" : besideCell(series);
     });
     return [unitAfter(label, own[0]?.unit ?? ""), ...cells];
   });
   return aligned([["", ...lockers.map(String)], ...rows]);
 }
 
-function besideCell(series: Series, slack: number): string {
+function besideCell(series: Series): string {
   const { p50, min, max, count } = summarise(series.samples);
   const range = count > 1 ? ` (${show(min)} to ${show(max)})` : "";
-  return [`${show(p50)}${range}`, verdict(series, slack)].join(" ").trimEnd();
+  return [`${show(p50)}${range}`, verdict(series)].join(" ").trimEnd();
 }
 
-function aloneTable(all: readonly Series[], slack: SlackOf): string[] {
+function aloneTable(all: readonly Series[]): string[] {
   if (all.length === 0) return [];
   const rows = all.map((series) => {
     const { count, p50, p99, min, max } = summarise(series.samples);
     const figures = [p50, p99, min, max].map((value) => (value === undefined ? "" : show(value)));
-    return [unitAfter(series.label, series.unit), ...figures, String(count), verdict(series, slack(series))];
+    return [unitAfter(series.label, series.unit), ...figures, String(count), verdict(series)];
   });
   return aligned([["", "p50", "p99", "min", "max", "n", ""], ...rows]);
 }
@@ -64,16 +61,10 @@ function unitAfter(label: string, unit: string): string {
   return unit === "" ? label : `${label}, ${unit}`;
 }
 
-function verdict(series: Series, slack: number): string {
-  const isWithin = isWithinBound(series, slack);
-  if (isWithin === undefined) return "";
-  return `${isWithin ? "ok" : "MISSED"}: ${dueOf(series, slack)}`;
-}
-
-function dueOf({ bound }: Series, slack: number): string {
-  if (bound === undefined) return "nothing";
-  const due = boundText(bound);
-  return slack === 1 ? due : `${due} with slack ${slack}`;
+function verdict(series: Series): string {
+  const isWithin = isWithinBound(series);
+  if (isWithin === undefined || series.bound === undefined) return "";
+  return `${isWithin ? "ok" : "MISSED"}: ${boundText(series.bound)}`;
 }
 
 /** "p50 ≤ 1.1", "every ≥ 3". */

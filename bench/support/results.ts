@@ -1,6 +1,6 @@
 // What is kept of an answer: one file a question, with every sample and where it comes from.
 
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Machine } from "./machine.js";
 import {
@@ -13,8 +13,10 @@ import {
   type Summary,
 } from "./question.js";
 
-export type KeptSeries = Omit<Series, "samples"> &
-  Summary & { readonly ok?: boolean; readonly samples: readonly number[] };
+export interface KeptSeries extends Series, Summary {
+  /** Whether its bound was kept. */
+  readonly ok?: boolean;
+}
 
 export interface Result {
   readonly name: string;
@@ -30,36 +32,36 @@ export interface Result {
   readonly charts: readonly Chart[];
 }
 
-export function resultOf(question: Question, answer: Answer, machine: Machine, seconds: number): Result {
-  const series = answer.series.map((one): KeptSeries => {
-    const ok = isWithinBound(one);
-    return { ...one, ...summarise(one.samples), ...(ok === undefined ? {} : { ok }), samples: one.samples };
+export function resultOf({ name, asks }: Question, answer: Answer, machine: Machine, seconds: number): Result {
+  const series = answer.series.map(({ samples, ...rest }): KeptSeries => {
+    const ok = isWithinBound({ ...rest, samples });
+    return { ...rest, ...summarise(samples), ...(ok === undefined ? {} : { ok }), samples };
   });
-  return {
-    name: question.name,
-    asks: question.asks,
-    measuredAt: new Date().toISOString(),
-    seconds,
-    machine,
-    ok: series.every(({ ok }) => ok !== false),
-    series,
-    notes: answer.notes ?? [],
-    charts: answer.charts ?? [],
-  };
+  const isOk = series.every(({ ok }) => ok !== false);
+  const { notes = [], charts = [] } = answer;
+  const measuredAt = new Date().toISOString();
+  return { name, asks, measuredAt, seconds, machine, ok: isOk, series, notes, charts };
 }
 
 export function keep(folder: string, result: Result): void {
   mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, `${result.name}.json`), `${toText(result)}\n`);
+  writeFileSync(fileOf(folder, result.name), `${toText(result)}\n`);
 }
 
-/** A sample says no more than its first six digits do; a series keeps its samples on one line. */
+/** Those that there are, in the order of the names. */
+export function readResults(folder: string, names: readonly string[]): Result[] {
+  const files = names.map((name) => fileOf(folder, name)).filter((file) => existsSync(file));
+  return files.map((file) => JSON.parse(readFileSync(file, "utf8")) as Result);
+}
+
+function fileOf(folder: string, name: string): string {
+  return join(folder, `${name}.json`);
+}
+
+/** A sample says no more than its first six digits do; all of a series stand on one line. */
 function toText(result: Result): string {
   const rounded = (_key: string, value: unknown): unknown =>
     typeof value === "number" && !Number.isInteger(value) ? Number(value.toPrecision(6)) : value;
   const text = JSON.stringify(result, rounded, 1);
-  return text.replace(
-    /"samples": \[([^\]]*)\]/g,
-    (_all, samples: string) => `"samples": [${samples.replace(/\s+/g, " ").trim()}]`,
-  );
+  return text.replace(/"samples": \[[^\]]*\]/g, (samples) => samples.replace(/\s+/g, " "));
 }

@@ -2,13 +2,14 @@
 
 import { join } from "node:path";
 import { findCommit } from "./previous-build.mjs";
-import { ensurePostgres } from "./setup.mjs";
+import { ensureOpenssl, ensurePostgres } from "./setup.mjs";
 import { StepFailure } from "./steps.mjs";
 
 /** A word in the paths of tests, and what they need; it throws a StepFailure when that cannot be had. */
 const needs = [
   { word: "postgres", ensure: ensurePostgres },
   { word: "tiers", ensure: ensurePostgres },
+  { word: "-tls.", ensure: ensureOpenssl },
   { word: join("test", "deploy"), ensure: () => findCommit() },
 ];
 

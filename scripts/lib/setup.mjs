@@ -51,6 +51,14 @@ function findPostgres() {
   return Boolean(hasPooler && hasServer);
 }
 
+/** Makes sure that certificates can be made. */
+export async function ensureOpenssl() {
+  if (findProgram("openssl")) return step("openssl: installed");
+  if (!findProgram("apt-get")) fail("openssl: install it so that it is on PATH");
+  await installWithApt("openssl");
+  if (!findProgram("openssl")) fail("openssl: installed, but it is not on PATH");
+}
+
 /** Builds when a source is newer than the last build. */
 export async function ensureBuild() {
   const reason = isBuildStale();

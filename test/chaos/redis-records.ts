@@ -21,7 +21,8 @@ export async function readHolders(client: Redis, prefix: string): Promise<Stored
 
 /**
  * When every locker has closed: no lease, no place in a queue but those of the killed, who have left their sessions
- * behind, and nothing that stays for ever but the namespace.
+ * behind, or of an older era, which old data may bring back and whoever comes by drops; and nothing that stays for ever
+ * but the namespace.
  */
 export async function readLeftovers(client: Redis, prefix: string): Promise<string[]> {
   const names = await client.keys("*");
@@ -41,13 +42,15 @@ export async function leftoversAmong(
   killed: ReadonlySet<string>,
 ): Promise<string[]> {
   const found: string[] = [];
+  const era = await client.hget(`${prefix}n`, "era");
   for (const name of names) {
     if (name.startsWith(`${prefix}l:`)) {
       const stored = await readAny(client, name);
       if (!isPoolOf(stored, killed)) found.push(`${name} = ${JSON.stringify(asJson(stored))}`);
     } else if (name.startsWith(`${prefix}q:`)) {
-      const places = entriesIn(await readAny(client, name)).filter(({ leaseId }) => !killed.has(lockerOf(leaseId)));
-      found.push(...places.map(({ leaseId }) => `${name}: a place of ${leaseId}`));
+      const places = entriesIn(await readAny(client, name)).filter((entry) => entry.era === era);
+      const left = places.filter(({ leaseId }) => !killed.has(lockerOf(leaseId)));
+      found.push(...left.map(({ leaseId }) => `${name}: a place of ${leaseId}`));
     } else if (name.startsWith(`${prefix}b:`)) {
       if (!killed.has(lockerOf(name.slice(`${prefix}b:`.length)))) found.push(`${name} says that a task waits`);
     } else if (name !== `${prefix}n` && (await client.pttl(name)) < 0) found.push(`${name} lives for ever`);

@@ -5,7 +5,7 @@ import { judgeTakeover, takeoverLimitMs, type Takeover } from "./takeover-trial.
 
 const takeover: Takeover = {
   ...{ how: "SIGSTOP", key: "job-1", holder: "p1.1", waiter: "p2.1", atMs: 5_000 },
-  ...{ tookMs: 1_300, limitMs: 2_000, starved: [], toldMs: 12 },
+  ...{ goneMs: 0, tookMs: 1_300, limitMs: 2_000, starved: [], toldMs: 12 },
 };
 
 const busy = (fromMs: number, toMs: number) => [{ fromMs, toMs }];
@@ -23,6 +23,12 @@ test("a takeover has to come in time, and slack is given only for what the machi
   assert.deepEqual(foundIn({ tookMs: 3_400, starved: busy(6_000, 6_160) }), [], "it has to look for the whole limit");
   assert.equal(foundIn({ tookMs: 3_500, starved: busy(6_000, 6_160) }).length, 1);
   assert.equal(foundIn({ tookMs: 2_100, starved: busy(1_000, 4_000) }).length, 1, "long before");
+});
+
+test("who is killed is dead when the kernel is done with it", () => {
+  const killed = { how: "SIGKILL", limitMs: 300, goneMs: 150, toldMs: undefined } as const;
+  assert.deepEqual(foundIn({ ...killed, tookMs: 440 }), []);
+  assert.match(foundIn({ ...killed, tookMs: 460 })[0] ?? "", /\(SIGKILL, gone after 150 ms\) after 460 ms; .* 300 ms/);
 });
 
 test("who was stopped is told as soon as it runs again", () => {

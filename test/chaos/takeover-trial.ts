@@ -18,6 +18,8 @@ export type Takeover = {
   readonly waiter: string;
   /** When the holder fell silent. */
   readonly atMs: number;
+  /** From then until the kernel was done with a process that was killed, ms: so long it lives, whoever asks. */
+  readonly goneMs: number;
   /** From then to the grant, ms; Infinity: it did not come. */
   readonly tookMs: number;
   readonly limitMs: number;
@@ -43,14 +45,15 @@ export function takeoverLimitMs(how: Takeover["how"], hosts: Schedule["hosts"], 
 }
 
 export function judgeTakeover(takeover: Takeover): Violation[] {
-  const { how, key, holder, waiter, atMs, tookMs, limitMs, starved, toldMs = 0 } = takeover;
+  const { how, key, holder, waiter, atMs, goneMs, tookMs, limitMs, starved, toldMs = 0 } = takeover;
   // Slack only where the harness saw that the machine was too busy.
   const starvedMs = starved.reduce((sum, { fromMs, toMs }) => sum + Math.max(0, toMs - Math.max(fromMs, atMs)), 0);
   const slackMs = starvedMs > 0 ? starvedMs + busyMs : 0;
   const found: Violation[] = [];
-  if (tookMs > dueMs(starved, atMs, limitMs) - atMs) {
+  if (tookMs > dueMs(starved, atMs + goneMs, limitMs) - atMs) {
     const after = Number.isFinite(tookMs) ? `after ${Math.round(tookMs)} ms` : "never";
-    const what = `${waiter} got the key of ${holder} (${how}) ${after}; the limit is ${limitMs} ms`;
+    const gone = how === "SIGKILL" ? `, gone after ${Math.round(goneMs)} ms` : "";
+    const what = `${waiter} got the key of ${holder} (${how}${gone}) ${after}; the limit is ${limitMs} ms`;
     found.push({ rule: "takeover", atMs: atMs + limitMs, key, what });
   }
   if (toldMs > noticeMs + slackMs) {
@@ -119,16 +122,17 @@ class Waiting {
 }
 
 type End = { holder: Seat; waiting: Waiting; key: string; limitMs: number; starvation: Starvation };
-type Ended = Pick<Takeover, "atMs" | "tookMs" | "starved" | "toldMs">;
+type Ended = Pick<Takeover, "atMs" | "goneMs" | "tookMs" | "starved" | "toldMs">;
 
 async function endByKill(world: World, { holder: { place }, waiting, limitMs, starvation }: End): Promise<Ended> {
   const atMs = nowMs();
   world.noteFault("kill", place.name, true);
   await place.kill();
+  const goneMs = nowMs() - atMs;
   const tookMs = (await waiting.grant(atMs, limitMs)) - atMs;
   await place.start();
   world.noteFault("kill", place.name, false);
-  return { atMs, tookMs, starved: starvation.spans, toldMs: undefined };
+  return { atMs, goneMs, tookMs, starved: starvation.spans, toldMs: undefined };
 }
 
 async function endByStop(world: World, { holder: { place }, waiting, key, limitMs, starvation }: End): Promise<Ended> {
@@ -142,7 +146,7 @@ async function endByStop(world: World, { holder: { place }, waiting, key, limitM
   const toldAtMs = Number.isFinite(tookMs)
     ? await tellingOf(world, { process: place.process, key, thawedMs })
     : thawedMs;
-  return { atMs, tookMs, starved: starvation.spans, toldMs: toldAtMs - thawedMs };
+  return { atMs, goneMs: 0, tookMs, starved: starvation.spans, toldMs: toldAtMs - thawedMs };
 }
 
 async function tellingOf(

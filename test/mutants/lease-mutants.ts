@@ -105,7 +105,7 @@ export const leaseMutants: readonly Mutant[] = [
     file: "src/session.ts",
     find: "if (eraChanged && lease.epoch < takenEpoch) return true;",
     replace: "",
-    caughtBy: ["holdings"],
+    caughtBy: ["holdings-losses"],
   },
   {
     name: "refused-session-keeps-its-leases",

@@ -98,9 +98,14 @@ export async function spawnLocker(
   prefix: string,
   options: Partial<LockerOptions> = {},
   childOptions: ChildOptions = {},
+  settings: RedisDatabaseSettings = {},
 ): Promise<Child> {
   const child = await spawnChild(new URL("./fixtures/locker-process.js", import.meta.url), childOptions);
-  const spec: LockerSpec = { source, settings: { ...fastSettings, prefix }, locker: { ...fastLimits, ...options } };
+  const spec: LockerSpec = {
+    source,
+    settings: { ...fastSettings, ...settings, prefix },
+    locker: { ...fastLimits, ...options },
+  };
   await child.request("open", spec);
   return child;
 }

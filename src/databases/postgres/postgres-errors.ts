@@ -27,6 +27,11 @@ const WORDS: readonly [RegExp, StoreErrorCode, string][] = [
     "unsupported",
     "it must run in read committed: ALTER ROLE … SET default_transaction_isolation = 'read committed'",
   ],
+  [
+    /certificate/i,
+    "denied",
+    "the server's certificate is not trusted: is sslrootcert or ssl.ca its authority's, is it for this host?",
+  ],
   [/does not support SSL|SSL|EPROTO|wrong version number/i, "denied", "TLS and the server's port do not fit together"],
   [/password/i, "denied", "a password is wrong or missing"],
 ];

@@ -81,9 +81,12 @@ export class ClusterNodes {
       ...{ enableReadyCheck: false, disableClientInfo: true, connectTimeout: ms, commandTimeout: ms },
       ...{ disconnectTimeout: 1, enableOfflineQueue: true, replyMapping: "legacy" as const },
     });
-    client.on("error", () => {}); // the command's rejection tells it
+    let failure: unknown;
+    client.on("error", (error) => (failure = error));
     try {
       return await ask(client as Redis);
+    } catch (cause) {
+      throw failure ?? cause; // of a connection that failed the command says only that it is closed
     } finally {
       client.disconnect();
       client.stream?.destroy();

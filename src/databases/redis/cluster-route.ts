@@ -32,6 +32,10 @@ export class ClusterRoute implements Route {
   watch(): () => void {
     return () => {};
   }
+
+  explain(failure: unknown): unknown {
+    return failure;
+  }
 }
 
 /** As ioredis wants it: a class that it makes one of for each connection. */

@@ -67,7 +67,7 @@ export class RedisConnection implements ScriptConnection {
     this.#route = route;
     this.#definitions = route.isSharded ? sharded : plain;
     this.#redis = new Redis(this.#safe(options) as RedisOptions & { replyMapping?: "legacy" });
-    this.#redis.on("error", (error: unknown) => (this.#lastError = error));
+    this.#redis.on("error", (error: unknown) => (this.#lastError = route.explain(error)));
     this.#redis.on("end", () => this.#close(this.#lastError ?? new Error("the connection was closed")));
     const onMessage = (...heard: [string, string]) => events.onMessage?.(...heard);
     if (events.onMessage) this.#redis.on(route.isSharded ? "smessage" : "message", onMessage);

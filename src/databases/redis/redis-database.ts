@@ -1,3 +1,4 @@
+import type { ConnectionOptions } from "node:tls";
 import type { RedisOptions } from "ioredis";
 import type {
   Database,
@@ -20,7 +21,7 @@ import { checkReplicas, type ReplicaSettings } from "./replicas.js";
 import { directRoute, type Route } from "./route.js";
 import { SentinelRoute } from "./sentinel-route.js";
 import { Shards } from "./shards.js";
-import { isClient, readSource, type ReadSource, type RedisSource } from "./source.js";
+import { isClient, readSource, withTls, type ReadSource, type RedisSource } from "./source.js";
 
 export type RedisDatabaseSettings = {
   /** Put before every key and channel, after the client's own `keyPrefix`. Default "pulselock:". */
@@ -43,6 +44,8 @@ export type RedisDatabaseSettings = {
    * that share the prefix.
    */
   shards?: number;
+  /** Of node:tls: `ca`, `cert`, `key`, `servername` …, for a rediss:// URL as well as for options. No functions. */
+  tls?: ConnectionOptions;
 };
 
 /** Redis ≥ 6.2 or Valkey: one server, or the master that sentinels name, or (≥ 7) a cluster. */
@@ -59,7 +62,7 @@ export class RedisDatabase implements Database {
   constructor(source: RedisSource, settings: RedisDatabaseSettings = {}) {
     this.#source = source;
     this.#settings = settings;
-    const read = readSource(source);
+    const read = settings.tls ? withTls(readSource(source), settings.tls) : readSource(source);
     if (read.client) {
       this.#imported = read.client;
       parkFreshClient(read.client);
@@ -141,7 +144,9 @@ export class RedisDatabase implements Database {
 const SHARDS = 4;
 const SHARDS_MAX = 64;
 
-const KNOWN_SETTINGS = new Set(["prefix", "recoveryMs", "commandTimeoutMs", "allowEviction", "replicas", "shards"]);
+const KNOWN_SETTINGS = new Set(
+  ["prefix", "recoveryMs", "commandTimeoutMs", "allowEviction", "replicas", "shards", "tls"], //
+);
 
 function checkSettings(settings: RedisDatabaseSettings): void {
   checkNames(settings, KNOWN_SETTINGS);

@@ -15,6 +15,12 @@ const MEANINGS: readonly [RegExp, StoreErrorCode, string][] = [
   [/READONLY/, "read-only", "the server is a replica; connect to the primary"],
   [/OOM /, "out-of-memory", "the store has no memory left; nothing was granted"],
   [/unknown command|ERR unknown/i, "unsupported", "the server lacks a command; Redis 6.2 or newer is needed"],
+  [/certificate required/i, "denied", "the server asks for a certificate of ours: tls.cert and tls.key"],
+  [
+    /certificate/i,
+    "denied",
+    "the server's certificate is not trusted: is tls.ca its authority's, is it for this host?",
+  ],
   [
     /wrong version number|SSL|EPROTO|packet length too long/i,
     "denied",

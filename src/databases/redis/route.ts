@@ -14,6 +14,8 @@ export interface Route {
   isLeft(words: string): boolean;
   /** Calls back when others say that this server has taken over. Returns what ends that. */
   watch(clock: Clock, onSwitch: (server: string) => void): () => void;
+  /** Why a connection failed, where whoever shows the way knows more of it than the driver does. */
+  explain(failure: unknown): unknown;
 }
 
 /** One server, always the same. What it cannot do is told to whoever asked. */
@@ -22,4 +24,5 @@ export const directRoute: Route = {
   options: () => ({}),
   isLeft: () => false,
   watch: () => () => {},
+  explain: (failure) => failure,
 };

@@ -50,6 +50,13 @@ export class SentinelRoute implements Route {
   watch(clock: Clock, onSwitch: (server: string) => void): () => void {
     return this.#watch.add(clock, onSwitch);
   }
+
+  /** The driver says of a sentinel that it cannot reach only that its connection is closed. */
+  explain(failure: unknown): unknown {
+    const why = this.#watch.failure;
+    if (!why || !(failure instanceof Error) || !/all sentinels are unreachable/i.test(failure.message)) return failure;
+    return new Error(`${failure.message} One said: ${why.message}`, { cause: why });
+  }
 }
 
 /**
@@ -71,6 +78,11 @@ class SentinelWatch {
 
   hasTold(sentinel: Sentinel): boolean {
     return this.#tellers.has(sentinel);
+  }
+
+  /** Why one of those cannot be reached that cannot. */
+  get failure(): Error | undefined {
+    return this.#links.find(({ failure }) => failure)?.failure;
   }
 
   add(clock: Clock, onSwitch: (server: string) => void): () => void {
@@ -109,6 +121,8 @@ class SentinelLink {
   #client: Redis | undefined;
   #again: Timer | undefined;
   #isClosed = false;
+  /** Why the last connection failed; none once one was made. */
+  failure: Error | undefined;
 
   constructor(sentinel: Sentinel, options: RedisOptions, clock: Clock, onSwitch: (words: string) => void) {
     this.#sentinel = sentinel;
@@ -136,7 +150,8 @@ class SentinelLink {
       ...(sentinelTLS === undefined ? {} : { tls: sentinelTLS }),
     });
     this.#client = client;
-    client.on("error", () => {}); // told by its end
+    client.on("error", (error) => (this.failure = error)); // its end is what counts
+    client.once("ready", () => (this.failure = undefined));
     client.on("message", (_channel, words: string) => this.#onSwitch(words));
     client.once("end", () => this.#onEnd());
     // A sentinel that cannot be heard costs the others nothing: the demoted master's READONLY is told in any case.

@@ -1,6 +1,7 @@
+import type { ConnectionOptions } from "node:tls";
 import { Redis, type Cluster, type RedisOptions } from "ioredis";
 import { OptionError } from "../../errors.js";
-import { checkNames } from "../../options.js";
+import { checkNames, isPlainObject } from "../../options.js";
 import type { NatMap, NodeAddress } from "./cluster-nodes.js";
 
 /** Nodes of a Redis Cluster, as one would give them to ioredis: any of them, the others are found. */
@@ -49,6 +50,15 @@ export function readSource(source: RedisSource): ReadSource {
     throw new OptionError("name", name, "must name the master, and sentinels list at least one");
   }
   return { options: source as RedisOptions };
+}
+
+/** With these as well wherever TLS is spoken: to the server, to the sentinels, to each node. */
+export function withTls(read: ReadSource, given: ConnectionOptions): ReadSource {
+  const { tls, sentinelTLS } = read.options;
+  if (!isPlainObject(given)) throw new OptionError("tls", given, "must be a plain object of options of node:tls");
+  if (!tls) throw new OptionError("tls", given, "needs a database that speaks TLS: rediss://, or options with tls");
+  const secure = { tls: { ...tls, ...given }, ...(sentinelTLS && { sentinelTLS: { ...sentinelTLS, ...given } }) };
+  return { ...read, options: { ...read.options, ...secure } };
 }
 
 /** By shape, not by class: the application may bring another copy of ioredis. */
