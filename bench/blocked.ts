@@ -28,12 +28,13 @@ interface Losses {
 
 async function measure({ peers }: Setting): Promise<Answer> {
   const module = new URL("./support/ours.js", import.meta.url).href;
-  const [own, others] = await Promise.all([withHolders(module, 0, block), askPeers(peers, block)]);
+  const [others, own] = await Promise.all([askPeers(peers, block), withHolders(module, 0, block)]);
   const all = [{ name: ours, given: own }, ...others];
+  const lost = `lost, of ${keys.length} keys`;
   const series = all.flatMap(({ name, given: { afterS, toldMs } }): Series[] => {
     const bound = name === ours ? { bound: { of: "every", atMost: 0 } as const } : {};
     return [
-      { label: `lost, of ${keys.length} keys`, locker: name, unit: "", samples: [afterS.length], ...bound },
+      { label: lost, locker: name, unit: "", samples: [afterS.length], ...bound },
       { label: "the other's job starts after", locker: name, unit: "s", samples: afterS },
       { label: "the old holder is told, after the block", locker: name, unit: "ms", samples: toldMs },
     ];
@@ -41,6 +42,7 @@ async function measure({ peers }: Setting): Promise<Answer> {
   return {
     series: series.filter(({ samples }) => samples.length > 0),
     notes: ["the keys were taken at evenly spread moments of the renewals", ...others.map(({ limits }) => limits)],
+    charts: [{ title: `Main thread blocked ${blockMs / 1_000} s: keys ${lost}`, series: lost, better: "less" }],
   };
 }
 

@@ -20,8 +20,8 @@ export const drain: Question = {
 };
 
 async function measure({ runs, peers }: Setting): Promise<Answer> {
-  const { started, exited } = await measureOurs(runs);
   const others = await askPeers(peers, (holders) => grantedAfter("SIGTERM", holders), phasesMs);
+  const { started, exited } = await measureOurs(runs);
   const label = "the other's job starts";
   return {
     series: [

@@ -25,7 +25,7 @@ export const lossNotice: Question = {
   asks: "a lease is taken from a process that runs → its job's signal aborts",
   runs: 20,
   async ask(setting: Setting): Promise<Answer> {
-    const [own, others] = await Promise.all([measureOurs(setting), askPeers(setting.peers, overwrite)]);
+    const [others, own] = await Promise.all([askPeers(setting.peers, overwrite), measureOurs(setting)]);
     const running = "running, from the other's grant";
     return {
       series: [
@@ -38,6 +38,7 @@ export const lossNotice: Question = {
         "the others: the record of the key is overwritten, at evenly spread moments of their renewals",
         ...others.map(({ limits, given }) => `${limits}; told: ${given.length} of ${keys.length}`),
       ],
+      charts: [{ title: "A key is lost → its job is told", series: running, better: "less", scale: "log" }],
     };
   },
 };

@@ -18,9 +18,9 @@ export const takeoverAfterKill: Question = {
 
 async function measure({ runs, peers }: Setting): Promise<Answer> {
   // The others wait for a minute, and hardly work: ours is measured meanwhile.
-  const [{ sameHost, otherHost }, others] = await Promise.all([
-    measureOurs(runs),
+  const [others, { sameHost, otherHost }] = await Promise.all([
     askPeers(peers, (holders) => grantedAfter("SIGKILL", holders)),
+    measureOurs(runs),
   ]);
   const [same, other] = ["same host", "another host"];
   return {

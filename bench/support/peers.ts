@@ -13,15 +13,19 @@ export interface PeerAnswer<T> {
   readonly limits: string;
 }
 
-/** Asks each of them, with processes and a Redis of its own. `phasesMs`: see withHolders; by default the peer's. */
-export async function askPeers<T>(
+/**
+ * Asks each of them, with processes and a Redis of its own. `phasesMs`: see withHolders; by default the peer's. Throws at
+ * once where they are not installed, so that nothing else is begun.
+ */
+export function askPeers<T>(
   modules: PeerModules,
   ask: (holders: Holders, peer: PeerModule) => Promise<T>,
   phasesMs?: number,
 ): Promise<PeerAnswer<T>[]> {
+  const addresses = names.map((name) => modules.module(name));
   return Promise.all(
-    names.map(async (name) => {
-      const address = modules.module(name);
+    names.map(async (name, at) => {
+      const address = addresses[at]!;
       const peer = (await import(address)) as PeerModule;
       const given = await withHolders(address, phasesMs ?? peer.defaults.phasesMs, (holders) => ask(holders, peer));
       return { name, given, limits: `${name}: ${peer.defaults.say}` };
