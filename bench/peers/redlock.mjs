@@ -19,9 +19,10 @@ export function recordOf(key) {
 
 export function open({ url, ttlMs = defaults.ttlMs, retryMs = defaults.retryMs }) {
   const client = new Redis(url);
+  const redlock = new Redlock([client]);
   // It tries once and we wait outside: with its own retries a lock's time counts from the first try, so that one
   // which was waited for longer than the TTL has run out when it is granted, and its signal aborts in every section.
-  const redlock = new Redlock([client], { retryCount: 0 });
+  const once = { retryCount: 0 };
   return {
     async run(key, section) {
       for (let entered = false; !entered;) {
@@ -30,7 +31,7 @@ export function open({ url, ttlMs = defaults.ttlMs, retryMs = defaults.retryMs }
           return section(guardOf(signal));
         };
         try {
-          await redlock.using([key], ttlMs, guarded);
+          await redlock.using([key], ttlMs, once, guarded);
         } catch (error) {
           if (entered) throw error;
           await delay(retryMs);

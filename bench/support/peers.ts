@@ -14,8 +14,8 @@ export interface PeerAnswer<T> {
 }
 
 /**
- * Asks each of them, with processes and a Redis of its own. `phasesMs`: see withHolders; by default the peer's. Throws at
- * once where they are not installed, so that nothing else is begun.
+ * Asks each of them, with processes and a Redis of its own. `phasesMs`: see withHolders; by default the peer's. Throws
+ * at once where they are not installed, so that nothing else is begun.
  */
 export function askPeers<T>(
   modules: PeerModules,
