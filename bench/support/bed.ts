@@ -32,7 +32,7 @@ export class Bed implements AsyncDisposable {
 
   /** The first use of a namespace waits out its recovery window; what is measured comes after that. */
   async use(): Promise<void> {
-    await using locker = new Locker({ database: this.url });
+    await using locker = new Locker({ database: this.url, acquireTimeoutMs: 60_000 }); // on a busy machine, too
     await locker.acquireAndRun("first use", () => {});
   }
 

@@ -65,7 +65,8 @@ export function chart(panels: readonly Panel[]): string {
 }
 
 function panelAt(left: number, top: number, { title, better, scale, bars }: Panel): string {
-  const note = `${bars[0]?.unit ?? ""}, ${better} is better${scale === "log" ? "; logarithmic" : ""}`;
+  const words = [bars[0]?.unit ?? "", `${better} is better`, scale === "log" ? "logarithmic" : ""];
+  const note = words.filter((word) => word !== "").join(", ");
   const length = lengths(bars, scale);
   const rows = bars.map(({ locker, value, unit }, row) => {
     const middle = headHeight + row * rowHeight + rowHeight / 2;
@@ -82,13 +83,17 @@ function panelAt(left: number, top: number, { title, better, scale, bars }: Pane
   return `<g transform="translate(${left} ${top})">${head}\n${rows.join("\n")}</g>`;
 }
 
-/** Logarithmic ones begin at the power of ten below the least of them. */
+/** Logarithmic ones begin at the power of ten below the least of them. What is nothing has a line for a bar. */
 function lengths(bars: readonly Bar[], scale: Chart["scale"]): number[] {
+  return shares(bars, scale).map((share) => Math.max(1, barWidthMax * share));
+}
+
+function shares(bars: readonly Bar[], scale: Chart["scale"]): number[] {
   const values = bars.map(({ value }) => value);
-  if (scale !== "log") return values.map((value) => (barWidthMax * value) / Math.max(...values));
+  if (scale !== "log") return values.map((value) => value / Math.max(...values, Number.MIN_VALUE));
   const from = Math.ceil(Math.log10(Math.min(...values))) - 1;
   const to = Math.log10(Math.max(...values));
-  return values.map((value) => (barWidthMax * (Math.log10(value) - from)) / (to - from));
+  return values.map((value) => (Math.log10(value) - from) / (to - from));
 }
 
 /** A number a reader can compare: 12,300 and not 12345.6. */

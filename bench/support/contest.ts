@@ -39,6 +39,8 @@ export type Figure = {
   of(run: Run): number;
   /** Of ours alone. */
   readonly bound?: Bound;
+  /** Its bound needs a machine that does nothing else, so that a smoke does not judge it. */
+  readonly quiet?: true;
   /** Ours must be at least each of the others' in every round. */
   readonly beatsOthers?: true;
 };

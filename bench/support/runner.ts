@@ -45,7 +45,11 @@ export async function ask(
       wanted.print(`• ${place}, after ${secondsSince(startedMs)} s: ${name}: ${asks}`);
     });
     const asked = group.map(async (question) => {
-      const one = await askOne(question, wanted, group.length > 1);
+      let one = await askOne(question, wanted, group.length > 1);
+      if (wanted.smoke && one.troubles.length > 0) {
+        wanted.print(`    ${question.name}: asked once more, for a busy machine may stand still for seconds`);
+        one = await askOne(question, wanted, group.length > 1);
+      }
       finished(one);
       return one;
     });

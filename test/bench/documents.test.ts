@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { questions } from "../../bench/questions.js";
-import { chart, panelsOf } from "../../bench/support/chart.js";
+import { chart, panelsOf, type Bar, type Panel } from "../../bench/support/chart.js";
 import { documents, filled } from "../../bench/support/documents.js";
 import { describeMachine } from "../../bench/support/machine.js";
 import type { Answer } from "../../bench/support/question.js";
@@ -44,8 +44,11 @@ test("every file of results answers a question that is still asked", () => {
   );
 });
 
-test("questions have names of their own", () => {
-  assert.equal(new Set(names).size, names.length);
+test("every question is listed under the name of its file", () => {
+  const files = readdirSync(join(root, "bench")).filter((file) => file.endsWith(".ts"));
+  const own = ["main.ts", "questions.ts"];
+  const asked = files.filter((file) => !own.includes(file)).map((file) => file.replace(".ts", ""));
+  assert.deepEqual(names.toSorted(), asked.toSorted());
 });
 
 test("a result is read as it was kept", () => {
@@ -92,6 +95,16 @@ test("a chart has a bar for each locker, as long as its figure on the scale", ()
   assert.match(drawn, /Gap &amp; more/);
   assert.match(drawn, /a &lt;peer>/);
   assert.match(drawn, /prefers-color-scheme: dark/);
+});
+
+test("a bar of nothing is a line, and a figure without a unit has none", () => {
+  const bar = (locker: string, value: number): Bar => ({ locker, value, unit: "" });
+  const panel: Panel = { title: "Lost", series: "", better: "less", bars: [bar("pulselock", 0), bar("a", 5)] };
+  const drawn = chart([panel]);
+  assert.match(drawn, /class="ours"[^>]* width="1\.0"/);
+  assert.match(drawn, />less is better</);
+  assert.doesNotMatch(drawn, /NaN|Infinity/);
+  assert.doesNotMatch(chart([{ ...panel, bars: [bar("pulselock", 0)] }]), /NaN|Infinity/);
 });
 
 function made(): Result {

@@ -25,6 +25,15 @@ test("a smoke passes what is half as good as due, and fails on a collapse", asyn
   assert.match(lines.at(-1) ?? "", /✖ ratio: ÷ theirs: p50 1\.40, .*due: p50 ≥ 1\.5/);
 });
 
+test("a smoke asks once more before it calls something a collapse, and no other run does", async () => {
+  for (const smoke of [true, false]) {
+    let asked = 0;
+    const better: Question = { ...made(), ask: (setting) => ratioOf(++asked === 1 ? 0.1 : 3).ask(setting) };
+    assert.equal((await run([better], { smoke })).isGood, smoke);
+    assert.equal(asked, smoke ? 2 : 1);
+  }
+});
+
 test("a smoke gives a time wide room, a ratio one bad round, and a count neither", async () => {
   const time = { label: "a time", unit: "ms", bound: { of: "every", atMost: 100 } } as const;
   assert.equal((await run([made({ ...time, samples: [999] })], { smoke: true })).isGood, true);
@@ -60,7 +69,9 @@ test("a question that fails leaves the others theirs", async () => {
 
 test("what needs the others' lockers is left out only where that is allowed", async () => {
   const lonely: Question = { ...made(), ask: ({ peers }) => Promise.reject(new Error(peers.module("redlock"))) };
-  assert.equal((await run([lonely], { smoke: true, mayLackPeers: true })).isGood, true);
+  const allowed = await run([lonely], { smoke: true, mayLackPeers: true });
+  assert.equal(allowed.isGood, true);
+  assert.match(allowed.lines[1] ?? "", /ratio .* left out$/);
   assert.equal((await run([lonely], { smoke: true })).isGood, false);
 });
 

@@ -20,6 +20,8 @@ export interface Backend {
   readonly kinds: readonly FaultKind[];
   /** Of a backend of two stores: those on the second store. Links lead to both. */
   readonly second?: readonly FaultKind[];
+  /** How many replicas can be asked to acknowledge. */
+  readonly replicas?: number;
   /** Faults of this backend that this machine cannot produce, and why. */
   notRun(shim: ClockShim | undefined): ReadonlyMap<FaultKind, string>;
   start(schedule: Schedule, deps: StoreDeps): Promise<Store>;

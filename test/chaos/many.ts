@@ -126,7 +126,13 @@ function scheduleSource(args: Arguments, firstSeed: number, backend: Backend): (
     if (given >= args.schedules) return undefined;
     const seed = firstSeed + given++;
     if (args.schedule) return parseSchedule(readFileSync(args.schedule, "utf8"));
-    return makeSchedule(seed, { backend: backend.name, processes, kinds, second: backend.second });
+    return makeSchedule(seed, {
+      backend: backend.name,
+      processes,
+      kinds,
+      second: backend.second,
+      replicas: backend.replicas,
+    });
   };
 }
 

@@ -40,6 +40,9 @@ const partitions: readonly Interval["kind"][] = [
 /** What keeps the one that condemned from telling it again; being away from the store does, too. */
 const absences: readonly Interval["kind"][] = [...partitions, "kill", "freeze", "block", "worker-stall"];
 
+/** Where all replicas must acknowledge, the master that was replaced has none, and this is no excuse. */
+export const twoMasters = "two masters were used at a time";
+
 /** How long what a fault has caused may outlast it: a session TTL, a recovery window and a reconnect. */
 const aftermathMs = 3_000;
 
@@ -102,8 +105,7 @@ function byTwoMasters(faults: readonly Interval[]): Relaxed[] {
   return faults
     .filter(({ kind }) => kind === "two-masters")
     .map(({ fromMs, toMs }) => {
-      const because = "two masters were used at a time";
-      return { rule: "S1", fromMs, toMs: toMs + aftermathMs, because };
+      return { rule: "S1", fromMs, toMs: toMs + aftermathMs, because: twoMasters };
     });
 }
 

@@ -69,3 +69,12 @@ test("the list shows time, kind, target, duration and value", () => {
   const faults = [{ atMs: 5, kind: "latency" as const, target: "p1", durationMs: 100, value: 30 }];
   assert.match(printSchedule({ ...makeSchedule(7, plan), faults }), /1 faults\n {2}\[5, "latency", "p1", 100, 30\]$/);
 });
+
+test("some schedules on a store with replicas ask them to acknowledge, with the same faults as without", () => {
+  const seeds = Array.from({ length: 200 }, (_, seed) => seed);
+  const asked = seeds.map((seed) => makeSchedule(seed, { ...plan, replicas: 2 }));
+  const count = asked.filter(({ replicas }) => replicas === 2).length;
+  assert.ok(count > 40 && count < 80, `${count} of 200`);
+  const { replicas: _, ...rest } = asked.find(({ replicas }) => replicas)!;
+  assert.deepEqual(rest, makeSchedule(rest.seed, plan));
+});

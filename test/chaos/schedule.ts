@@ -30,6 +30,8 @@ export type Schedule = {
   readonly hosts: "one" | "many";
   readonly theme: ThemeName;
   readonly faults: readonly Fault[];
+  /** How many replicas must know before anybody believes in a grant or a ping: all, or (undefined) none. */
+  readonly replicas?: number;
 };
 
 export type SchedulePlan = {
@@ -39,10 +41,14 @@ export type SchedulePlan = {
   readonly processes?: number | undefined;
   /** Of a backend of two stores: the kinds that the second one has. */
   readonly second?: readonly FaultKind[] | undefined;
+  /** How many replicas the backend has that can be asked to acknowledge. */
+  readonly replicas?: number | undefined;
 };
 
 const themeNames = Object.keys(themes) as (keyof typeof themes)[];
 const scheduleMs = 8_500;
+/** Of the schedules on a store with replicas. */
+const ACKNOWLEDGED = 0.3;
 /** Of those that are made of changes: there and back takes its time. */
 const changesMs = 12_000;
 
@@ -53,7 +59,10 @@ export function makeSchedule(seed: number, plan: SchedulePlan): Schedule {
   const fleet = random() < 0.6 ? "fast" : pick(random, fleetNames);
   const keys = 3 + whole(random, 3);
   const hosts = random() < 0.4 ? "one" : "many";
-  const head = { seed, backend: plan.backend, processes, keys, fleet, hosts } as const;
+  // By a draw of its own: the faults of a seed stay what they were.
+  const isAcknowledged = plan.replicas !== undefined && mulberry32(~seed)() < ACKNOWLEDGED;
+  const asked = isAcknowledged ? { replicas: plan.replicas } : {};
+  const head = { seed, backend: plan.backend, processes, keys, fleet, hosts, ...asked } as const;
   if (plan.second && random() < 0.6) {
     const faults = changeFaults(random, processes, changesMs).filter(({ kind }) => plan.kinds.includes(kind));
     if (faults.length > 0) return { ...head, durationMs: changesMs, theme: "changes", faults };
@@ -98,14 +107,15 @@ function makeFault(random: () => number, kind: FaultKind, atMs: number, processe
 
 /** One line a fault: `[t, kind, target, duration]` and what else the kind needs. */
 export function printSchedule(schedule: Schedule): string {
-  const { seed, backend, processes, keys, durationMs, fleet, hosts, theme, faults } = schedule;
+  const { seed, backend, processes, keys, durationMs, fleet, hosts, theme, faults, replicas } = schedule;
   const lines = faults.map(({ atMs, kind, target, durationMs, value, store }) => {
     const hit = store === undefined ? target : `${target} (store ${store})`;
     const parts = [atMs, JSON.stringify(kind), JSON.stringify(hit), durationMs];
     return `  [${[...parts, ...(value === undefined ? [] : [value])].join(", ")}]`;
   });
   const size = `${processes} processes · ${keys} keys · ${hosts} host${hosts === "one" ? "" : "s"}`;
-  const head = `seed ${seed} · ${backend} · ${size} · fleet ${fleet} · ${theme} · ${durationMs} ms`;
+  const where = replicas === undefined ? backend : `${backend}, ${replicas} replicas acknowledge`;
+  const head = `seed ${seed} · ${where} · ${size} · fleet ${fleet} · ${theme} · ${durationMs} ms`;
   return [`${head} · ${faults.length} faults`, ...lines].join("\n");
 }
 

@@ -3,6 +3,7 @@
 
 import { cp, mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import type { RedisDatabaseSettings } from "../../src/index.js";
 import type { Redis } from "ioredis";
 import type { RedisServer } from "../support/redis-server.js";
 import { startSentinels, type SentinelGroup } from "../support/redis-sentinels.js";
@@ -20,6 +21,7 @@ import type { Fault, Schedule } from "./schedule.js";
 import { masterOf, sentinelFaults } from "./sentinel-faults.js";
 
 const prefix = "pulselock:";
+const REPLICAS = 2;
 /** Here sentinels do what these do on a lone pair of servers. */
 const byHand: readonly FaultKind[] = ["failover", "failover-lagging", "failover-revive"];
 const kinds = faultKinds.filter((kind) => {
@@ -30,11 +32,12 @@ const kinds = faultKinds.filter((kind) => {
 export const sentinelBackend: Backend = {
   name: "sentinel",
   kinds,
+  replicas: REPLICAS,
   notRun: (shim) => {
     const stepped = kinds.filter((kind) => kind.startsWith("store-clock"));
     return new Map(shim ? [] : stepped.map((kind) => [kind, "no clock shim"]));
   },
-  start: (_schedule: Schedule, deps) => SentinelStore.start(deps),
+  start: (schedule: Schedule, deps) => SentinelStore.start(schedule, deps),
 };
 
 class SentinelStore implements Store {
@@ -43,12 +46,19 @@ class SentinelStore implements Store {
   readonly #group: SentinelGroup;
   readonly #watch: PrimaryWatch;
   readonly #clock: SteppedClock | undefined;
+  readonly #asked: Pick<RedisDatabaseSettings, "replicas">;
   readonly #directoryOf: (server: RedisServer) => string;
   readonly #clients = new Map<RedisServer, Redis>();
   /** What stops or restarts a server takes turns: two at a time would stop each other's. */
   #turn: Promise<unknown> = Promise.resolve();
 
-  private constructor(group: SentinelGroup, clock: SteppedClock | undefined, directoryOf: (index: number) => string) {
+  private constructor(
+    { replicas }: Schedule,
+    group: SentinelGroup,
+    clock: SteppedClock | undefined,
+    directoryOf: (index: number) => string,
+  ) {
+    this.#asked = replicas === undefined ? {} : { replicas: { count: replicas } };
     this.#group = group;
     this.#clock = clock;
     this.#watch = new PrimaryWatch(group.servers);
@@ -57,14 +67,14 @@ class SentinelStore implements Store {
     [this.port, this.otherPorts] = [first!, others];
   }
 
-  static async start({ directory, shim }: StoreDeps): Promise<SentinelStore> {
+  static async start(schedule: Schedule, { directory, shim }: StoreDeps): Promise<SentinelStore> {
     const clock = shim?.clock();
     const directoryOf = (index: number): string => join(directory, `redis-${index}`);
-    for (const index of [0, 1, 2]) await mkdir(directoryOf(index), { recursive: true });
+    for (let index = 0; index <= REPLICAS; index++) await mkdir(directoryOf(index), { recursive: true });
     const extraArgs = ["--enable-debug-command", "yes", "--busy-reply-threshold", "200"];
     const server = { appendonly: true, extraArgs, env: clock?.env ?? {} };
-    const group = await startSentinels({ replicas: 2, server, directoryOf, isBrisk: true });
-    const store = new SentinelStore(group, clock, directoryOf);
+    const group = await startSentinels({ replicas: REPLICAS, server, directoryOf, isBrisk: true });
+    const store = new SentinelStore(schedule, group, clock, directoryOf);
     await waitUntil(() => store.#watch.primary, Boolean, { deadlineMs: 10_000, what: "a master" });
     return store;
   }
@@ -79,7 +89,7 @@ class SentinelStore implements Store {
     const doors = [port, ...others].map(at);
     const natMap = Object.fromEntries(servers.map((server, i) => [`127.0.0.1:${server.port}`, doors[i]!]));
     const reached = { ...source, sentinels: doors.slice(servers.length), natMap };
-    const settings = { ...database, prefix };
+    const settings = { ...database, ...this.#asked, prefix };
     return { backend: "sentinel", source: reached, settings, ...(host !== undefined && { host }) };
   }
 

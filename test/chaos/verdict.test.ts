@@ -78,3 +78,10 @@ test("a loser in calm is told within 50 ms, on a busy machine within 300", () =>
   assert.ok(!rulesOf(taken(8_200), { starved: [{ fromMs: 1, toMs: 200 }] }).includes("L3"));
   assert.ok(rulesOf(taken(8_500), { starved: [{ fromMs: 1, toMs: 200 }] }).includes("L3"));
 });
+
+test("two masters at a time are no excuse where all replicas must acknowledge", () => {
+  const found = [{ rule: "S1", atMs: 3_050, what: "two at once" }];
+  const history = fault("two-masters", "store", 3_000, 3_100);
+  assert.deepEqual(rulesOf(history, { found }), []);
+  assert.deepEqual(rulesOf(history, { found, schedule: { ...schedule, replicas: 2 } }), ["S1"]);
+});

@@ -6,7 +6,15 @@ import type { HistoryEvent, Violation } from "../history/history.js";
 import { noGhosts } from "../history/safety-rules.js";
 import { slowestLimits } from "./fleets.js";
 import { stalls } from "./kinds.js";
-import { coveredMs, intervalsOf, relaxationsOf, whyNotDemanded, type Deposition, type Relaxed } from "./relaxations.js";
+import {
+  coveredMs,
+  intervalsOf,
+  relaxationsOf,
+  twoMasters,
+  whyNotDemanded,
+  type Deposition,
+  type Relaxed,
+} from "./relaxations.js";
 import type { Schedule } from "./schedule.js";
 import type { Span } from "./starvation.js";
 
@@ -45,7 +53,9 @@ const hangoverMs = 2_500;
 
 export function judge(evidence: Evidence): Verdict {
   const { history, found, depositions, ghosts } = evidence;
-  const relaxed = relaxationsOf(history, depositions, evidence.schedule.backend === "sqlite");
+  const { schedule } = evidence;
+  const may = relaxationsOf(history, depositions, schedule.backend === "sqlite");
+  const relaxed = schedule.replicas === undefined ? may : may.filter(({ because }) => because !== twoMasters);
   const untilThen = indexHistory(history.filter(({ atMs }) => atMs <= ghosts.atMs));
   const left = noGhosts(untilThen, { finalHolders: ghosts.holders });
   const all = [...checkHistory(history, rulesOf(evidence)), ...left, ...found].toSorted((a, b) => a.atMs - b.atMs);

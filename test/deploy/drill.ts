@@ -33,6 +33,19 @@ export type DeployReport = {
   wrong: string[];
 };
 
+const WHATS = ["exclusive", "both", "shared", "writer", "permits"];
+/** With fewer, the builds have hardly met. */
+const CROSSINGS = 20;
+
+/** What went wrong; a deploy in which the builds did not meet shows nothing, and that is wrong, too. */
+export function faultsOf({ wrong, killed, replaced, crossings, served }: DeployReport): string[] {
+  const faults = [...wrong];
+  if (killed === 0 || killed === replaced) faults.push(`of ${replaced} replaced, ${killed} were killed: not some`);
+  if (crossings <= CROSSINGS) faults.push(`keys changed versions only ${crossings} times: nothing was mixed`);
+  const kinds = ["previous", "current"].flatMap((version) => WHATS.map((what) => `${version} ${what}`));
+  return [...faults, ...kinds.filter((kind) => !served[kind]).map((kind) => `no job was served: ${kind}`)];
+}
+
 type Member = { spec: MemberSpec; child: Child };
 type Builds = { previous: string; current: string };
 type Place = Pick<MemberSpec, "backend" | "url" | "judgeUrl">;

@@ -3,7 +3,7 @@
 
 import { parseArgs } from "node:util";
 import { seed } from "../support/wait.js";
-import { runDeploy } from "./drill.js";
+import { faultsOf, runDeploy } from "./drill.js";
 import { BACKENDS, type Backend } from "./stores.js";
 
 const { values } = parseArgs({
@@ -23,7 +23,9 @@ const drawn = values.seed === undefined ? seed() : Number(values.seed);
 let failures = 0;
 for (const backend of backends) {
   const options = { backend, ms: seconds * 1_000, seed: drawn, previous: values.previous };
-  const { served, wrong, ...counts } = await runDeploy(options);
+  const report = await runDeploy(options);
+  const { served, wrong: _, ...counts } = report;
+  const wrong = faultsOf(report);
   console.log(`• ${backend}, ${seconds} s, seed ${drawn}:`, counts);
   console.table(served);
   for (const one of wrong.slice(0, 20)) console.log(`✖ ${one}`);
