@@ -65,7 +65,8 @@ export function chart(panels: readonly Panel[]): string {
 }
 
 function panelAt(left: number, top: number, { title, better, scale, bars }: Panel): string {
-  const note = [bars[0]?.unit ?? "", `${better} is better`, scale === "log" ? "logarithmic" : ""];
+  const words = [bars[0]?.unit ?? "", `${better} is better`, scale === "log" ? "logarithmic" : ""];
+  const note = words.filter((word) => word !== "").join(", ");
   const length = lengths(bars, scale);
   const rows = bars.map(({ locker, value, unit }, row) => {
     const middle = headHeight + row * rowHeight + rowHeight / 2;
@@ -78,7 +79,7 @@ function panelAt(left: number, top: number, { title, better, scale, bars }: Pane
       `<text class="value" x="${(end + 6).toFixed(1)}" y="${middle + 4}">${escaped(withUnit(value, unit))}</text>`,
     ].join("");
   });
-  const head = `<text class="title" y="16">${escaped(title)}</text><text class="note" y="34">${escaped(note.filter((part) => part !== "").join(", "))}</text>`;
+  const head = `<text class="title" y="16">${escaped(title)}</text><text class="note" y="34">${escaped(note)}</text>`;
   return `<g transform="translate(${left} ${top})">${head}\n${rows.join("\n")}</g>`;
 }
 
