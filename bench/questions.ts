@@ -1,5 +1,6 @@
 // All questions, in the order in which they are asked.
 
+import { blocked } from "./blocked.js";
 import { connections } from "./connections.js";
 import { cycles } from "./cycles.js";
 import { drain } from "./drain.js";
@@ -39,4 +40,5 @@ export const questions: readonly Question[] = [
   localHandOffs,
   idleCommands,
   connections,
+  blocked,
 ];
