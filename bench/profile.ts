@@ -24,7 +24,7 @@ export const profile: Question = {
 
 async function measure(setting: Setting): Promise<Answer> {
   await using bed = await openBed();
-  await using cyclists = await Cyclists.open(bed.url, setting.peers, names);
+  await using cyclists = await Cyclists.open(bed.url, setting, names);
   const samples = new Map<string, Map<string, number[]>>();
   const play = (round: number, span: keyof typeof spans): Promise<Map<string, Map<string, number>>> =>
     cyclists.inTurns(round, (cyclist) => selfUs(cyclist, spans[span], bed.client));
