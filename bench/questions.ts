@@ -14,12 +14,16 @@ import { longDeadOwner } from "./long-dead-owner.js";
 import { lossNotice } from "./loss-notice.js";
 import { oneHost } from "./one-host.js";
 import { philosophers } from "./philosophers.js";
+import { redisCpu } from "./redis-cpu.js";
 import type { Question } from "./support/question.js";
 import { takeoverAfterKill } from "./takeover-after-kill.js";
+import { tenThousand } from "./ten-thousand.js";
 import { turns } from "./turns.js";
 
 export const questions: readonly Question[] = [
   cycles,
+  tenThousand,
+  redisCpu,
   heartbeat,
   lockBytes,
   firstAcquire,
