@@ -32,8 +32,8 @@ async function measure({ runs }: Setting): Promise<Answer> {
     ],
     notes: [
       `of a lock the name is ${nameBytes} bytes, the record at most ${Math.max(...rounds.map(({ record }) => record))}`,
-      "all that Redis takes more: used_memory with the locks less without them ÷ their number, so with the table of keys, that of " +
-        "expiries, and whatever else has grown meanwhile",
+      "all that Redis takes more: used_memory with the locks less without them ÷ their number, so with the tables of " +
+        "keys and of expiries, and whatever else has grown meanwhile",
     ],
   };
 }

@@ -1,5 +1,6 @@
 // A process that does one thing as soon as it is loaded, and then says how long that took. What it needs is loaded
-// while the clock runs, and nothing before. Arguments: what it is to do, the URL of the store, the key, a peer's module.
+// while the clock runs, and nothing before.
+// Arguments: what it is to do, the URL of the store, the key, a peer's module.
 
 import { subscribe } from "node:diagnostics_channel";
 import { serveChild } from "../../test/support/child.js";
