@@ -10,6 +10,8 @@ import type { Answer, Question, Setting } from "./support/question.js";
 
 const sessions = 1_000;
 const intervalMs = 500;
+/** Pings a second; a busy machine sends fewer, and what is measured is told as if it had sent all. */
+const due = (sessions * 1_000) / intervalMs;
 const sliceMs = 3_000;
 const limits = { recoveryMs: 2_500, sessionTtlMs: 10_000, disconnectGraceMs: 1_500, pingIntervalMs: intervalMs };
 
@@ -33,7 +35,11 @@ async function measure({ runs }: Setting): Promise<Answer> {
   return {
     series: [
       {
-        ...{ label: "Redis", unit: "% of a core", samples: slices.map(({ share }) => share) },
+        ...{
+          label: "Redis, at the rate that is due",
+          unit: "% of a core",
+          samples: slices.map(({ share, pings }) => (share * due) / pings),
+        },
         bound: { of: "p50", atMost: 5 },
       },
       { label: "pings", unit: "pings/s", samples: slices.map(({ pings }) => pings) },
