@@ -43,6 +43,14 @@ test("a store that stands still for a while ends no lease, one that is away for 
   assert.match(verdictOf([...lostLate, ...series]).excused[0]?.why ?? "", /away/);
 });
 
+test("a store that is replaced twice within a window may cost a lease, and once may not", () => {
+  const once = fault("cluster-failover", "store", 5_000, 5_400);
+  const late = fault("cluster-kill", "store", 9_000, 9_500);
+  const hurried = fault("cluster-kill", "store", 5_600, 6_000);
+  assert.deepEqual(rulesOf([...lost, ...once, ...late]), ["L4"]);
+  assert.deepEqual(rulesOf([...lost, ...once, ...hurried]), []);
+});
+
 test("where the machine let nobody run, what takes time is not judged, and what is safe is", () => {
   const starved = [{ fromMs: 8_000, toMs: 8_500 }];
   const { violations, excused } = verdictOf(lost, { starved });

@@ -45,6 +45,9 @@ export type Verdict = {
 /** Of these a lease must never be lost, alone or together: everything else may excuse a loss. */
 const survived: readonly string[] = [...stalls, "block", "duplicate", "promotion", "lost-writes"];
 
+/** What begins a new era of the store without a loss. */
+const replacing: readonly string[] = ["promotion", "cluster-kill", "cluster-failover"];
+
 /** Bounds that a process can only keep when it is let run. */
 const timed: readonly string[] = ["S4", "L1", "L3", "L4", "L5", "close"];
 
@@ -75,14 +78,19 @@ function whyExcused(violation: Violation, evidence: Evidence): string | undefine
   return undefined;
 }
 
-function rulesOf({ schedule, finalValues, healedAtMs, restAtMs, starved }: Evidence): CheckerRules {
+function rulesOf(evidence: Evidence): CheckerRules {
+  const { schedule, history, finalValues, healedAtMs, restAtMs, starved } = evidence;
   const { locker, database } = slowestLimits(schedule.fleet);
+  const aftermathMs = locker.sessionTtlMs + database.recoveryMs + database.commandTimeoutMs;
+  const hurried = hurriedEras(history, database.recoveryMs + slackMs);
+  const isHurried = (span: { fault: string; fromMs: number }): boolean =>
+    hurried.some(({ kind, fromMs }) => kind === span.fault && Math.abs(fromMs - aftermathMs - span.fromMs) < 1);
   return {
     finalValues,
-    aftermathMs: locker.sessionTtlMs + database.recoveryMs + database.commandTimeoutMs,
+    aftermathMs,
     // In the hasty fleet holders rather abort than wait for a store that stands still.
     judgesLosses: schedule.fleet !== "hasty",
-    excusesLoss: ({ fault }) => !survived.includes(fault),
+    excusesLoss: (span) => !survived.includes(span.fault) || isHurried(span),
     takeoverMs: locker.sessionTtlMs + 1_000 + slackMs,
     noticeMs: starved.length > 0 ? busyNoticeMs : noticeMs,
     healedAtMs,
@@ -92,6 +100,15 @@ function rulesOf({ schedule, finalValues, healedAtMs, restAtMs, starved }: Evide
     // A place in the queue is sure once it was asked for again; on a machine that stood still nobody's is.
     ...(starved.length === 0 && { orderMs: slackMs }),
   };
+}
+
+/**
+ * Eras that begin while the window of the one before may be open: who was in that one only provisionally is outlived by
+ * those who were trusted in it (ADR 0015), and loses its leases.
+ */
+function hurriedEras(history: readonly HistoryEvent[], withinMs: number): ReturnType<typeof intervalsOf> {
+  const eras = intervalsOf(history).filter(({ kind }) => replacing.includes(kind));
+  return eras.filter((era) => eras.some(({ fromMs, toMs }) => fromMs < era.fromMs && era.fromMs < toMs + withinMs));
 }
 
 /** L3; and on a machine where the harness itself was late, ms. */
