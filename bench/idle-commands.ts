@@ -61,7 +61,7 @@ async function measure({ runs, tell }: Setting): Promise<Answer> {
 
 async function open(bed: Bed, leases: number): Promise<LockerProcess> {
   await bed.use();
-  const holder = await openProcess(bed.url);
+  const holder = await openProcess(bed.url, { acquireTimeoutMs: 60_000 }); // on a busy machine, too
   await holder.holdIdle(leases);
   return holder;
 }
