@@ -35,32 +35,23 @@ export interface Timer {
   cancel(): void;
 }
 
-// performance.now() starts anew in each thread and costs a third of hrtime.bigint(): one offset makes it comparable.
-const originMs = readOriginMs();
-
-/**
- * The first call of either clock takes a while, and a thread may be put aside between two readings: either would set
- * its clock back by that much for as long as it lives. So both are read a few times, and the closest readings count.
- */
-function readOriginMs(): number {
-  let closest = { originMs: 0, apartMs: Infinity };
-  for (let i = 0; i < 8; i++) {
-    const beforeMs = performance.now();
-    const sharedMs = Number(process.hrtime.bigint()) / 1e6;
-    const apartMs = performance.now() - beforeMs;
-    if (apartMs < closest.apartMs) closest = { originMs: sharedMs - beforeMs - apartMs / 2, apartMs };
-  }
-  return closest.originMs;
-}
-
 /** CLOCK_MONOTONIC in µs: the very same for all processes of a host, to the last digit. */
 export function hostClockUs(): number {
   const [seconds, nanoseconds] = process.hrtime();
   return seconds * 1_000_000 + Math.floor(nanoseconds / 1_000);
 }
 
+/**
+ * The same in ms. Compiled, it allocates nothing: the pair is never made, where performance.now(), which starts anew in
+ * each thread besides, returns a number on the heap. A heartbeat asks for it.
+ */
+function hostClockMs(): number {
+  const [seconds, nanoseconds] = process.hrtime();
+  return seconds * 1_000 + nanoseconds / 1e6;
+}
+
 export const systemClock: Clock = {
-  monoMs: () => originMs + performance.now(),
+  monoMs: hostClockMs,
   wallMs: () => Date.now(),
   timer: (ms, fn) => {
     const handle = setTimeout(fn, ms);

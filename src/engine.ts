@@ -1,7 +1,8 @@
 import { Acquisition } from "./acquisition.js";
 import type { Clock, Timer } from "./clock.js";
 import { ContentionJudge } from "./contention.js";
-import type { Database, DatabaseDescription, LeaseStore, StorePush } from "./databases/database.js";
+import type { Database, DatabaseDescription, Holder, LeaseStore, StorePush } from "./databases/database.js";
+import { StoreError } from "./errors.js";
 import { GiveBack } from "./give-back.js";
 import { Holdings } from "./holdings.js";
 import { startInline } from "./inline-worker.js";
@@ -90,6 +91,27 @@ export class Engine {
     this.#giveBack = giveBack;
     session.start();
     this.#worker.start();
+  }
+
+  /** Resolves when an acquire would be answered at once. */
+  async warmUp(signal: AbortSignal, withinMs: number): Promise<void> {
+    try {
+      await this.session.whenTrusted(signal);
+      while (this.session.state?.recovering) await this.session.news(signal);
+      await this.store.whenUp(signal);
+    } catch (error) {
+      const last = error instanceof StoreError ? error : undefined;
+      throw last?.isLasting ? last : this.session.noAnswer("Not warmed up", withinMs, last);
+    }
+  }
+
+  async readHolder(key: string, signal: AbortSignal): Promise<Holder | undefined> {
+    await this.store.whenUp(signal);
+    const leases = await this.store.readHolders(key);
+    const era = this.session.state?.era; // a lease of an older one holds nothing: old data may have brought it back
+    const held = leases.filter((lease) => lease.isKept || lease.era === (era ?? lease.era));
+    const holders = await Promise.all(held.map((lease) => this.judge.describeLiving(lease)));
+    return holders.find((holder) => holder !== undefined);
   }
 
   /** `goodbye`: every job has ended, so that peers may have every key at once. `others`: what else needs the store. */

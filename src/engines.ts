@@ -63,6 +63,11 @@ export class Engines {
     return this.#all.flatMap(({ holdings }) => holdings.all);
   }
 
+  /** Resolves when whatever key could be asked for at once. */
+  async warmUp(signal: AbortSignal, withinMs: number): Promise<void> {
+    await Promise.all(this.#parts.map((_part, shard) => this.#at(shard).warmUp(signal, withinMs)));
+  }
+
   /** Ends the leases of all. */
   endAll(reason: Parameters<Engine["holdings"]["endAll"]>[0]): void {
     for (const { holdings } of this.#all) holdings.endAll(reason);

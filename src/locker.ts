@@ -1,6 +1,7 @@
 import { checkAcquire, checkAcquireAll, checkKey } from "./acquire-options.js";
 import type { AcquireAllOptions, AcquireOptions } from "./acquire-options.js";
-import { openDatabase, openUrl, unlockedDatabase } from "./databases/open.js";
+import { openDatabase } from "./databases/described.js";
+import { openUrl, unlockedDatabase } from "./databases/open.js";
 import type { Database, DatabaseDescription, Holder } from "./databases/database.js";
 import { Ending, type DrainResult } from "./ending.js";
 import { Engines } from "./engines.js";
@@ -13,7 +14,7 @@ import { planKeys, type KeyWanted } from "./many-keys.js";
 import { checkRecovery, resolveOptions, type LockerOptions, type ResolvedOptions } from "./options.js";
 import { LockStatus, type AcquireAllResult, type AcquireResult, type RunResult } from "./outcome.js";
 import { ProcessSignals } from "./process-signals.js";
-import { joinSignals } from "./signals.js";
+import { withPatience } from "./signals.js";
 import { checkRevoke, Revocation, type RevokeOptions, type RevokeResult } from "./revocation.js";
 import { Taking, type Taken } from "./taking.js";
 import { surroundings as ownSurroundings, type Surroundings } from "./surroundings.js";
@@ -121,21 +122,17 @@ export class Locker implements AsyncDisposable {
   async readHolder(key: string): Promise<Holder | undefined> {
     checkKey(key);
     const engine = (await this.#start()).of(key);
-    const patience = joinSignals([this.#ending.signal]);
-    const timer = this.#surroundings.clock.timer(this.#options.acquireTimeoutMs, () =>
-      patience.abort(new Error("timeout")),
-    );
-    try {
-      await engine.store.whenUp(patience.signal);
-      const leases = await engine.store.readHolders(key);
-      const era = engine.session.state?.era; // a lease of an older one holds nothing: old data may have brought it back
-      const held = leases.filter((lease) => lease.isKept || lease.era === (era ?? lease.era));
-      const holders = await Promise.all(held.map((lease) => engine.judge.describeLiving(lease)));
-      return holders.find((holder) => holder !== undefined);
-    } finally {
-      timer.cancel();
-      patience.dispose();
-    }
+    return this.#patiently((signal) => engine.readHolder(key, signal));
+  }
+
+  /**
+   * Does at start-up what the first acquire would do: loads the client, connects, starts the thread, begins the session
+   * (of a cluster: one in each shard), and waits out the recovery window of a namespace that is new. Rejects as acquire
+   * does; the locker goes on trying, and the next acquire may succeed.
+   */
+  async warmUp(): Promise<void> {
+    const engines = await this.#start();
+    await this.#patiently((signal) => engines.warmUp(signal, this.#options.acquireTimeoutMs));
   }
 
   /**
@@ -214,6 +211,10 @@ export class Locker implements AsyncDisposable {
     return answer({ result, heldToTheEnd });
   }
 
+  #patiently<T>(ask: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    return withPatience(this.#surroundings.clock, this.#options.acquireTimeoutMs, this.#ending.signal, ask);
+  }
+
   #start(): Promise<Engines> {
     if (this.#ending.reason) return Promise.reject(this.#ending.reason);
     this.#engines ??= this.#open().catch((error: unknown) => {
@@ -224,6 +225,7 @@ export class Locker implements AsyncDisposable {
   }
 
   async #open(): Promise<Engines> {
+    if (!this.#database?.isInProcess) await this.#surroundings.loadWorker?.();
     const database = this.#database ?? (await openDatabase(this.#description));
     if (!this.#database) checkRecovery(database, this.#options);
     if (this.#ending.reason) throw this.#ending.reason;

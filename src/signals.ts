@@ -1,3 +1,4 @@
+import type { Clock } from "./clock.js";
 import { settleBy } from "./settle.js";
 
 /**
@@ -88,4 +89,23 @@ function tell(event: Event): void {
   const listeners = listenersOf.get(source) ?? [];
   listenersOf.delete(source);
   for (const listener of listeners) listener.onAbort(source.reason as Error);
+}
+
+/** Asks with a signal that aborts after so many ms, and as soon as `ended` does: then its reason is thrown. */
+export async function withPatience<T>(
+  clock: Clock,
+  ms: number,
+  ended: AbortSignal,
+  ask: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const patience = joinSignals([ended]);
+  const timer = clock.timer(ms, () => patience.abort(new Error("timeout")));
+  try {
+    return await ask(patience.signal);
+  } catch (error) {
+    throw ended.aborted ? ended.reason : error;
+  } finally {
+    timer.cancel();
+    patience.dispose();
+  }
 }

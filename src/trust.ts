@@ -54,8 +54,9 @@ export type Reentry = "trusted" | "provisional" | "silent" | "vouched" | "refuse
 /**
  * Trusted until now: it cannot have been condemned. Trust lapsed, but it ran ever since: it may come back, believed
  * only when the window has closed, and if nobody knows that the store served others for longer ("provisional"). If no
- * connection broke in time ("silent"), it cannot tell a store that stood still from its own being cut off: then the
- * store's data must show it. One that stood still itself may have been condemned unheard, unless another store vouches
+ * connection broke in time, it cannot tell a store that stood still from its own being cut off ("silent"): then the
+ * store's data must show it as well. So it must for one that stood still itself, after it had asked in vain for as long
+ * as an answer is believed. One that stood still sooner may have been condemned unheard, unless another store vouches
  * that nobody can have done so.
  */
 export function decideReentry(facts: {
@@ -64,12 +65,14 @@ export function decideReentry(facts: {
   isTrusted: boolean;
   /** Between the last good ping and the break of its connection; undefined when none broke. */
   servedGapMs: number | undefined;
-  ranWithoutGap: boolean;
+  /** For how long it ran after its last good ping until it stood still first; Infinity if it never did. */
+  ranMs: number;
   isVouched: boolean;
   trustMs: number;
 }): Reentry {
   if (facts.hasServed && facts.isTrusted) return "trusted";
   if (facts.isVouched) return "vouched";
-  if (!facts.hasServed || !facts.ranWithoutGap) return "refused";
-  return facts.servedGapMs !== undefined && facts.servedGapMs < facts.trustMs ? "provisional" : "silent";
+  if (!facts.hasServed || facts.ranMs < facts.trustMs) return "refused";
+  const hasBroken = facts.servedGapMs !== undefined && facts.servedGapMs < facts.trustMs;
+  return hasBroken && facts.ranMs === Infinity ? "provisional" : "silent";
 }

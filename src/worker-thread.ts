@@ -1,5 +1,5 @@
 import { MessageChannel } from "node:worker_threads";
-import { Piscina } from "piscina";
+import type { Piscina } from "piscina";
 import { publish } from "./events.js";
 import type { FromWorker, LivenessTask, ToWorker, WorkerTask } from "./liveness-protocol.js";
 
@@ -21,13 +21,10 @@ const HEAP_MB_MAX = 256;
  * Each run has a pool of its own: in a thread where the database's module failed to load it would fail for ever. The
  * task form, the atomics setting and what they do are in docs/adr/0001.
  */
-export const startWorkerThread: StartWorker = (workerPath, task, onMessage) => {
-  try {
-    return runInThread(workerPath, task, onMessage);
-  } catch (error) {
-    // A machine that has no room for another thread (EAGAIN): a run that failed, to be tried again like any other.
-    return { ended: Promise.reject(error as Error), post: () => {}, destroy: () => Promise.resolve() };
-  }
+export const startWorkerThread: StartWorker = (filename, task, onMessage) => {
+  const pool = openPool(filename, 1);
+  const { ended, post } = runIn(pool, task, onMessage);
+  return { ended, post, destroy: () => takeDown(pool) };
 };
 
 /**
@@ -35,7 +32,7 @@ export const startWorkerThread: StartWorker = (workerPath, task, onMessage) => {
  * the others are started again, as after any failure.
  */
 export function shareWorkerThread(): StartWorker {
-  let shared: { pool: Piscina; runs: Set<object> } | undefined;
+  let shared: { pool: Promise<Piscina>; runs: Set<object> } | undefined;
   return (filename, task, onMessage) => {
     shared ??= { pool: openPool(filename, RUNS_MAX), runs: new Set() };
     const { pool, runs } = shared;
@@ -43,9 +40,9 @@ export function shareWorkerThread(): StartWorker {
     const run = {};
     runs.add(run);
     const leave = (): boolean => runs.delete(run) && runs.size === 0;
-    const takeDown = (): Promise<void> => {
+    const endAll = (): Promise<void> => {
       if (shared?.pool === pool) shared = undefined;
-      return pool.destroy();
+      return takeDown(pool);
     };
     let hasEnded = false;
     void ended.then(
@@ -53,20 +50,26 @@ export function shareWorkerThread(): StartWorker {
       () => {},
     );
     // One that has ended by itself leaves the thread to the others.
-    return { ended, post, destroy: async () => void ((leave() || !hasEnded) && (await takeDown())) };
+    return { ended, post, destroy: async () => void ((leave() || !hasEnded) && (await endAll())) };
   };
 }
 /** More than a database has shards: no run may wait for another to end. */
 const RUNS_MAX = 1_000;
 
-const runInThread: StartWorker = (filename, task, onMessage) => {
-  const pool = openPool(filename, 1);
-  const { ended, post } = runIn(pool, task, onMessage);
-  return { ended, post, destroy: () => pool.destroy() };
-};
+let piscina: { Piscina: typeof Piscina } | undefined;
 
-function openPool(filename: string, concurrentTasksPerWorker: number): Piscina {
-  const pool = new Piscina({
+/**
+ * What a worker's start needs: an import of the package does not pay for it. A locker asks for it first of all, so that
+ * the thread starts while this one loads what it needs itself.
+ */
+export async function loadPiscina(): Promise<void> {
+  piscina ??= await import("piscina");
+}
+
+/** Rejects where there is no room for another thread (EAGAIN): a run that failed, to be tried again like any other. */
+async function openPool(filename: string, concurrentTasksPerWorker: number): Promise<Piscina> {
+  if (!piscina) await loadPiscina();
+  const pool = new piscina!.Piscina({
     filename,
     minThreads: 1,
     maxThreads: 1,
@@ -79,10 +82,22 @@ function openPool(filename: string, concurrentTasksPerWorker: number): Piscina {
   return pool;
 }
 
-function runIn(pool: Piscina, task: WorkerTask, onMessage: (message: FromWorker) => void): Omit<WorkerRun, "destroy"> {
+/** One that could not be made needs no end. */
+async function takeDown(pool: Promise<Piscina>): Promise<void> {
+  await pool.then(
+    (made) => made.destroy(),
+    () => {},
+  );
+}
+
+function runIn(
+  pool: Promise<Piscina>,
+  task: WorkerTask,
+  onMessage: (message: FromWorker) => void,
+): Omit<WorkerRun, "destroy"> {
   const { port1, port2 } = new MessageChannel();
   port1.on("message", onMessage);
   const given: LivenessTask = { ...task, port: port2 };
-  const running = pool.run(given, { transferList: [port2] }) as Promise<void>;
+  const running = pool.then((made): Promise<void> => made.run(given, { transferList: [port2] }));
   return { ended: running.finally(() => port1.close()), post: (message) => port1.postMessage(message) };
 }

@@ -85,7 +85,7 @@ test("a session that is trusted when it hears of the loss re-enters trusted, wha
     hasServed: true,
     isTrusted: true,
     servedGapMs: undefined,
-    ranWithoutGap: false,
+    ranMs: 0,
     trustMs: 1_300,
     isVouched: false,
   };
@@ -93,17 +93,18 @@ test("a session that is trusted when it hears of the loss re-enters trusted, wha
   assert.equal(decideReentry({ ...facts, hasServed: false }), "refused", "that trust was earned by an earlier run");
 });
 
+test("a session that stood still comes back only if it had asked in vain for long, and by the store's data", () => {
+  const facts = { hasServed: true, isTrusted: false, servedGapMs: 500, isVouched: false, trustMs: 1_300 };
+  assert.equal(decideReentry({ ...facts, ranMs: 1_300 }), "silent");
+  assert.equal(decideReentry({ ...facts, ranMs: 1_299 }), "refused");
+});
+
 test("a session whose trust has lapsed re-enters provisionally when it was served until its connection broke", () => {
-  const facts = { hasServed: true, isTrusted: false, ranWithoutGap: true, isVouched: false, trustMs: 1_300 };
+  const facts = { hasServed: true, isTrusted: false, ranMs: Infinity, isVouched: false, trustMs: 1_300 };
   assert.equal(decideReentry({ ...facts, servedGapMs: 1_299 }), "provisional");
   assert.equal(decideReentry({ ...facts, servedGapMs: 1_300 }), "silent", "that break tells nothing");
   assert.equal(decideReentry({ ...facts, servedGapMs: undefined }), "silent", "its connection never broke: a stall");
   assert.equal(decideReentry({ ...facts, servedGapMs: 1_299, hasServed: false }), "refused");
-  assert.equal(
-    decideReentry({ ...facts, servedGapMs: 1_299, ranWithoutGap: false }),
-    "refused",
-    "it stood still itself",
-  );
-  const vouched = { ...facts, servedGapMs: undefined, ranWithoutGap: false, isVouched: true };
+  const vouched = { ...facts, servedGapMs: undefined, ranMs: 0, isVouched: true };
   assert.equal(decideReentry(vouched), "vouched", "whatever it did: another store knows that nobody condemned it");
 });

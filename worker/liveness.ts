@@ -1,5 +1,5 @@
 import { systemClock } from "../src/clock.js";
-import { openDatabase } from "../src/databases/open.js";
+import { openDatabase } from "../src/databases/described.js";
 import { readHostFacts } from "../src/host-facts.js";
 import type { FromWorker, LivenessTask, ToWorker } from "../src/liveness-protocol.js";
 import { SharedCells } from "../src/shared-cells.js";

@@ -200,8 +200,8 @@ export class Pinger {
     const session = this.#session;
     if (session.stage === "new") return this.hurry(); // never was anything; ask again
     const isTrusted = cells.isTrusted(clock.monoMs(), clock.wallMs());
-    const { hasServed, servedGapMs, ranWithoutGap } = this.#served;
-    const facts = { hasServed, isTrusted, servedGapMs, ranWithoutGap, trustMs: this.#trustMs };
+    const { hasServed, servedGapMs, ranMs } = this.#served;
+    const facts = { hasServed, isTrusted, servedGapMs, ranMs, trustMs: this.#trustMs };
     const reentry = decideReentry({ ...facts, isVouched: isVouched === true });
     cells.raiseEpoch();
     if (reentry === "refused") {

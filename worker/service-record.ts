@@ -10,7 +10,7 @@ export class ServiceRecord {
   #lastGood: Instant = { monoMs: -Infinity, wallMs: -Infinity };
   #answer: Pick<Lived, "era" | "eraNumber" | "servedMs"> | undefined;
   #broken: Instant | undefined;
-  #ranWithoutGap = true;
+  #ranMs: number | undefined;
   #lastTick: Instant;
 
   /** `gapMsMax`: a thread whose timer is late by more was stopped in between. */
@@ -21,16 +21,20 @@ export class ServiceRecord {
   }
 
   onTick(): void {
-    this.#ranWithoutGap = this.ranWithoutGap;
+    if (this.#isLate) this.#ranMs ??= this.#lastTick.monoMs - this.#lastGood.monoMs;
     this.#lastTick = readInstant(this.#clock);
   }
 
-  /** A ping sent then was answered with "alive". */
+  /**
+   * A ping sent then was answered with "alive". One that was not answered in time to be believed tells nobody that the
+   * store went on: a master that stood still executes what waits for it when it goes on, replaced or not.
+   */
   onGood(sent: Instant, { era, eraNumber, nowMs: servedMs }: Served): void {
+    if (betweenMs(sent, readInstant(this.#clock)) >= this.#gapMsMax) return;
     this.#answer = { era, eraNumber, servedMs };
     this.#lastGood = { monoMs: sent.monoMs, wallMs: sent.wallMs };
     this.#broken = undefined;
-    this.#ranWithoutGap = true;
+    this.#ranMs = undefined;
   }
 
   /** The connection broke; only the first break since the last good ping counts. */
@@ -56,9 +60,14 @@ export class ServiceRecord {
     return this.#broken && betweenMs(this.#lastGood, this.#broken);
   }
 
+  /** For how long this thread ran after its last good ping until it stood still first; Infinity while it did not. */
+  get ranMs(): number {
+    return this.#ranMs ?? (this.#isLate ? this.#lastTick.monoMs - this.#lastGood.monoMs : Infinity);
+  }
+
   /** A connection may be back before the next tick is due: the time since the last one counts as well. */
-  get ranWithoutGap(): boolean {
-    return this.#ranWithoutGap && betweenMs(this.#lastTick, readInstant(this.#clock)) <= this.#gapMsMax;
+  get #isLate(): boolean {
+    return betweenMs(this.#lastTick, readInstant(this.#clock)) > this.#gapMsMax;
   }
 }
 

@@ -1,11 +1,9 @@
-import { pathToFileURL } from "node:url";
-import type { RedisOptions } from "ioredis";
 import { OptionError } from "../errors.js";
-import type { Database, DatabaseDescription } from "./database.js";
+import type { Database } from "./database.js";
 import { MemoryDatabase } from "./local/memory/memory-database.js";
 import { SqliteDatabase } from "./local/sqlite/sqlite-database.js";
-import { PostgresDatabase, type PostgresDatabaseSettings, type PostgresOptions } from "./postgres/postgres-database.js";
-import { RedisDatabase, type RedisDatabaseSettings } from "./redis/redis-database.js";
+import { PostgresDatabase } from "./postgres/postgres-database.js";
+import { RedisDatabase } from "./redis/redis-database.js";
 import { TieredDatabase } from "./tiers/tiered-database.js";
 
 export { unlockedDatabase } from "./local/unlocked/unlocked-database.js";
@@ -37,32 +35,3 @@ function openOther(url: string): Database | undefined {
 
 /** That of this process: whoever names it shares it. */
 let memory: MemoryDatabase | undefined;
-
-/** From a serialisable description to a database. The only file that knows every backend. */
-export async function openDatabase(description: DatabaseDescription): Promise<Database> {
-  if (description.type === "url") return openUrl(description.url);
-  if (description.type === "memory") throw new OptionError("database", "memory", "is in one thread alone");
-  if (description.type === "sqlite") return new SqliteDatabase(description.path, description.settings);
-  if (description.type === "module") return loadModule(description.moduleName, description.exportName);
-  if (description.type === "tiers") {
-    const [redis, postgres] = [await openDatabase(description.redis), await openDatabase(description.postgres)];
-    return new TieredDatabase(redis as RedisDatabase, postgres as PostgresDatabase, description.settings);
-  }
-  if (description.type === "postgres") {
-    const { options, settings } = description;
-    return new PostgresDatabase(options as PostgresOptions, settings as PostgresDatabaseSettings);
-  }
-  const { url, ...options } = description.options as { url?: string } & RedisOptions;
-  return new RedisDatabase(url ?? options, description.settings as RedisDatabaseSettings);
-}
-
-async function loadModule(moduleName: string, exportName: string): Promise<Database> {
-  const specifier = /^([a-z]+:|[^/\\.])/i.test(moduleName) && !/^[a-z]:[\\/]/i.test(moduleName);
-  const module = (await import(specifier ? moduleName : pathToFileURL(moduleName).href)) as Record<string, unknown>;
-  const fromDefault = (module["default"] ?? {}) as Record<string, unknown>; // a CommonJS module's exports may sit there
-  const database = (module[exportName] ?? fromDefault[exportName]) as Database | undefined;
-  if (typeof database?.openLeases !== "function") {
-    throw new OptionError("database", exportName, `must name an export of ${moduleName} that is a database`);
-  }
-  return database;
-}

@@ -5,10 +5,10 @@ import { FakeClock } from "../support/fake-clock.js";
 
 const TIMEOUT = 2_000;
 
-function stage() {
+function stage(onSlow?: () => void) {
   const clock = new FakeClock();
   const late: string[] = [];
-  const watch = new AnswerWatch(clock, TIMEOUT, (cause) => late.push(cause.message));
+  const watch = new AnswerWatch(clock, TIMEOUT, (cause) => late.push(cause.message), onSlow);
   /** Sends a command; returns what answers it. */
   const send = (): (() => void) => {
     let answer!: () => void;
@@ -25,6 +25,25 @@ test("a command that stays unanswered for the timeout is late then, and not a mo
   assert.deepEqual(late, []);
   await clock.advance(1);
   assert.deepEqual(late, [`command timed out after ${TIMEOUT} ms`]);
+});
+
+test("while an answer does not come somebody may look why, every quarter of the timeout", async () => {
+  let looks = 0;
+  const { clock, late, send } = stage(() => (looks += 1));
+  send()();
+  await clock.advance(TIMEOUT);
+  assert.equal(looks, 0, "it was answered");
+  const sentMs = clock.monoMs();
+  send();
+  const seen: number[] = [];
+  while (late.length === 0) {
+    const before = looks;
+    await clock.advance(1);
+    if (looks > before) seen.push(clock.monoMs() - sentMs);
+  }
+  assert.deepEqual(seen, [TIMEOUT / 4, TIMEOUT / 2, (TIMEOUT * 3) / 4]);
+  assert.equal(clock.monoMs() - sentMs, TIMEOUT);
+  assert.equal(clock.pending, 0);
 });
 
 test("each command has the whole timeout, counted from when it was sent", async () => {

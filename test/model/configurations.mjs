@@ -7,6 +7,7 @@ const twice = ["IDS0=1", "IDS1=1", "DEATHS0=1"];
 const loss = [...one, "IDS1=1", "LOSS"];
 const lossSingle = [...single, "LOSS"];
 const snapshot = [...loss, "SNAP"];
+const lived = [...lossSingle, "LIVED"];
 const restart = [...loss, "RESTART"];
 const lateBegin = [...lossSingle, "LATEBEGIN"];
 const calm = [...one, "CALM"];
@@ -35,6 +36,8 @@ export const configurations = [
   { name: "total loss, two sessions and one", switches: loss },
   { name: "an old snapshot, two sessions and one", switches: snapshot },
   { name: "an old snapshot, a begin comes late", switches: [...lateBegin, "SNAP"], search: "hash-compact" },
+  { name: "total loss, who condemned is gone, one session each", switches: lived },
+  { name: "total loss, who condemned is gone, two sessions and one", switches: [...loss, "LIVED"] },
   { name: "no stuck state", switches: calm, quick: true },
   { name: "no stuck state: a client is killed", switches: [...calm, "KILL"], quick: true },
   { name: "no stuck state: a connection dies", switches: [...calm, "DEATHS0=1"] },
@@ -66,6 +69,7 @@ export const mutants = [
   { name: "a provisional session is trusted", switch: "M_PROVTRUSTED", in: loss },
   { name: "a condemned provisional session re-owns", switch: "M_NOREFUSED", in: loss },
   { name: "no tombstones in the window", switch: "M_NOTOMBSTONES", in: loss },
+  { name: "who is outlived comes back", switch: "M_NOTOUTLIVED", in: lived, quick: true },
   { name: "takeover across eras", switch: "M_TAKEERA", in: loss },
   { name: "condemned while the window is open", switch: "M_CONDEMNINWINDOW", in: snapshot, quick: true },
   { name: "run id compared by the worker only", switch: "M_CLIENTRUN", in: snapshot },

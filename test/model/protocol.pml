@@ -18,7 +18,8 @@
  * Worlds      DEATHS0 DEATHS1 (connections that die), ATT0 ATT1 (attempts), IDS0 IDS1 (sessions), LOSS (all is gone),
  *             LOSS SNAP (an old snapshot is back), TWOPINGS, FLUSH (scripts forgotten), EXPIRY (lock TTL), PARK (a main
  *             thread that stood still says goodbye), RESTART (the worker dies and resumes), LATEBEGIN (a begin is also
- *             on its way on a dead connection), COLLECT (tombstones age out), KILL (a process ends).
+ *             on its way on a dead connection), COLLECT (tombstones age out), KILL (a process ends), LIVED (who
+ *             condemned somebody is gone with its tombstone; others were served since, and say so).
  * Calm        CALM: at any moment faults cease, and nobody changes his mind any more. Every run must end from there (no
  *             acceptance cycle), and when nothing can happen any more, everybody has had his key, and it is takable.
  * Mutants     Each takes one protection away: the switches that begin with M_. W_: a witness of what must come about.
@@ -112,6 +113,9 @@ bit cur[2];
 byte bt[2], bs[2], bl[2], be[2];     /* the holder that was met: token, session, lease, era */
 byte gb[5];                          /* give-back of a lease: 0, 1 wanted, 2 sent, 4 waits for `rq` */
 bit rem[7], wrote[2];                /* condemned sessions that the other client remembers; written again since */
+#ifdef LIVED
+bit later[2];                        /* the other client was served after all trust of this one: it is outlived */
+#endif
 #ifdef EXPIRY
 bit expired, lb[2], lf[2];           /* the lease is believed to be in the store; the answer under way may say so */
 #define BELIEVED(c) lb[c]
@@ -329,6 +333,9 @@ inline pinged() {
      fi
   fi;
   pe[i] = era; prc[i] = recov;
+#ifdef LIVED
+  if :: pa[i] == ALIVE && !lost && s == SID(OWNER(s)) -> served(OWNER(s)) :: else fi;
+#endif
 #ifdef M_PROVTRUSTED
   if :: pa[i] == RECOVERING -> pa[i] = ALIVE :: else fi;
 #endif
@@ -529,6 +536,30 @@ inline hearAnswer(c) {
 #endif
 #define FRESH(c) (fresh[2 * (c)] && ps[2 * (c)] == SID(c) || fresh[2 * (c) + 1] && ps[2 * (c) + 1] == SID(c))
 
+#ifdef LIVED
+/* Whoever condemned the other one may be gone from here on: what all who enter say of the time before must do. */
+inline served(c) {
+  later[c] = 0;
+  if
+  :: trust[1 - c] == 0 && !FRESH(1 - c) -> later[1 - c] = 1; rem[SID(1 - c)] = 0
+  :: else
+  fi
+}
+#define KEPT(x) !(later[OWNER(x)] && x == SID(OWNER(x)))
+/* isDoubted(): when the window has closed, who is there provisionally is judged by what was said in it. */
+#ifdef M_NOTOUTLIVED
+#define OUTLIVED(c) false
+#else
+#define OUTLIVED(c) (later[c] && prov[SID(c)] && sera[SID(c)] == 2)
+#endif
+inline judgeProvisional() {
+  if :: OUTLIVED(0) -> dead[SID(0)] = 1 :: else fi;
+  if :: OUTLIVED(1) -> dead[SID(1)] = 1 :: else fi;
+  later[0] = 0; later[1] = 0
+}
+#else
+#define KEPT(x) true
+#endif
 /* Nobody is silent while a fresh answer or trust may be there: limits are longer than trust by a margin. */
 #ifdef M_NOMARGIN
 #define SILENT true
@@ -582,7 +613,7 @@ inline hearAnswer(c) {
 #define REASSERTLIMIT true
 #endif
 #ifdef LOSS
-#define remember(x) rem[x] = !lost
+#define remember(x) rem[x] = !lost && KEPT(x)
 #else
 #define remember(x) skip
 #endif
@@ -765,6 +796,9 @@ end:
 /* The window outlives every trust from before the loss, and whoever lives has written its tombstones by then. */
 #define ENDSWINDOW (recov && trust[0] != 1 && trust[1] != 1 && !UNWRITTEN(0) && !UNWRITTEN(1))
 inline endWindow() {
+#ifdef LIVED
+  judgeProvisional();
+#endif
   recov = 0; i = 0;
   do
   :: i < 4 -> if :: pe[i] == 1 -> fresh[i] = 0 :: else fi; i++

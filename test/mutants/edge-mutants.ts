@@ -29,6 +29,14 @@ export const edgeMutants: readonly Mutant[] = [
     caughtBy: ["databases/answer-watch"],
   },
   {
+    name: "nobody-looks-why-no-answer-comes",
+    rule: "L4, ADR 0013",
+    file: "src/databases/answer-watch.ts",
+    find: "if (agoMs >= stepMs) this.#onSlow?.();",
+    replace: "",
+    caughtBy: ["databases/answer-watch"],
+  },
+  {
     name: "slow-reconnect-of-the-main-thread",
     rule: "L1, ADR 0005",
     file: "src/databases/reopened.ts",
@@ -113,8 +121,8 @@ export const edgeMutants: readonly Mutant[] = [
     name: "thread-that-cannot-be-made-throws",
     rule: "S6, ADR 0001",
     file: "src/worker-thread.ts",
-    find: "return { ended: Promise.reject(error as Error), post: () => {}, destroy: () => Promise.resolve() };",
-    replace: "throw error;",
+    find: "    (made) => made.destroy(),\n    () => {},\n",
+    replace: "    (made) => made.destroy(),\n",
     caughtBy: ["worker-refused"],
   },
   {

@@ -39,6 +39,22 @@ export const livedMutants: readonly Mutant[] = [
     caughtBy: ["databases/redis/redis-database"],
   },
   {
+    name: "frozen-session-needs-no-data",
+    rule: "S1, ADR 0015",
+    file: "src/trust.ts",
+    find: "return hasBroken && facts.ranMs === Infinity ?",
+    replace: "return hasBroken ?",
+    caughtBy: ["trust"],
+  },
+  {
+    name: "late-answer-is-evidence",
+    rule: "L4, ADR 0015",
+    file: "worker/service-record.ts",
+    find: "if (betweenMs(sent, readInstant(this.#clock)) >= this.#gapMsMax) return;",
+    replace: "",
+    caughtBy: ["worker/service-record"],
+  },
+  {
     name: "main-thread-may-miss-an-era",
     rule: "S1, ADR 0006",
     file: "src/session.ts",

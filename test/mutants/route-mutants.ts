@@ -115,6 +115,22 @@ export const routeMutants: readonly Mutant[] = [
     caughtBy: ["databases/redis/routes"],
   },
   {
+    name: "what-hangs-on-a-silent-master-stays",
+    rule: "L4, ADR 0013",
+    file: "src/databases/redis/connection.ts",
+    find: "const onSlow = route.lookUp && (() => void this.#lookUp());",
+    replace: "const onSlow = undefined;",
+    caughtBy: ["databases/redis/routes"],
+  },
+  {
+    name: "silent-node-is-asked-first",
+    rule: "L4, ADR 0013",
+    file: "src/databases/redis/cluster-nodes.ts",
+    find: "clock.random() + Number(this.#silent.has(name))",
+    replace: "clock.random()",
+    caughtBy: ["databases/redis/routes"],
+  },
+  {
     name: "sentinel-that-is-behind-is-asked",
     rule: "S4, ADR 0013",
     file: "src/databases/redis/sentinel-route.ts",

@@ -162,7 +162,7 @@ export const tiersMutants: readonly Mutant[] = [
     rule: "L4, ADR 0014",
     file: "src/trust.ts",
     find: "if (facts.isVouched) return",
-    replace: "if (facts.isVouched && facts.ranWithoutGap) return",
+    replace: "if (facts.isVouched && facts.ranMs === Infinity) return",
     caughtBy: ["trust"],
   },
   {

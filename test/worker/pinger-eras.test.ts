@@ -114,7 +114,7 @@ test("a provisional session that is condemned in the window was so before: nothi
 test("a session that may have been condemned unheard is refused re-entry and followed by a fresh one", async () => {
   const stage = await PingerStage.begun();
   await stage.clock.advance(500);
-  stage.clock.pass(TRUST + 1); // the store stood still, and no connection broke
+  stage.clock.pass(TRUST + 1); // it stood still, and the store may have served others
   loseMemory(stage);
   await stage.answerPing(stage.store.answer("reenter"));
   assert.ok(stage.cells.log.includes("end") && stage.cells.log.includes("epoch"));
@@ -122,6 +122,16 @@ test("a session that may have been condemned unheard is refused re-entry and fol
   assert.deepEqual([request.sessionId, request.mode], ["locker.2", "new"]);
   await stage.answerBegin();
   assert.equal(stage.changes[0]?.cause, "refused");
+});
+
+test("a session that asked in vain for long before it stood still comes back by the store's data", async () => {
+  const stage = await PingerStage.begun();
+  await stage.clock.advance(TRUST + 500);
+  stage.clock.pass(TRUST + 1);
+  loseMemory(stage);
+  await stage.answerPing(stage.store.answer("reenter"));
+  const { request } = stage.connection.asked("begin");
+  assert.deepEqual([request.sessionId, request.mode, request.lived?.isSilent], ["locker.1", "provisional", true]);
 });
 
 test("a machine that was suspended while it was cut off is refused, though its own clock stood still", async () => {

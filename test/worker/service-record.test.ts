@@ -46,7 +46,7 @@ test("a good ping makes an earlier break and an earlier standstill past history"
   served.onTick();
   good();
   assert.equal(served.servedGapMs, undefined);
-  assert.equal(served.ranWithoutGap, true);
+  assert.equal(served.ranMs, Infinity);
 });
 
 test("of the two clocks the one that says more counts", () => {
@@ -64,24 +64,46 @@ test("of the two clocks the one that says more counts", () => {
   assert.equal(setBack.served.servedGapMs, 400);
 });
 
+test("an answer that came too late to be believed tells nobody that the store went on", () => {
+  const { clock, served, good } = record();
+  good();
+  const before = served.lived(true);
+  const sent = { monoMs: clock.monoMs(), wallMs: clock.wallMs() };
+  clock.pass(GAP);
+  served.onBreak();
+  served.onGood(sent, { era: "era1", eraNumber: 1, nowMs: clock.wallMs() });
+  assert.deepEqual(served.lived(true), before);
+  assert.equal(served.servedGapMs, GAP, "nor is the break over");
+  const again = { monoMs: clock.monoMs(), wallMs: clock.wallMs() };
+  clock.pass(GAP - 1);
+  served.onGood(again, { era: "era1", eraNumber: 1, nowMs: clock.wallMs() });
+  assert.equal(served.lived(true)?.servedMs, clock.wallMs());
+});
+
 test("a tick that is late by more than trust lasts says that this process stood still", () => {
-  const { clock, served } = record();
+  const { clock, served, good } = record();
+  good();
   clock.pass(GAP);
   served.onTick();
-  assert.equal(served.ranWithoutGap, true);
+  assert.equal(served.ranMs, Infinity);
   clock.pass(GAP + 1);
   served.onTick();
-  assert.equal(served.ranWithoutGap, false);
+  assert.equal(served.ranMs, GAP);
   clock.pass(100);
   served.onTick();
-  assert.equal(served.ranWithoutGap, false, "and nothing but a good ping takes that back");
+  clock.pass(GAP + 1);
+  served.onTick();
+  assert.equal(served.ranMs, GAP, "the first time counts, and nothing but a good ping takes that back");
 });
 
 test("a machine that was suspended stood still, though its monotonic clock does not show it", () => {
-  const { clock, served } = record();
+  const { clock, served, good } = record();
+  good();
   clock.pass(500);
-  clock.stepWall(GAP);
-  assert.equal(served.ranWithoutGap, false, "seen before the next tick, which the standstill puts off");
   served.onTick();
-  assert.equal(served.ranWithoutGap, false);
+  clock.pass(400);
+  clock.stepWall(GAP);
+  assert.equal(served.ranMs, 500, "seen before the next tick, which the standstill puts off");
+  served.onTick();
+  assert.equal(served.ranMs, 500);
 });

@@ -1,7 +1,10 @@
-import { Redis, type RedisOptions } from "ioredis";
+import type { Redis, RedisOptions } from "ioredis";
 import type { Clock } from "../../clock.js";
+import { loadIoredis } from "./load-ioredis.js";
 
 export type NodeAddress = { host: string; port: number };
+export const nameOf = ({ host, port }: NodeAddress): string => `${host}:${port}`;
+
 /** By "host:port" as the nodes name each other. */
 export type NatMap = Record<string, NodeAddress>;
 
@@ -21,6 +24,8 @@ export class ClusterNodes {
   readonly #natMap: NatMap;
   /** Those that the last answer named, so that the seeds may all be gone one day. */
   #known: readonly NodeAddress[] = [];
+  /** Those that did not answer of late: others are asked first. */
+  readonly #silent = new Set<string>();
   #asking: Promise<readonly SlotRange[]> | undefined;
 
   constructor(seeds: readonly NodeAddress[], options: RedisOptions, natMap: NatMap = {}) {
@@ -36,6 +41,11 @@ export class ClusterNodes {
     return range.master;
   }
 
+  /** This one does not answer. */
+  doubt(node: string): void {
+    this.#silent.add(node);
+  }
+
   /** One after the other, from another one each time, until one answers. */
   async #ask(clock: Clock, timeoutMs: number): Promise<readonly SlotRange[]> {
     const nodes = this.#candidates(clock);
@@ -45,8 +55,10 @@ export class ClusterNodes {
       try {
         const slots = await this.#askNode(node, shareMs);
         this.#known = slots.nodes;
+        this.#silent.delete(nameOf(node));
         return slots.ranges;
       } catch (error) {
+        this.#silent.add(nameOf(node));
         failure = error;
       }
     }
@@ -54,9 +66,9 @@ export class ClusterNodes {
   }
 
   #candidates(clock: Clock): readonly NodeAddress[] {
-    const byName = new Map([...this.#known, ...this.#seeds].map((node) => [`${node.host}:${node.port}`, node]));
-    return [...byName.values()]
-      .map((node) => ({ node, draw: clock.random() }))
+    const byName = new Map([...this.#known, ...this.#seeds].map((node) => [nameOf(node), node]));
+    return [...byName]
+      .map(([name, node]) => ({ node, draw: clock.random() + Number(this.#silent.has(name)) }))
       .toSorted((a, b) => a.draw - b.draw)
       .map(({ node }) => node);
   }
@@ -68,7 +80,8 @@ export class ClusterNodes {
   }
 
   async #withClient<T>({ host, port }: NodeAddress, ms: number, ask: (client: Redis) => Promise<T>): Promise<T> {
-    const client = new Redis({
+    const ioredis = await loadIoredis();
+    const client = new ioredis.Redis({
       ...{
         ...this.#options,
         host,

@@ -1,8 +1,9 @@
 import { connect as connectPlain } from "node:net";
 import { connect as connectTls } from "node:tls";
-import { AbstractConnector, type RedisOptions } from "ioredis";
+import type { RedisOptions } from "ioredis";
 import type { Clock } from "../../clock.js";
-import type { ClusterNodes, NodeAddress } from "./cluster-nodes.js";
+import { nameOf, type ClusterNodes, type NodeAddress } from "./cluster-nodes.js";
+import type { Ioredis } from "./load-ioredis.js";
 import type { Route } from "./route.js";
 
 /** The master that owns one slot, as the cluster's nodes say. */
@@ -16,9 +17,19 @@ export class ClusterRoute implements Route {
     this.#slot = slot;
   }
 
-  options(clock: Clock, timeoutMs: number): RedisOptions {
-    const locate = () => this.#nodes.masterOf(this.#slot, clock, timeoutMs);
-    return { Connector: connectorTo(locate), connectTimeout: Math.max(1, Math.floor(timeoutMs / 2)) } as RedisOptions;
+  options(
+    clock: Clock,
+    timeoutMs: number,
+    onNamed: (server: string) => void,
+    { AbstractConnector }: Ioredis,
+  ): RedisOptions {
+    const locate = async () => {
+      const master = await this.#nodes.masterOf(this.#slot, clock, timeoutMs);
+      onNamed(nameOf(master));
+      return master;
+    };
+    const Connector = connectorTo(locate, AbstractConnector);
+    return { Connector, connectTimeout: Math.max(1, Math.floor(timeoutMs / 2)) } as RedisOptions;
   }
 
   /**
@@ -33,13 +44,19 @@ export class ClusterRoute implements Route {
     return () => {};
   }
 
+  /** A master that fell silent closes nothing: what hangs on it would hang while others enter the next one's era. */
+  async lookUp(clock: Clock, timeoutMs: number, silent: string): Promise<string> {
+    this.#nodes.doubt(silent);
+    return nameOf(await this.#nodes.masterOf(this.#slot, clock, timeoutMs));
+  }
+
   explain(failure: unknown): unknown {
     return failure;
   }
 }
 
 /** As ioredis wants it: a class that it makes one of for each connection. */
-function connectorTo(locate: () => Promise<NodeAddress>) {
+function connectorTo(locate: () => Promise<NodeAddress>, AbstractConnector: Ioredis["AbstractConnector"]) {
   return class extends AbstractConnector {
     readonly #options: RedisOptions;
 

@@ -1,7 +1,8 @@
-import { Redis, type RedisOptions } from "ioredis";
-import type { Clock } from "../../clock.js";
+import type { Redis, RedisOptions } from "ioredis";
+import type { Clock, Timer } from "../../clock.js";
 import { StoreError } from "../../errors.js";
 import { AnswerWatch } from "../answer-watch.js";
+import { loadIoredis, type Ioredis } from "./load-ioredis.js";
 import { nameDeniedCommand, toStoreError } from "./redis-errors.js";
 import { Acknowledgement, type ReplicaSettings } from "./replicas.js";
 import { directRoute, type Route } from "./route.js";
@@ -44,7 +45,6 @@ export type Reach = { route?: Route; replicas?: ReplicaSettings | undefined };
  */
 export class RedisConnection implements ScriptConnection {
   readonly ready: Promise<void>;
-  readonly #redis: Redis;
   readonly #clock: Clock;
   readonly #timeoutMs: number;
   readonly #events: ConnectionEvents;
@@ -53,6 +53,7 @@ export class RedisConnection implements ScriptConnection {
   readonly #definitions: Definitions;
   readonly #acknowledgement: Acknowledgement | undefined;
   readonly #stopWatching: () => void;
+  #redis: Redis | undefined;
   /** The one that it was led to, as its route names it. */
   #server: string | undefined;
   #lastError: unknown;
@@ -63,22 +64,27 @@ export class RedisConnection implements ScriptConnection {
     this.#clock = clock;
     this.#timeoutMs = timeoutMs;
     this.#events = events;
-    this.#answers = new AnswerWatch(clock, timeoutMs, (late) => this.#close(late));
     this.#route = route;
+    const onSlow = route.lookUp && (() => void this.#lookUp());
+    this.#answers = new AnswerWatch(clock, timeoutMs, (late) => this.#close(late), onSlow);
     this.#definitions = route.isSharded ? sharded : plain;
-    this.#redis = new Redis(this.#safe(options) as RedisOptions & { replyMapping?: "legacy" });
-    this.#redis.on("error", (error: unknown) => (this.#lastError = route.explain(error)));
-    this.#redis.on("end", () => this.#close(this.#lastError ?? new Error("the connection was closed")));
-    const onMessage = (...heard: [string, string]) => events.onMessage?.(...heard);
-    if (events.onMessage) this.#redis.on(route.isSharded ? "smessage" : "message", onMessage);
-    const wait = (count: number, ms: number) => this.#watched(() => this.#redis.wait(count, ms));
+    const wait = (count: number, ms: number) => this.#watched((redis) => redis.wait(count, ms));
     this.#acknowledgement = replicas && new Acknowledgement(replicas, wait);
     this.#stopWatching = route.watch(clock, (server) => this.#onSwitch(server));
-    this.ready = this.#connect();
+    this.ready = this.#connect(options);
     this.ready.catch(() => {}); // told by onClose as well; nobody need await it
   }
 
-  #safe(options: RedisOptions): Record<string, unknown> {
+  #open(options: RedisOptions, ioredis: Ioredis): Redis {
+    const redis = new ioredis.Redis(this.#safe(options, ioredis) as RedisOptions & { replyMapping?: "legacy" });
+    redis.on("error", (error: unknown) => (this.#lastError = this.#route.explain(error)));
+    redis.on("end", () => this.#close(this.#lastError ?? new Error("the connection was closed")));
+    const onMessage = (...heard: [string, string]) => this.#events.onMessage?.(...heard);
+    if (this.#events.onMessage) redis.on(this.#route.isSharded ? "smessage" : "message", onMessage);
+    return redis as Redis;
+  }
+
+  #safe(options: RedisOptions, ioredis: Ioredis): Record<string, unknown> {
     return {
       ...options,
       keyPrefix: "", // keys.ts has put it in already, channels included
@@ -104,14 +110,15 @@ export class RedisConnection implements ScriptConnection {
       readOnly: false,
       monitor: false,
       scripts: this.#definitions,
-      ...this.#route.options(this.#clock, this.#timeoutMs, (server) => (this.#server = server)),
+      ...this.#route.options(this.#clock, this.#timeoutMs, (server) => (this.#server = server), ioredis),
     };
   }
 
   async run(name: ScriptName, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
     const named = `pulselock:${name}`;
-    const runner = (this.#redis as unknown as Record<string, Runner>)[named]!;
-    const asked = this.#watched(() => runner.call(this.#redis, keys.length, ...keys, ...args));
+    const asked = this.#watched((redis) =>
+      (redis as unknown as Record<string, Runner>)[named]!(keys.length, ...keys, ...args),
+    );
     const reply = await asked.catch((cause: StoreError) => {
       throw nameDeniedCommand(cause, this.#definitions[named]!.lua);
     });
@@ -120,39 +127,42 @@ export class RedisConnection implements ScriptConnection {
   }
 
   get(key: string): Promise<string | null> {
-    return this.#watched(() => this.#redis.get(key));
+    return this.#watched((redis) => redis.get(key));
   }
 
   info(section: string): Promise<string> {
-    return this.#watched(() => this.#redis.info(section));
+    return this.#watched((redis) => redis.info(section));
   }
 
   subscribe(channel: string): Promise<unknown> {
     const { isSharded } = this.#route;
-    return this.#watched(() => (isSharded ? this.#redis.ssubscribe(channel) : this.#redis.subscribe(channel)));
+    return this.#watched((redis) => (isSharded ? redis.ssubscribe(channel) : redis.subscribe(channel)));
   }
 
   unsubscribe(channel: string): Promise<unknown> {
     const { isSharded } = this.#route;
-    return this.#watched(() => (isSharded ? this.#redis.sunsubscribe(channel) : this.#redis.unsubscribe(channel)));
+    return this.#watched((redis) => (isSharded ? redis.sunsubscribe(channel) : redis.unsubscribe(channel)));
   }
 
   close(cause = new StoreError("unreachable", "Redis: the connection was closed by its owner")): void {
     this.#close(cause);
   }
 
-  async #connect(): Promise<void> {
-    const timer = this.#clock.timer(this.#timeoutMs, () =>
-      this.#clock.afterInput(() => this.#close(this.#lateError())),
-    );
+  async #connect(options: RedisOptions): Promise<void> {
+    let timer: Timer | undefined;
     try {
-      await this.#redis.connect();
+      const ioredis = await loadIoredis();
+      if (this.#closed) throw this.#lastError;
+      timer = this.#clock.timer(this.#timeoutMs, () => this.#clock.afterInput(() => this.#close(this.#lateError())));
+      const redis = this.#open(options, ioredis);
+      this.#redis = redis;
+      await this.#answers.watch(() => redis.connect());
       if (this.#closed) throw this.#lastError;
     } catch (cause) {
       this.#close(this.#lastError ?? cause);
       throw toStoreError(this.#lastError ?? cause);
     } finally {
-      timer.cancel();
+      timer?.cancel();
     }
   }
 
@@ -161,18 +171,29 @@ export class RedisConnection implements ScriptConnection {
     if (server !== this.#server) this.#close(new Error(`another master has taken over: ${server}`));
   }
 
+  /** Another one may have taken over, and nobody tells who only waits. */
+  async #lookUp(): Promise<void> {
+    const server = this.#server;
+    if (server === undefined || this.#closed) return;
+    // Where nobody says it, the time limit decides.
+    const inCharge = await this.#route.lookUp!(this.#clock, this.#timeoutMs, server).catch(() => server);
+    this.#onSwitch(inCharge);
+  }
+
   /** A plain Redis says nothing to a TLS client: it waits for the end of what it takes for a line. */
   #lateError(): Error {
-    const stream = this.#redis.stream as { connecting?: boolean; secureConnecting?: boolean } | undefined;
+    const stream = this.#redis?.stream as { connecting?: boolean; secureConnecting?: boolean } | undefined;
     const isHandshake = stream?.secureConnecting && !stream.connecting;
     const hint = isHandshake ? ": no answer to the TLS handshake; does that port speak TLS?" : "";
     return new Error(`no connection within ${this.#timeoutMs} ms${hint}`);
   }
 
-  async #watched<T>(send: () => Promise<T>): Promise<T> {
+  async #watched<T>(send: (redis: Redis) => Promise<T>): Promise<T> {
+    const redis = this.#redis;
     if (this.#closed) throw toStoreError(this.#lastError ?? new Error("the connection is closed"));
+    if (!redis) throw toStoreError(new Error("the connection is not open yet"));
     try {
-      return await this.#answers.watch(send);
+      return await this.#answers.watch(() => send(redis));
     } catch (cause) {
       if (cause instanceof Error && this.#route.isLeft(cause.message)) {
         this.#close(new StoreError("unreachable", `Redis: this server is not in charge (${cause.message})`, cause));
@@ -187,8 +208,8 @@ export class RedisConnection implements ScriptConnection {
     this.#lastError = toStoreError(cause);
     this.#answers.stop();
     this.#stopWatching();
-    this.#redis.disconnect();
-    this.#redis.stream?.destroy(); // a half-open connection would linger for minutes in a graceful end
+    this.#redis?.disconnect();
+    this.#redis?.stream?.destroy(); // a half-open connection would linger for minutes in a graceful end
     this.#events.onClose(this.#lastError as StoreError);
   }
 }

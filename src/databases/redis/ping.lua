@@ -51,8 +51,12 @@ if gapMs < 0 or gapMs > 2 * tonumber(v[8]) or offset < reference - drift or ahea
 elseif ahead == 0 and (offset < reference or nowMs - referenceAt > 10000) then
   reference, referenceAt = offset, nowMs -- the least delayed ping is the best reference; renewed, since clocks drift
 end
-redis.call("HSET", session, "last", whole(nowMs), "steady", whole(steady), "offset", whole(reference), "offsetAt",
-  whole(referenceAt), "ahead", ahead, "eraNumber", whole(ns.eraNumber))
+redis.call("HSET", session, "last", whole(nowMs))
+if steady ~= tonumber(v[4]) or reference ~= tonumber(v[5]) or referenceAt ~= tonumber(v[6]) or ahead ~= tonumber(v[7])
+  or ns.eraNumber ~= tonumber(v[12]) then -- mostly not: what does not change is not written
+  redis.call("HSET", session, "steady", whole(steady), "offset", whole(reference), "offsetAt", whole(referenceAt),
+    "ahead", ahead, "eraNumber", whole(ns.eraNumber))
+end
 local openInMs = 0
 if ns.recovering then
   openInMs = math.max(0, ns.recoveryMs - (nowMs - steady))
@@ -61,7 +65,7 @@ if ns.recovering then
     redis.call("HSET", ns.key, "state", "open", "opened", whole(ns.eraNumber))
   end
 end
-if isDoubted(ns, session, nowMs) then
+if v[11] == "1" and isDoubted(ns, session, nowMs) then
   return answer("condemned")
 end
 if not ns.recovering then

@@ -1,5 +1,6 @@
 import type { RedisOptions } from "ioredis";
 import type { Clock } from "../../clock.js";
+import type { Ioredis } from "./load-ioredis.js";
 
 /** How a connection finds the server that is in charge, where that may be another one tomorrow. */
 export interface Route {
@@ -9,11 +10,13 @@ export interface Route {
    * What a connection that is opened now adds to the user's options. It has so long for all of it, ms. `onNamed` is
    * told which server it is led to, where others say which.
    */
-  options(clock: Clock, timeoutMs: number, onNamed: (server: string) => void): RedisOptions;
+  options(clock: Clock, timeoutMs: number, onNamed: (server: string) => void, ioredis: Ioredis): RedisOptions;
   /** Whether a server that refuses in these words is not in charge: the connection ends, the next one looks anew. */
   isLeft(words: string): boolean;
   /** Calls back when others say that this server has taken over. Returns what ends that. */
   watch(clock: Clock, onSwitch: (server: string) => void): () => void;
+  /** Where nobody tells of it unasked: who is in charge now, as others say than that one, which does not answer. */
+  lookUp?(clock: Clock, timeoutMs: number, silent: string): Promise<string>;
   /** Why a connection failed, where whoever shows the way knows more of it than the driver does. */
   explain(failure: unknown): unknown;
 }

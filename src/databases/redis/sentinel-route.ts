@@ -1,5 +1,6 @@
-import { Redis, type RedisOptions } from "ioredis";
+import type { Redis, RedisOptions } from "ioredis";
 import type { Clock, Timer } from "../../clock.js";
+import { loadIoredis, type Ioredis } from "./load-ioredis.js";
 import type { Route } from "./route.js";
 
 type Sentinel = NonNullable<RedisOptions["sentinels"]>[number];
@@ -129,7 +130,7 @@ class SentinelLink {
     this.#options = options;
     this.#clock = clock;
     this.#onSwitch = onSwitch;
-    this.#open();
+    this.#begin();
   }
 
   close(): void {
@@ -138,10 +139,17 @@ class SentinelLink {
     this.#client?.disconnect();
   }
 
-  #open(): void {
+  #begin(): void {
+    loadIoredis().then(
+      (ioredis) => this.#isClosed || this.#open(ioredis),
+      () => this.#onEnd(),
+    );
+  }
+
+  #open(ioredis: Ioredis): void {
     const { sentinelUsername, sentinelPassword, sentinelTLS, family, connectTimeout = 2_000 } = this.#options;
     const { host = "127.0.0.1", port = 26_379 } = this.#sentinel;
-    const client = new Redis({
+    const client = new ioredis.Redis({
       ...{ host, port, connectTimeout, retryStrategy: null, enableReadyCheck: false, disableClientInfo: true },
       ...{ lazyConnect: true, maxRetriesPerRequest: 0, autoResubscribe: false, keepAlive: 1_000, disconnectTimeout: 1 },
       ...(family === undefined ? {} : { family }),
@@ -160,6 +168,6 @@ class SentinelLink {
 
   #onEnd(): void {
     if (this.#isClosed) return;
-    this.#again = this.#clock.timer(AGAIN_MS * (0.5 + this.#clock.random() / 2), () => this.#open());
+    this.#again = this.#clock.timer(AGAIN_MS * (0.5 + this.#clock.random() / 2), () => this.#begin());
   }
 }

@@ -1,8 +1,9 @@
 import type { ConnectionOptions } from "node:tls";
-import { Redis, type Cluster, type RedisOptions } from "ioredis";
+import type { Cluster, Redis, RedisOptions } from "ioredis";
 import { OptionError } from "../../errors.js";
 import { checkNames, isPlainObject } from "../../options.js";
 import type { NatMap, NodeAddress } from "./cluster-nodes.js";
+import { parseRedisUrl } from "./redis-url.js";
 
 /** Nodes of a Redis Cluster, as one would give them to ioredis: any of them, the others are found. */
 export type RedisClusterSource = {
@@ -87,7 +88,7 @@ function readNodes(nodes: RedisClusterSource["nodes"], options: RedisOptions): R
   const read = nodes.map((node): { address: NodeAddress; options: RedisOptions } => {
     if (typeof node === "number") return { address: { host: "127.0.0.1", port: node }, options: {} };
     if (typeof node === "string") {
-      const { host = "127.0.0.1", port = 6379, username, password, tls } = parse(node);
+      const { host = "127.0.0.1", port = 6379, username, password, tls } = parseRedisUrl(node);
       const credentials = Object.entries({ username, password, tls }).filter(([, value]) => value);
       return { address: { host, port }, options: Object.fromEntries(credentials) };
     }
@@ -104,12 +105,13 @@ function readUrl(url: string): ReadSource {
       throw new OptionError("database", url, rule);
     }
     if (!url.startsWith("/") && !URL.canParse(url)) throw new OptionError("database", url, "must be a valid URL");
-    return { options: parse(url) };
+    return { options: parseRedisUrl(url) };
   }
   const [, scheme, kind, credentials, hosts, path = "", query = ""] = match;
   const isSentinel = kind === "sentinel";
   // What all hosts have in common, as ioredis reads it from a plain URL
-  const { db, username, password, tls, family } = parse(`${scheme}://${credentials ? `${credentials}@` : ""}x${query}`);
+  const one = `${scheme}://${credentials ? `${credentials}@` : ""}x${query}`;
+  const { db, username, password, tls, family } = parseRedisUrl(one);
   const common: RedisOptions = Object.fromEntries(
     Object.entries({ db, username, password, tls, family }).filter(([, value]) => value),
   );
@@ -125,9 +127,4 @@ function hostAndPort(url: string, text: string, defaultPort: number): NodeAddres
   const match = /^(\[[^\]]+\]|[^:]+)(?::(\d+))?$/.exec(text);
   if (!match) throw new OptionError("database", url, "must be a list of host:port, separated by commas");
   return { host: match[1]!.replace(/^\[|\]$/g, ""), port: Number(match[2] ?? defaultPort) };
-}
-
-/** A lazy client opens nothing. */
-function parse(url: string): RedisOptions {
-  return new Redis(url, { lazyConnect: true }).options;
 }

@@ -3,7 +3,8 @@ import { after, before, test } from "node:test";
 import { Pool, type Client } from "pg";
 import { OptionError, PostgresDatabase, StoreError, type StoreErrorCode } from "../../../src/index.js";
 import { systemClock } from "../../../src/clock.js";
-import { openDatabase, openUrl } from "../../../src/databases/open.js";
+import { openDatabase } from "../../../src/databases/described.js";
+import { openUrl } from "../../../src/databases/open.js";
 import type { PostgresSource } from "../../../src/databases/postgres/postgres-database.js";
 import { openClient, startPostgres, type PostgresServer } from "../../support/postgres-server.js";
 

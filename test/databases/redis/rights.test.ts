@@ -131,8 +131,14 @@ for (const settings of [{}, { replicas }]) {
     const { guarded: source, servers } = group;
     await live({ source, servers, settings, fail: () => killMaster(group) });
     for (const { port } of group.sentinels) {
-      const denied = (await tellSentinel(port, "ACL LOG")).filter((line) => line !== "+PONG");
-      assert.deepEqual(denied, ["*0"], denied.join(" "));
+      const log = await tellSentinel(port, "ACL LOG");
+      const denied = log.flatMap((line, i) => (line === "object" ? [log[i + 2]] : []));
+      // The driver's name, since Redis 7.2: it does without.
+      assert.deepEqual(
+        denied.filter((what) => what !== "client|setinfo"),
+        [],
+        log.join(" "),
+      );
     }
   });
 }

@@ -65,6 +65,49 @@ test("a ping that meets a slot on its way to another node ends its connection: a
   }
 });
 
+test("what hangs on a master that fell silent leaves it as soon as another node names the next one", async () => {
+  await using silent = await startRedis();
+  await using node = await startNode(silent.port);
+  const closed: StoreError[] = [];
+  const nodes = new ClusterNodes([{ host: "127.0.0.1", port: node.port }], {});
+  const reach = { route: new ClusterRoute(nodes, 7) };
+  const events = { onClose: (error: StoreError) => closed.push(error) };
+  const connect = () => new RedisConnection({}, 4_000, systemClock, events, reach);
+  const [asks, idle] = [connect(), connect()];
+  using _connections = { [Symbol.dispose]: () => [asks, idle].forEach((one) => one.close()) };
+  await Promise.all([asks.ready, idle.ready]);
+  await silent.freeze();
+  const asked = assert.rejects(asks.get("key"), /another master has taken over/);
+  const entered = assert.rejects(connect().ready, /another master has taken over/);
+  const before = node.asked;
+  await waitUntil(() => node.asked > before + 1, true, { deadlineMs: 10_000, what: "that the node is asked" });
+  assert.deepEqual(closed, [], "the same one is named");
+  node.master = 1;
+  await Promise.all([asked, entered]);
+  assert.equal(closed.length, 2, "what waits for nothing stays");
+});
+
+test("a node that did not answer is asked after those that did", async () => {
+  await using silent = await startRedis();
+  await using node = await startNode(0);
+  node.master = node.port; // so that it is known from then on, and comes before the seeds
+  await silent.freeze();
+  const nodes = new ClusterNodes(
+    [silent, node].map(({ port }) => ({ host: "127.0.0.1", port })),
+    {},
+  );
+  const draws = [0, 0.5, 0.5, 0]; // the smaller for the silent one, both times
+  const clock = { ...systemClock, random: () => draws.shift()! };
+  const ask = async (): Promise<number> => {
+    const atMs = performance.now();
+    assert.equal((await nodes.masterOf(7, clock, 2_000)).port, node.port);
+    return performance.now() - atMs;
+  };
+  assert.ok((await ask()) >= 495, "the silent one was waited for");
+  assert.ok((await ask()) < 495, "and not again");
+  assert.deepEqual(draws, []);
+});
+
 test("what a sentinel says of another master is told to all that listen, of another name to nobody", async () => {
   await using sentinel = await startRedis(); // what a sentinel publishes, any server can
   const client = sentinel.client();
@@ -145,6 +188,29 @@ test("a connection asks those sentinels first that have told of the last switch"
   await tell(one, 9);
   assert.deepEqual(firsts(), [0, 0, 0], "what they told of the switch before counts no more");
 });
+
+/** A node of a cluster that has nothing to say but who owns all slots. */
+async function startNode(masterPort: number) {
+  const node = { port: await freePort(), asked: 0, master: masterPort };
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on("error", () => undefined); // its end is what counts
+    socket.on("data", (bytes) => {
+      const said = bytes.toString().toLowerCase();
+      if (said.includes("hello")) socket.write("%1\r\n+proto\r\n:3\r\n");
+      if (!said.includes("slots")) return;
+      node.asked += 1;
+      socket.write(`*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$9\r\n127.0.0.1\r\n:${node.master}\r\n`);
+    });
+  });
+  assert.ok(await listen(server, node.port));
+  const close = async (): Promise<void> => {
+    for (const socket of sockets) socket.destroy();
+    await closeServer(server);
+  };
+  return Object.assign(node, { [Symbol.asyncDispose]: close });
+}
 
 /** Names that master when asked, and tells its listeners of another one when it is told to. */
 async function startSentinel(masterPort: number) {
