@@ -1,9 +1,9 @@
 // Acquire and release, beside the least that a lock can cost: SET NX PX with a token, and a compare-and-delete.
 
-import { randomUUID } from "node:crypto";
-import { Locker } from "../src/index.js";
-import { median, type Answer, type Question, type Setting } from "./support/question.js";
-import { nowMs, openBed, type Bed } from "./support/bed.js";
+import { nowMs, openBed } from "./support/bed.js";
+import { Cyclists, everybody, perSecond, type Cyclist } from "./support/cyclists.js";
+import { openFloor } from "./support/floor.js";
+import { median, ratios, rounds, type Answer, type Question, type Series, type Setting } from "./support/question.js";
 
 const cyclesAlone = 300;
 const lanes = 256;
@@ -12,92 +12,89 @@ const warmUpRounds = 3;
 
 export const cycles: Question = {
   name: "cycles",
-  asks: "uncontended acquire and release, beside bare SET NX PX and compare-and-delete on one connection",
+  asks: "uncontended acquire and release: one at a time, and 256 at once on keys of their own",
   runs: 20,
   smokeRuns: 3,
   ask: measure,
 };
 
-type Cycle = (key: string) => Promise<void>;
-type Pair = { ours: number; bare: number };
-
-async function measure({ runs }: Setting): Promise<Answer> {
+async function measure(setting: Setting): Promise<Answer> {
   await using bed = await openBed();
-  await using locker = new Locker({ database: bed.url });
-  const [ours, bare] = [ourCycle(locker), bareCycle(bed)];
-  const alone: Pair[] = [];
-  const together: Pair[] = [];
-  for (let round = 0; round < warmUpRounds + runs; round++) {
-    const pairs = [await inTurns(round, ours, bare, medianUs), await inTurns(round, ours, bare, perSecond)] as const;
-    if (round < warmUpRounds) continue;
-    alone.push(pairs[0]);
-    together.push(pairs[1]);
+  await using cyclists = await Cyclists.open(bed.url, setting.peers);
+  const piped = { name: "bare", ...openFloor({ url: bed.url, ttlMs: 300_000, enableAutoPipelining: true }) };
+  const alone = new Samples();
+  const together = new Samples();
+  const pipedRates: number[] = [];
+  for (let round = -warmUpRounds; round < 0; round++) await play(cyclists, warmUpRounds + round);
+  for (const round of rounds(setting)) {
+    const played = await play(cyclists, round);
+    alone.add(played.alone);
+    together.add(played.together);
+    pipedRates.push(await perSecond(piped, lanes, cyclesPerLane));
   }
-  const ratios = (pairs: Pair[]): number[] => pairs.map((pair) => pair.ours / pair.bare);
-  const rates = [median(together.map((pair) => pair.ours)), median(together.map((pair) => pair.bare))];
+  await piped.close();
+  return answer(alone, together, pipedRates);
+}
+
+async function play(cyclists: Cyclists, round: number) {
+  const alone = await cyclists.inTurns(round, medianUs);
+  const together = await cyclists.inTurns(round, (cyclist) => perSecond(cyclist, lanes, cyclesPerLane));
+  return { alone, together };
+}
+
+function answer(alone: Samples, together: Samples, pipedRates: readonly number[]): Answer {
+  const among = (label: string, samples: readonly number[], bound?: Series["bound"]): Series => ({
+    ...{ label, unit: "×", samples },
+    ...(bound ? { bound } : {}),
+  });
   return {
     series: [
-      { label: "one at a time, time ÷ bare", unit: "×", samples: ratios(alone) },
-      { label: "… ours", unit: "µs", samples: alone.map((pair) => pair.ours) },
-      { label: "… bare", unit: "µs", samples: alone.map((pair) => pair.bare) },
-      { label: `${lanes} at once, throughput ÷ bare`, unit: "×", samples: ratios(together) },
+      ...alone.series("one at a time", "µs"),
+      among("one at a time ÷ bare", alone.ratios("bare"), { of: "p50", atMost: 1.1 }),
+      ...together.series(`${lanes} at once`, "cycles/s"),
+      among(`${lanes} at once ÷ bare`, together.ratios("bare"), { of: "p50", atLeast: 3 }),
+      among(`${lanes} at once ÷ redlock`, together.ratios("redlock"), { of: "p50", atLeast: 4 }),
+      among(`${lanes} at once ÷ redlock-4`, together.ratios("redlock-4")),
+      among(`${lanes} at once ÷ redis-semaphore`, together.ratios("redis-semaphore")),
+      among(`${lanes} at once ÷ redlock-universal`, together.ratios("redlock-universal")),
+      among(`${lanes} at once ÷ bare with enableAutoPipelining`, ratios(together.of("pulselock"), pipedRates)),
     ],
     notes: [
-      `a sample: the p50 of ${cyclesAlone} cycles, or the throughput of ${lanes * cyclesPerLane}`,
-      `at once, cycles a second: ours ${rates[0]?.toFixed(0)}, bare ${rates[1]?.toFixed(0)}`,
+      `a sample: the p50 of ${cyclesAlone} cycles one at a time, or the throughput of ${lanes * cyclesPerLane} at once`,
+      "bare: SET NX PX with a random token and a compare-and-delete script, by ioredis as it comes; no fencing token",
     ],
+    charts: [{ title: `Acquire and release, ${lanes} at once`, series: `${lanes} at once`, better: "more" }],
   };
 }
 
-/** Each goes first every other round: what disturbs the machine disturbs both. */
-async function inTurns(
-  round: number,
-  ours: Cycle,
-  bare: Cycle,
-  time: (cycle: Cycle) => Promise<number>,
-): Promise<Pair> {
-  if (round % 2 === 0) return { ours: await time(ours), bare: await time(bare) };
-  const bareFirst = await time(bare);
-  return { ours: await time(ours), bare: bareFirst };
-}
-
-async function medianUs(cycle: Cycle): Promise<number> {
+async function medianUs({ name, cycle }: Cyclist): Promise<number> {
   const took: number[] = [];
   for (let i = 0; i < cyclesAlone; i++) {
     const startedMs = nowMs();
-    await cycle("alone");
+    await cycle(`${name}-alone`);
     took.push((nowMs() - startedMs) * 1_000);
   }
   return median(took);
 }
 
-async function perSecond(cycle: Cycle): Promise<number> {
-  const startedMs = nowMs();
-  const lane = async (index: number): Promise<void> => {
-    for (let i = 0; i < cyclesPerLane; i++) await cycle(`lane-${index}`);
-  };
-  await Promise.all(Array.from({ length: lanes }, (_, index) => lane(index)));
-  return (lanes * cyclesPerLane * 1_000) / (nowMs() - startedMs);
+/** Of each locker, a sample a round. */
+class Samples {
+  readonly #of = new Map<string, number[]>(everybody.map((name) => [name, []]));
+
+  add(round: ReadonlyMap<string, number>): void {
+    for (const [name, sample] of round) this.of(name).push(sample);
+  }
+
+  of(name: string): number[] {
+    return this.#of.get(name)!;
+  }
+
+  /** Ours ÷ theirs. */
+  ratios(theirs: string): number[] {
+    return ratios(this.of("pulselock"), this.of(theirs));
+  }
+
+  series(label: string, unit: string): Series[] {
+    return [...this.#of].map(([locker, samples]) => ({ label, locker, unit, samples }));
+  }
 }
-
-function ourCycle(locker: Locker): Cycle {
-  return async (key) => {
-    const result = await locker.acquire(key);
-    if (!("lease" in result)) throw new Error(`${key} is held`);
-    await result.lease.release();
-  };
-}
-
-const compareAndDelete = `if redis.call("GET", KEYS[1]) == ARGV[1] then return redis.call("DEL", KEYS[1]) end return 0`;
-
-function bareCycle({ client }: Bed): Cycle {
-  client.defineCommand("compareAndDelete", { numberOfKeys: 1, lua: compareAndDelete });
-  const { compareAndDelete: release } = client as unknown as { compareAndDelete: Release };
-  return async (key) => {
-    const [name, token] = [`bare:${key}`, randomUUID()];
-    if ((await client.set(name, token, "PX", 300_000, "NX")) !== "OK") throw new Error(`${key} is held`);
-    await release.call(client, name, token);
-  };
-}
-
-type Release = (name: string, token: string) => Promise<number>;

@@ -24,7 +24,7 @@ const contest: Contest = {
 
 export const handOffs = contestQuestion(contest, {
   asks: "2 processes × 10 waiters of one key, 1 ms hold",
-  runs: 3,
+  runs: 2,
   smokeRuns: 3,
 });
 

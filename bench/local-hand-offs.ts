@@ -25,7 +25,7 @@ const contest: Contest = {
 
 export const localHandOffs = contestQuestion(contest, {
   asks: "1,000 waiters of one key in one process and one in another, nothing held for any time",
-  runs: 3,
+  runs: 2,
 });
 
 function waits(run: Run): Required<Summary> {

@@ -1,5 +1,6 @@
 // All questions, in the order in which they are asked.
 
+import { blocked } from "./blocked.js";
 import { connections } from "./connections.js";
 import { cycles } from "./cycles.js";
 import { drain } from "./drain.js";
@@ -13,12 +14,16 @@ import { longDeadOwner } from "./long-dead-owner.js";
 import { lossNotice } from "./loss-notice.js";
 import { oneHost } from "./one-host.js";
 import { philosophers } from "./philosophers.js";
+import { redisCpu } from "./redis-cpu.js";
 import type { Question } from "./support/question.js";
 import { takeoverAfterKill } from "./takeover-after-kill.js";
+import { tenThousand } from "./ten-thousand.js";
 import { turns } from "./turns.js";
 
 export const questions: readonly Question[] = [
   cycles,
+  tenThousand,
+  redisCpu,
   heartbeat,
   lockBytes,
   firstAcquire,
@@ -33,4 +38,5 @@ export const questions: readonly Question[] = [
   localHandOffs,
   idleCommands,
   connections,
+  blocked,
 ];

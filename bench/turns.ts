@@ -20,7 +20,7 @@ const contest: Contest = {
 
 export const turns = contestQuestion(contest, {
   asks: "4 processes taking turns: hold 20 ms, think 0 to 30 ms; the gap from the end of a job to the next one's start",
-  runs: 3,
+  runs: 2,
 });
 
 /** Only where somebody had been waiting since before the end. */

@@ -1,10 +1,11 @@
 import { Attempt, tellBusy, tellGranted } from "./attempt.js";
-import type { Acquired, AcquisitionDeps, Answered, Asked, Wanted } from "./attempt.js";
+import type { Acquired, AcquisitionDeps, Answered, Asked, AttemptDeps, Wanted } from "./attempt.js";
 import { Batch } from "./batch.js";
-import { readInstant, wait } from "./clock.js";
+import { Patience, readInstant, wait } from "./clock.js";
 import type { AcquireAnswer, Holder, LeaseRecord, WaiterPush } from "./databases/database.js";
 import { LockModeError, StoreError } from "./errors.js";
 import type { Grant } from "./grant.js";
+import { OpenAttempts } from "./open-attempts.js";
 import { draw, findRefusal, hurry, POLL_MS } from "./refusal.js";
 import type { Stamp } from "./session.js";
 import type { Rested } from "./waiting/rest.js";
@@ -27,15 +28,17 @@ type OnTaken<T> = (answer: Taken, answered: Answered) => Promise<T | undefined>;
 
 /** Acquires from first request to grant or refusal. One that ends in any other way leaves nothing held. */
 export class Acquisition {
-  readonly #deps: AcquisitionDeps;
+  readonly #deps: AttemptDeps;
   readonly #batch: Batch<{ attempt: Attempt; stamp: Stamp }, Answered>;
   readonly #watcher: Watcher;
   readonly #lines: Lines;
   readonly #shares: Shares;
-  readonly #open = new Map<number, Attempt>();
+  readonly #open: OpenAttempts;
 
   constructor(deps: AcquisitionDeps) {
-    this.#deps = deps;
+    const { clock, acquireTimeoutMs } = deps;
+    this.#deps = { ...deps, patience: new Patience(clock, acquireTimeoutMs, (attempt: Attempt) => attempt.onLate()) };
+    this.#open = new OpenAttempts(deps);
     this.#batch = new Batch(deps.clock, (asked) => this.#send(asked));
     this.#watcher = new Watcher(deps);
     this.#lines = new Lines(this, deps);
@@ -52,24 +55,26 @@ export class Acquisition {
     return wanted.waitMs > 0 ? this.#lines.wait(wanted) : this.#runOnce(wanted);
   }
 
-  async #runOnce(wanted: Wanted): Promise<Acquired> {
+  #runOnce(wanted: Wanted): Promise<Acquired> {
     const startedMs = this.#deps.clock.monoMs();
     const { key, lockTtlMs, trace, mode, permits, minHoldMs } = wanted;
     const asked = { key, lockTtlMs, trace, mode, permits, minHoldMs, tokens: 1, queues: false };
     const attempt = this.open(asked, wanted.signals);
     attempt.take({ replace: wanted.revoked?.leases }, wanted.revoked?.era ?? "");
-    const acquired = await this.#settle(attempt, async ({ holders }) => {
+    const onTaken: OnTaken<Acquired> = async ({ holders }) => {
       const holder = await this.#onHeld(attempt, holders);
       return holder && { holder };
+    };
+    return this.#settle(attempt, onTaken).then((acquired) => {
+      if ("grant" in acquired) tellGranted(acquired.grant, this.#deps.clock.monoMs() - startedMs, attempt);
+      return acquired;
     });
-    if ("grant" in acquired) tellGranted(acquired.grant, this.#deps.clock.monoMs() - startedMs, attempt);
-    return acquired;
   }
 
   /** For one who queues: see queue(). */
   open(asked: Asked, signals: readonly AbortSignal[] = []): Attempt {
     const attempt = new Attempt(this.#deps.nextNumber(), asked, signals, this.#deps);
-    this.#open.set(attempt.leaseNumber, attempt);
+    this.#open.add(attempt);
     return attempt;
   }
 
@@ -90,57 +95,53 @@ export class Acquisition {
     this.#open.get(push.leaseNumber)?.onPush(push);
   }
 
+  /** A request that is not answered is asked again under the same lease number. */
   async #settle<T>(attempt: Attempt, onTaken: OnTaken<T>): Promise<T | { grant: Grant }> {
+    const { session } = this.#deps;
+    const onFailure = (error: unknown) => this.#onFailure(attempt, error);
     try {
-      return await this.#loop(attempt, onTaken);
+      for (;;) {
+        attempt.stop.throwIfAborted();
+        const stamp = session.stamp() ?? (await session.whenTrusted(attempt.signal));
+        attempt.inFlight = this.#batch.add({ attempt, stamp });
+        const answered = await attempt.stop.within(attempt.inFlight).catch(onFailure);
+        if (!answered) continue;
+        const { answer } = answered;
+        if (answer.status === "granted" && session.isCurrent(answered.stamp)) {
+          return { grant: attempt.grant(answer, answered) };
+        }
+        const outcome = await this.#onNoGrant(attempt, answered, onTaken);
+        if (outcome) return outcome;
+      }
     } catch (error) {
       this.#withdraw(attempt);
       throw error;
     } finally {
-      attempt.end();
-      // Its grant is a few promises away from the holdings: until it is there, another answer must not call it a ghost.
-      this.#deps.clock.afterInput(() => this.#open.delete(attempt.leaseNumber));
+      this.#open.end(attempt);
     }
   }
 
-  async #loop<T>(attempt: Attempt, onTaken: OnTaken<T>): Promise<T | { grant: Grant }> {
-    for (;;) {
-      const answered = await this.#ask(attempt);
-      if (!answered) continue;
-      const { answer } = answered;
-      if (answer.status === "granted") {
-        if (this.#deps.session.isCurrent(answered.stamp)) return { grant: attempt.grant(answer, answered) };
-        await hurry(attempt, this.#deps.clock);
-      } else if (answer.status === "held" || answer.status === "queued") {
-        if (await this.#gaveBackGhost(attempt, answer.holders)) continue;
-        const outcome = await onTaken(answer, answered);
-        if (outcome) return outcome;
-      } else if (answer.status === "error") await this.#onRefused(attempt, answer);
-      else if (answer.status === "again") {
-        this.#deps.hurry();
-        await this.#deps.session.news(attempt.signal);
-        await hurry(attempt, this.#deps.clock);
-      } else await this.#onRecovering(attempt);
+  /** What it came to, if anything; else it is time to ask again. */
+  async #onNoGrant<T>(attempt: Attempt, answered: Answered, onTaken: OnTaken<T>): Promise<T | undefined> {
+    const { answer } = answered;
+    const { clock, session, hurry: hurryWorker } = this.#deps;
+    if (answer.status === "held" || answer.status === "queued") {
+      return (await this.#gaveBackGhost(attempt, answer.holders)) ? undefined : onTaken(answer, answered);
     }
-  }
-
-  /** Undefined when no answer came; then the same lease number is asked for again. */
-  async #ask(attempt: Attempt): Promise<Answered | undefined> {
-    attempt.stop.throwIfAborted();
-    const { session } = this.#deps;
-    const stamp = session.stamp() ?? (await session.whenTrusted(attempt.signal));
-    const request = this.#batch.add({ attempt, stamp });
-    attempt.inFlight = request;
-    try {
-      return await attempt.stop.within(request);
-    } catch (error) {
-      await this.#onFailure(attempt, error);
-      return undefined;
+    if (answer.status === "error") await this.#onRefused(attempt, answer);
+    else if (answer.status === "recovering") await this.#onRecovering(attempt);
+    else {
+      if (answer.status === "again") {
+        hurryWorker();
+        await session.news(attempt.signal);
+      }
+      await hurry(attempt, clock); // also when a grant came too late to be believed
     }
+    return undefined;
   }
 
   /** Resolves when it is time to ask again; rejects when that is of no use. */
-  async #onFailure(attempt: Attempt, error: unknown): Promise<void> {
+  async #onFailure(attempt: Attempt, error: unknown): Promise<undefined> {
     const { store, clock } = this.#deps;
     attempt.stop.throwIfAborted();
     if (!(error instanceof StoreError)) throw error;
@@ -220,7 +221,7 @@ export class Acquisition {
   #isGhost(lease: LeaseRecord): boolean {
     const { session, knows } = this.#deps;
     const isOurs = !lease.isKept && lease.sessionId === session.latest()?.identity.sessionId;
-    return isOurs && !knows(lease.leaseNumber) && !this.#open.has(lease.leaseNumber);
+    return isOurs && !knows(lease.leaseNumber) && !this.#open.get(lease.leaseNumber);
   }
 
   /**

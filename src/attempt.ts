@@ -1,4 +1,4 @@
-import type { Clock, Instant, Timer } from "./clock.js";
+import type { Clock, Instant, Patience } from "./clock.js";
 import type { ContentionJudge } from "./contention.js";
 import type {
   AcquireAnswer,
@@ -92,6 +92,10 @@ export type Acquired = { grant: Grant; lease?: HeldLease } | { holder: Holder };
 
 export type Answered = { answer: AcquireAnswer | { status: "again" }; stamp: Stamp; sent: Instant };
 
+export type AttemptDeps = AcquisitionDeps & {
+  /** Of those to whom the store owes an answer. */
+  patience: Patience<Attempt>;
+};
 type TakenOver = { replace: AcquireRequest["replace"]; takenFrom?: Condemned | undefined };
 
 /** What one lease number knows of itself until it is granted. */
@@ -112,23 +116,22 @@ export class Attempt {
   /** What becomes of a grant that is told while it rests. */
   onGrantPush: OnGrantPush = () => false;
   readonly #rest: Rest;
-  readonly #deps: AcquisitionDeps;
+  readonly #deps: AttemptDeps;
   /** Aborts when the caller, the locker or the store's silence says so. */
   readonly stop: JoinedSignal;
-  #timer: Timer;
   #replace: AcquireRequest["replace"];
   #replaceEra = "";
   #takenFrom: Condemned | undefined;
   #unsureSinceMs: number | undefined;
   #hurryFromMs = -Infinity;
 
-  constructor(leaseNumber: number, asked: Asked, signals: readonly AbortSignal[], deps: AcquisitionDeps) {
+  constructor(leaseNumber: number, asked: Asked, signals: readonly AbortSignal[], deps: AttemptDeps) {
     this.leaseNumber = leaseNumber;
     this.asked = asked;
     this.#deps = deps;
     this.stop = joinSignals(signals);
     this.#rest = new Rest(deps.clock);
-    this.#timer = this.#startTimer();
+    deps.patience.begin(this);
   }
 
   get signal(): AbortSignal {
@@ -168,8 +171,7 @@ export class Attempt {
 
   /** The store answered: from here on it has acquireTimeoutMs for the next answer. */
   onAnswer(): void {
-    this.#timer.cancel();
-    this.#timer = this.#startTimer();
+    this.#deps.patience.begin(this);
     this.#replace = undefined;
     this.#takenFrom = undefined;
   }
@@ -192,11 +194,11 @@ export class Attempt {
 
   /** Waits in the queue for so long, a grant, a wake() or an abort. Meanwhile the store owes no answer. */
   async rest(ms: number): Promise<Rested> {
-    this.#timer.cancel();
+    this.#deps.patience.end(this);
     try {
       return await this.#rest.take(ms, this.signal, this.onGrantPush);
     } finally {
-      this.#timer = this.#startTimer();
+      this.#deps.patience.begin(this);
     }
   }
 
@@ -219,18 +221,17 @@ export class Attempt {
   }
 
   end(): void {
-    this.#timer.cancel();
+    this.#deps.patience.end(this);
     this.stop.dispose();
   }
 
-  #startTimer(): Timer {
+  /** The store has owed an answer for too long; unless it is among what has just arrived. */
+  onLate(): void {
     const { acquireTimeoutMs, clock, session } = this.#deps;
-    return clock.timer(acquireTimeoutMs, () =>
-      clock.afterInput(() => {
-        const what = `${JSON.stringify(this.asked.key)} was not acquired`;
-        this.stop.abort(session.noAnswer(what, acquireTimeoutMs, this.lastError));
-      }),
-    );
+    clock.afterInput(() => {
+      const what = `${JSON.stringify(this.asked.key)} was not acquired`;
+      this.stop.abort(session.noAnswer(what, acquireTimeoutMs, this.lastError));
+    });
   }
 }
 

@@ -88,6 +88,46 @@ export function atMost<T>(clock: Clock, ms: number, promise: Promise<T>): Promis
   });
 }
 
+/** Who has so long each, from begin to end; one timer for all of them, as it costs more than most of them do. */
+export class Patience<Of> {
+  readonly #clock: Clock;
+  readonly #ms: number;
+  readonly #onLate: (of: Of) => void;
+  /** When each is late, monotonic ms: in the order in which they began. */
+  readonly #dueMs = new Map<Of, number>();
+  readonly #alarm: Alarm;
+
+  constructor(clock: Clock, ms: number, onLate: (of: Of) => void) {
+    this.#clock = clock;
+    this.#ms = ms;
+    this.#onLate = onLate;
+    this.#alarm = new Alarm(clock, () => this.#look());
+  }
+
+  /** Anew, if it has begun already. */
+  begin(of: Of): void {
+    const dueMs = this.#clock.monoMs() + this.#ms;
+    this.#dueMs.delete(of);
+    this.#dueMs.set(of, dueMs);
+    this.#alarm.by(dueMs);
+  }
+
+  end(of: Of): void {
+    this.#dueMs.delete(of);
+    if (this.#dueMs.size === 0) this.#alarm.cancel();
+  }
+
+  #look(): void {
+    this.#alarm.cancel();
+    const nowMs = this.#clock.monoMs();
+    for (const [of, dueMs] of this.#dueMs) {
+      if (dueMs > nowMs) return this.#alarm.by(dueMs);
+      this.#dueMs.delete(of);
+      this.#onLate(of);
+    }
+  }
+}
+
 /** One timer for many things that are due at some time: it is set to the earliest. */
 export class Alarm {
   readonly #clock: Clock;

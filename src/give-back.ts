@@ -1,5 +1,5 @@
 import { Batch } from "./batch.js";
-import { wait, type Clock } from "./clock.js";
+import { Patience, wait, type Clock } from "./clock.js";
 import type { LeaseStore, ReleaseAnswer, ReleaseRequest } from "./databases/database.js";
 import type { Session } from "./session.js";
 import { joinSignals } from "./signals.js";
@@ -9,6 +9,8 @@ import { joinSignals } from "./signals.js";
  * refuse for a while, as a replica before its promotion.
  */
 const RETRY_MS = 100;
+/** How long release() waits for the store's answer, ms; without one it goes on in the background. */
+const RELEASE_WAIT_MS = 1_000;
 
 /**
  * Releases, and withdraws what may have been granted to nobody. Each is asked for again until it was answered or the
@@ -19,12 +21,16 @@ export class GiveBack {
   readonly #clock: Clock;
   readonly #batch: Batch<ReleaseRequest, ReleaseAnswer>;
   readonly #ended: AbortSignal;
-  readonly #pending = new Set<Promise<unknown>>();
+  #pending = 0;
+  /** Of those who wait until nothing is pending. */
+  readonly #onSettled: (() => void)[] = [];
+  readonly #patience: Patience<(answer: undefined) => void>;
 
   constructor(store: LeaseStore, session: Session, clock: Clock, ended: AbortSignal) {
     this.#store = store;
     this.#clock = clock;
     this.#ended = ended;
+    this.#patience = new Patience(clock, RELEASE_WAIT_MS, (resolve) => resolve(undefined));
     this.#batch = new Batch(clock, async (requests) => {
       const stamp = session.latest();
       if (!stamp) throw new Error("no session was ever begun");
@@ -52,32 +58,48 @@ export class GiveBack {
     keepMs = 0,
   ): Promise<ReleaseAnswer | undefined> {
     const request = keepMs > 0 ? { key, leaseNumber, keepMs } : { key, leaseNumber };
-    const send = () => this.#repeat(request);
-    const answer = underWay ? underWay.then(send, send) : send();
-    this.#pending.add(answer);
-    void answer.finally(() => this.#pending.delete(answer));
-    return answer;
+    this.#pending += 1;
+    if (!underWay) return this.#ask(request);
+    const send = () => this.#ask(request);
+    return underWay.then(send, send);
+  }
+
+  /** The answer to a request, or undefined when it does not come in time. */
+  soon(request: Promise<ReleaseAnswer | undefined>): Promise<ReleaseAnswer | undefined> {
+    return new Promise((resolve) => {
+      this.#patience.begin(resolve);
+      void request.then((answer) => {
+        this.#patience.end(resolve);
+        resolve(answer);
+      });
+    });
   }
 
   /** Resolves when nothing is waiting for an answer. */
   async settled(): Promise<void> {
-    while (this.#pending.size > 0) await Promise.all(this.#pending);
+    while (this.#pending > 0) await new Promise<void>((resolve) => this.#onSettled.push(resolve));
   }
 
-  async #repeat(request: ReleaseRequest): Promise<ReleaseAnswer | undefined> {
-    while (!this.#ended.aborted) {
-      try {
-        return await this.#batch.add(request);
-      } catch {
-        // No answer: it may or may not have happened. Asking again is safe, and the connection comes back at its own
-        // pace.
-        const over = joinSignals([this.#ended]);
-        const pauseMs = RETRY_MS * (0.5 + this.#clock.random() / 2);
-        await wait(this.#clock, pauseMs, over.signal).catch(() => {}); // the loop looks whether it ended
-        await this.#store.whenUp(over.signal).catch(() => {});
-        over.dispose();
-      }
-    }
-    return undefined;
+  #ask(request: ReleaseRequest): Promise<ReleaseAnswer | undefined> {
+    if (this.#ended.aborted) return Promise.resolve(this.#onAnswer(undefined));
+    return this.#batch.add(request).then(this.#onAnswer, () => this.#askLater(request));
   }
+
+  /**
+   * No answer: it may or may not have happened. Asking again is safe, and the connection comes back at its own pace.
+   */
+  async #askLater(request: ReleaseRequest): Promise<ReleaseAnswer | undefined> {
+    const over = joinSignals([this.#ended]);
+    const pauseMs = RETRY_MS * (0.5 + this.#clock.random() / 2);
+    await wait(this.#clock, pauseMs, over.signal).catch(() => {}); // whether it ended is looked at next
+    await this.#store.whenUp(over.signal).catch(() => {});
+    over.dispose();
+    return this.#ask(request);
+  }
+
+  readonly #onAnswer = (answer: ReleaseAnswer | undefined): ReleaseAnswer | undefined => {
+    this.#pending -= 1;
+    if (this.#pending === 0) for (const resolve of this.#onSettled.splice(0)) resolve();
+    return answer;
+  };
 }

@@ -17,7 +17,7 @@ export type LeaseDeps = {
   renewSoon(lease: HeldLease): void;
   /** Resolves when something may have changed. */
   news(): Promise<void>;
-  release(lease: HeldLease): Promise<unknown>;
+  release(lease: HeldLease): unknown;
   whenUnsure: "wait" | "abort";
   lose(lease: HeldLease, code: LockErrorCode): void;
 };

@@ -17,7 +17,6 @@ export class HeldLease implements Lease {
   readonly acquiredAtMs: number;
   readonly lockTtlMs: number;
   readonly trace: string;
-  readonly heartbeat: Heartbeat;
   /** Under which session and era the store knows it. */
   sessionId: string;
   era: string;
@@ -39,6 +38,7 @@ export class HeldLease implements Lease {
   /** Made for the first who looks at the signal, as most jobs do not. */
   #abort: AbortController | undefined;
   #abortReason: Error | undefined;
+  #heartbeat: Heartbeat | undefined;
   /** Until when it must be in the store, on both clocks: the monotonic one stands still in a suspended machine. */
   #sent!: Instant;
   #believedUntilMs = 0;
@@ -69,10 +69,13 @@ export class HeldLease implements Lease {
     this.renewedMs = sent.monoMs;
     this.beatMs = sent.monoMs;
     this.#believe(sent);
-    const heartbeat = () => (this.#beat() ? YES : this.#slowHeartbeat());
-    heartbeat.delay = (ms: number) => this.#delay(ms);
-    heartbeat.during = <T>(promise: PromiseLike<T>) => this.#during(promise);
-    this.heartbeat = heartbeat;
+  }
+
+  get heartbeat(): Heartbeat {
+    return (this.#heartbeat ??= Object.assign(() => (this.#beat() ? YES : this.#slowHeartbeat()), {
+      delay: (ms: number) => this.#delay(ms),
+      during: <T>(promise: PromiseLike<T>) => this.#during(promise),
+    }));
   }
 
   get signal(): AbortSignal {

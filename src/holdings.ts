@@ -12,8 +12,6 @@ import type { SharedCells } from "./shared-cells.js";
 
 /** How long a lost job waits to be told who has its key now, ms: knowing of the loss matters more. */
 const HOLDER_WAIT_MS = 20;
-/** How long release() waits for the store's answer, ms; without one it goes on in the background. */
-const RELEASE_WAIT_MS = 1_000;
 const RETRY_MS = 100;
 
 export type HoldingsDeps = {
@@ -37,8 +35,8 @@ export class Holdings {
   /** From the grant until the job has ended, lost or not. */
   readonly #leases = new Map<number, HeldLease>();
   readonly #renewing = new Set<HeldLease>();
-  #news!: Promise<void>;
-  #tellNews!: () => void;
+  /** For those who wait for it, if anybody does. */
+  #news: { promise: Promise<void>; tell(): void } | undefined;
   readonly #alarm: Alarm;
   #stopped = false;
   #takenEpoch = 0;
@@ -52,11 +50,10 @@ export class Holdings {
       isTrusted: (monoMs, wallMs) => cells.isTrusted(monoMs, wallMs),
       readEpoch: () => cells.readEpoch(),
       renewSoon: (lease) => void this.#renew(lease),
-      news: () => this.#news,
-      release: async (lease) => this.release(lease),
+      news: () => this.#nextNews(),
+      release: (lease) => this.release(lease),
       lose: (lease, code) => this.#lose(lease, code),
     };
-    this.#freshNews();
   }
 
   get size(): number {
@@ -100,7 +97,7 @@ export class Holdings {
     this.tellNews();
     const given = this.#giveBack(lease, hasFailed);
     if (this.#leases.size === 0) this.#deps.giveBack.flush(); // nobody is left who could join it in this turn
-    const answer = await atMost(this.#deps.clock, RELEASE_WAIT_MS, given);
+    const answer = await this.#deps.giveBack.soon(given);
     publish("released", () => ({ key, fencingToken }));
     // "error": something that is no lease of ours lies under the key.
     if (state === "lost" || answer?.status === "other" || answer?.status === "error") return { heldToTheEnd: false };
@@ -116,8 +113,8 @@ export class Holdings {
 
   /** Everybody who waits looks again. */
   tellNews(): void {
-    this.#tellNews();
-    this.#freshNews();
+    this.#news?.tell();
+    this.#news = undefined;
   }
 
   /** Every job is told to end, with the lease lost or, for a drain, still held. */
@@ -132,7 +129,7 @@ export class Holdings {
   async settled(timeoutMs: number): Promise<boolean> {
     const untilMs = this.#deps.clock.monoMs() + timeoutMs;
     for (let leftMs = timeoutMs; this.#leases.size > 0 && leftMs > 0; leftMs = untilMs - this.#deps.clock.monoMs()) {
-      await atMost(this.#deps.clock, leftMs, this.#news);
+      await atMost(this.#deps.clock, leftMs, this.#nextNews());
     }
     return this.#leases.size === 0;
   }
@@ -244,7 +241,9 @@ export class Holdings {
     return this.#deps.giveBack.request(key, leaseNumber, underWay, keepMs);
   }
 
-  #freshNews(): void {
-    this.#news = new Promise((resolve) => (this.#tellNews = resolve));
+  #nextNews(): Promise<void> {
+    let tell = (): void => {};
+    this.#news ??= { promise: new Promise((resolve) => (tell = resolve)), tell: () => tell() };
+    return this.#news.promise;
   }
 }

@@ -1,19 +1,27 @@
 import type { Clock } from "./clock.js";
 import { settleBy } from "./settle.js";
 
+const NOBODY: readonly OnAbort[] = [];
+
 /**
  * AbortSignal.any with an end: on Node 20 and 22 a signal made by `any` stays registered with a long-lived source
  * for as long as that lives, so a locker that acquires for weeks would leak.
  */
-export class JoinedSignal {
-  readonly #stops: readonly (() => void)[];
+export class JoinedSignal implements AbortListener {
+  readonly #sources: readonly AbortSignal[];
   /** Made for the first who needs it: a signal costs more than the whole rest of an acquire that nobody aborts. */
   #controller: AbortController | undefined;
   #aborted: { reason: Error } | undefined;
-  readonly #rejects = new Set<OnAbort>();
+  /** Of those within it: none or one, as a rule. */
+  #rejects: readonly OnAbort[] = NOBODY;
 
   constructor(sources: readonly AbortSignal[]) {
-    this.#stops = sources.map((source) => onAbort(source, (reason) => this.abort(reason)));
+    this.#sources = sources;
+    for (const source of sources) listen(source, this);
+  }
+
+  onAbort(reason: Error): void {
+    this.abort(reason);
   }
 
   get signal(): AbortSignal {
@@ -29,7 +37,7 @@ export class JoinedSignal {
     this.#aborted = { reason };
     this.#controller?.abort(reason);
     for (const reject of this.#rejects) reject(reason);
-    this.#rejects.clear();
+    this.#rejects = NOBODY;
   }
 
   throwIfAborted(): void {
@@ -40,13 +48,18 @@ export class JoinedSignal {
   within<T>(promise: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       if (this.#aborted) reject(this.#aborted.reason);
-      else this.#rejects.add(reject);
-      settleBy(promise, { resolve, reject }, () => this.#rejects.delete(reject));
+      else this.#rejects = [...this.#rejects, reject];
+      settleBy(promise, { resolve, reject }, () => this.#leave(reject));
     });
   }
 
   dispose(): void {
-    for (const stop of this.#stops) stop();
+    for (const source of this.#sources) stopListening(source, this);
+  }
+
+  #leave(reject: OnAbort): void {
+    const others = this.#rejects.length > 1;
+    this.#rejects = others ? this.#rejects.filter((one) => one !== reject) : NOBODY;
   }
 }
 

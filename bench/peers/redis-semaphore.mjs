@@ -3,32 +3,44 @@
 import { Redis } from "ioredis";
 import { Mutex } from "redis-semaphore";
 
-export function open({ url, ttlMs, retryMs }) {
+/** Of the package. */
+export const defaults = {
+  ttlMs: 10_000,
+  retryMs: 10,
+  phasesMs: 8_000,
+  say: "TTL 10 s, refreshed every 8 s, a look every 10 ms: its defaults",
+};
+
+/** Where it writes down who holds the key. */
+export function recordOf(key) {
+  return `mutex:${key}`;
+}
+
+export function open({ url, ttlMs = defaults.ttlMs, retryMs = defaults.retryMs }) {
   const client = new Redis(url);
-  const options = {
-    lockTimeout: ttlMs,
-    acquireTimeout: Infinity,
-    retryInterval: retryMs,
-    onLockLost: () => {}, // else it ends the process; isAcquired tells
-  };
+  const options = { lockTimeout: ttlMs, acquireTimeout: Infinity, retryInterval: retryMs };
   return {
     async run(key, section) {
-      const mutex = new Mutex(client, key, options);
+      let tell = ignore;
+      const mutex = new Mutex(client, key, { ...options, onLockLost: () => tell() });
       await mutex.acquire();
       try {
-        await section({ check: () => throwIfLost(mutex) });
+        await section({ check: () => throwIfLost(mutex), onLost: (listener) => (tell = listener) });
       } finally {
         await mutex.release();
       }
     },
     async cycle(key) {
-      const mutex = new Mutex(client, key, options);
+      const mutex = new Mutex(client, key, { ...options, onLockLost: ignore });
       await mutex.acquire();
       await mutex.release();
     },
     close: () => client.quit(),
   };
 }
+
+/** Without a listener a lost lock would end the process; it shows in isAcquired, too. */
+function ignore() {}
 
 function throwIfLost(mutex) {
   if (!mutex.isAcquired) throw new Error("the lock is lost");

@@ -3,14 +3,27 @@
 import { Redis } from "ioredis";
 import { createLock, IoredisAdapter } from "redlock-universal";
 
-export function open({ url, ttlMs, retryMs }) {
+/** Of the package. */
+export const defaults = {
+  ttlMs: 30_000,
+  retryMs: 100,
+  phasesMs: 24_000,
+  say: "TTL 30 s, extended when four fifths of it are over, a look every 100 ms: its defaults",
+};
+
+/** Where it writes down who holds the key. */
+export function recordOf(key) {
+  return key;
+}
+
+export function open({ url, ttlMs = defaults.ttlMs, retryMs = defaults.retryMs }) {
   const client = new Redis(url);
   const adapter = new IoredisAdapter(client);
   const retries = { retryAttempts: Number.MAX_SAFE_INTEGER, retryDelay: retryMs };
   return {
     async run(key, section) {
       const lock = createLock({ adapter, key, ttl: ttlMs, ...retries });
-      await lock.using((signal) => section({ check: () => throwIfAborted(signal) }));
+      await lock.using((signal) => section(guardOf(signal)));
     },
     async cycle(key) {
       const lock = createLock({ adapter, key, ttl: ttlMs, ...retries });
@@ -20,6 +33,11 @@ export function open({ url, ttlMs, retryMs }) {
   };
 }
 
-function throwIfAborted(signal) {
-  if (signal.aborted) throw signal.error;
+function guardOf(signal) {
+  return {
+    check() {
+      if (signal.aborted) throw signal.error;
+    },
+    onLost: (listener) => signal.addEventListener("abort", listener),
+  };
 }

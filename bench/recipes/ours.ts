@@ -10,7 +10,10 @@ export async function open({ url, ttlMs }: SubjectSetup): Promise<Subject> {
   await locker.acquireAndRun("first use", () => undefined);
   return {
     run: (key, section) =>
-      locker.mutex(key, (heartbeat, lease) => section({ check: heartbeat, token: lease.fencingToken })),
+      locker.mutex(key, (check, lease) => {
+        const onLost = (listener: () => void): void => lease.signal.addEventListener("abort", listener);
+        return section({ check, onLost, token: lease.fencingToken });
+      }),
     close: () => locker.close(),
   };
 }

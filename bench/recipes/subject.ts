@@ -3,6 +3,8 @@
 export type Guard = {
   /** Throws when this locker knows, or will say when it is asked, that the lock is no longer held. */
   check(): Promise<void> | void;
+  /** Calls the listener once this locker tells, unasked, that the lock is lost. */
+  onLost(listener: () => void): void;
   /** Only some lockers have one. */
   readonly token?: number;
 };
@@ -21,8 +23,25 @@ export type SubjectSetup = {
   readonly retryMs: number;
 };
 
-/** What a subject's module exports. */
-export type SubjectModule = { open(setup: SubjectSetup): Subject | Promise<Subject> };
+/** What a peer uses where it is told no limits. */
+export type PeerDefaults = {
+  /** Spread over so long, its holders are met at every moment of their renewals. */
+  readonly phasesMs: number;
+  /** What they are, and whose word that is. */
+  readonly say: string;
+};
+
+/** What a subject's module exports. Without limits it has its defaults. */
+export type SubjectModule = {
+  open(setup: Pick<SubjectSetup, "url"> & Partial<SubjectSetup>): Subject | Promise<Subject>;
+};
+
+/** What a peer's module exports besides. */
+export type PeerModule = SubjectModule & {
+  readonly defaults: PeerDefaults;
+  /** The name in Redis under which is written who holds the key. */
+  recordOf(key: string): string;
+};
 
 export type SubjectName = {
   readonly name: string;

@@ -41,9 +41,14 @@ export class Bed implements AsyncDisposable {
   }
 
   async holderSession(key: string): Promise<string> {
+    const session = await this.findHolderSession(key);
+    if (session === undefined) throw new Error(`nobody holds ${key}`);
+    return session;
+  }
+
+  async findHolderSession(key: string): Promise<string | undefined> {
     const raw = await this.client.get(keys.lease(key));
-    if (raw === null) throw new Error(`nobody holds ${key}`);
-    return parseLease(key, raw).sessionId;
+    return raw === null ? undefined : parseLease(key, raw).sessionId;
   }
 
   /** From now on it looks like a process of another host: nobody can ask the kernel whether it lives. */

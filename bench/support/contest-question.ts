@@ -5,8 +5,8 @@ import { runOnce, type Contest, type Figure, type Run, type Span } from "./conte
 import { ratios, rounds, type Answer, type Question, type Series, type Setting } from "./question.js";
 
 const ours = "pulselock";
-const others = ["redis-semaphore", "redlock"];
-const span: Span = { hurryMs: 2_000, warmUpMs: 500, runMs: 3_000, monitorMs: 500 };
+const others = ["redlock", "redlock-4", "redis-semaphore", "redlock-universal"];
+const span: Span = { hurryMs: 1_500, warmUpMs: 300, runMs: 1_700, monitorMs: 400 };
 const smokeSpan: Span = { hurryMs: 300, warmUpMs: 200, runMs: 1_000, monitorMs: 200 };
 const smokeOthers = ["redlock"];
 const inEveryRun = { of: "every", atLeast: 1 } as const;

@@ -64,6 +64,7 @@ export type Span = {
   readonly monitorMs: number;
 };
 
+const waiterProcess = new URL("./waiter-process.js", import.meta.url);
 const ttlMs = 10_000;
 /** A waiter's pause between two looks where that can be chosen: redis-semaphore's default, a twentieth of redlock's. */
 const retryMs = 10;
@@ -73,11 +74,8 @@ export async function runOnce(contest: Contest, module: string, span: Span, seed
   await using server = await startRedis();
   const children: Child[] = [];
   try {
-    for (const _setup of contest.processes) {
-      const child = await spawnChild(new URL("./waiter-process.js", import.meta.url));
-      children.push(child);
-      await child.request("open", module, server.url, ttlMs, retryMs);
-    }
+    for (const _setup of contest.processes) children.push(await spawnChild(waiterProcess));
+    await Promise.all(children.map((child) => child.request("open", module, server.url, ttlMs, retryMs)));
     const starts = contest.processes.map((setup, at) => ({ ...setup, seed: seed + at, hurryMs: span.hurryMs }));
     await Promise.all(children.map((child, at) => child.request("start", contest.name, starts[at])));
     await delay(span.hurryMs + span.warmUpMs);

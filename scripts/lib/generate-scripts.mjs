@@ -43,12 +43,15 @@ function renderModule(names) {
   ].join("\n");
 }
 
-/** A header says "Uses: queue" when its script needs queue.lua. */
+/** The line "-- Uses: queue" is where queue.lua is put in. */
 function compose(name, names) {
-  const text = read(name);
-  const used = /^-- Uses: (.+)$/m.exec(text)?.[1].split(", ") ?? [];
-  const before = ["prelude", ...used].map((part) => `${part}.lua`).filter((part) => names.includes(part));
-  return [...before.map((part) => `${read(part).trimEnd()}\n`), text].join("");
+  const prelude = names.includes("prelude.lua") ? `${read("prelude.lua").trimEnd()}\n` : "";
+  const put = (_line, used) =>
+    used
+      .split(", ")
+      .map((part) => read(`${part}.lua`).trimEnd())
+      .join("\n");
+  return prelude + read(name).replace(/^-- Uses: (.+)$/m, put);
 }
 
 function read(name) {

@@ -5,7 +5,7 @@ export const grantingScriptMutants: readonly Mutant[] = [
   {
     name: "takeover-compares-the-token-only",
     rule: "S1, DESIGN 4.5",
-    file: "src/databases/redis/acquire.lua",
+    file: "src/databases/redis/holders.lua",
     find: 'return ofSession .. " " .. token .. " " .. mark',
     replace: 'return token .. " " .. mark',
     model: "TOKENONLY",
@@ -15,7 +15,7 @@ export const grantingScriptMutants: readonly Mutant[] = [
   {
     name: "takeover-compares-the-session-only",
     rule: "S1, DESIGN 4.5",
-    file: "src/databases/redis/acquire.lua",
+    file: "src/databases/redis/holders.lua",
     find: 'return ofSession .. " " .. token .. " " .. mark',
     replace: 'return ofSession .. " " .. mark',
     caughtBy: ["databases/redis/redis-database"],
@@ -94,7 +94,7 @@ export const grantingScriptMutants: readonly Mutant[] = [
   {
     name: "token-from-a-plain-counter",
     rule: "S2",
-    file: "src/databases/redis/queue.lua",
+    file: "src/databases/redis/prelude.lua",
     find: "local first = math.max(ns.fence + 1, nowUs)",
     replace: "local first = ns.fence + 1",
     model: "COUNTER",
@@ -104,7 +104,7 @@ export const grantingScriptMutants: readonly Mutant[] = [
   {
     name: "token-is-the-stores-clock",
     rule: "S2",
-    file: "src/databases/redis/queue.lua",
+    file: "src/databases/redis/prelude.lua",
     find: "local first = math.max(ns.fence + 1, nowUs)",
     replace: "local first = nowUs",
     protocol: true,

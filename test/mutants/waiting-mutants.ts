@@ -100,7 +100,7 @@ const tokens: readonly Mutant[] = [
   {
     name: "fence-raised-to-the-begin-of-a-block",
     rule: "Q5, ADR 0008",
-    file: "src/databases/redis/queue.lua",
+    file: "src/databases/redis/prelude.lua",
     find: "  ns.fence = math.max(first, math.min(first + tokens - 1, most))\n  return first, ns.fence",
     replace: "  ns.fence = first\n  return first, math.max(first, math.min(first + tokens - 1, most))",
     caughtBy: contract,

@@ -1,17 +1,16 @@
 -- Grant leases: free keys, keys that may be held together, keys whose lease is of an older era, and keys whose
 -- condemned or revoked holder is named. Or queue for them. Who is in the queue asks again and again: it is granted the
 -- key, or shows that it still waits.
--- Uses: holders, queue
 -- KEYS[1] namespace   KEYS[2] session   KEYS[3...] per element: lease, queue
 -- ARGV[1] fresh era id   ARGV[2] recoveryMs   ARGV[3] generation   ARGV[4] era   ARGV[5] session id   ARGV[6] locker id
 -- ARGV[7] channel where this locker hears of grants, or ""   ARGV[8] monotonic ms of the asker
--- ARGV[9...] per element: lease number, lock TTL in ms, mode ("x", "s" or "p <units> <limit>"), session id, token and
--- mark of holders to replace, tokens wanted, for how long the asker counts as fit, ms (0: it does not wait), lease id
--- and session id of dead waiters, trace
+-- ARGV[9...] per element, in one word: "<lease number> <lock TTL in ms> <mode>;<tokens>;<fit for>;<replace>;<dead>;
+-- <trace>". Mode: "x", "s" or "p <units> <limit>"; tokens wanted; for how long the asker counts as fit, ms (0: it does
+-- not wait); session id, token and mark of holders to replace; lease id and session id of dead waiters
 -- Returns {status, era, element, ...}; status "ok" | "condemned" | "era" | "generation"; an element is
--- {"granted", token, granted at ms, last token} | {"held", count, record, ...} | {"queued", ticket, "first" or "",
--- count, record, ..., lease id and session id of unfit waiters before it, ...} | {"recovering"} |
--- {"error", message, record of a holder that it is about, ...}.
+-- "<token> <granted at ms>", of a key that was free | {"granted", token, granted at ms, last token} |
+-- {"held", count, record, ...} | {"queued", ticket, "first" or "", count, record, ..., lease id and session id of unfit
+-- waiters before it, ...} | {"recovering"} | {"error", message, record of a holder that it is about, ...}.
 -- Atomic: the session must not be condemned, nor the era end, between the look at a key and its grant; and nobody may
 -- pass one that waits. The first write is one that a full memory refuses, and with it the whole batch.
 local era, sessionId, lockerId, channel = ARGV[4], ARGV[5], ARGV[6], ARGV[7]
@@ -24,32 +23,40 @@ local refused = refusal(KEYS[2], ns, era, ARGV[3])
 if refused then
   return { refused, ns.era }
 end
-local out, later, fence, steadyMs = { "ok", ns.era }, {}, ns.fence, nil
+local out, fence, atMs = { "ok", ns.era }, ns.fence, whole(nowMs)
 
--- Those whose session a contender found dead, if it is still theirs.
-local function dropDead(queue, dead)
-  for id, deadSession in string.gmatch(dead, "(%S+) (%S+)") do
-    local n = findEntry(queue, id)
-    local raw = n and readField(queue, whole(n))
-    local entry = raw and readEntry(raw)
-    if entry and entry.sessionId == deadSession then
-      dropEntry(queue, n, id)
-    end
+-- What is asked for most often, in as few commands as it takes: one lease of a key that is free, and for which nobody
+-- waits. Returns nothing when it is not that; then it, and all behind it, are looked at by all the rules.
+local function grantFree(key, queueKey, wish)
+  local number, ttlMs, trace = string.match(wish, "^(%d+) (%d+) x;1;[^;]*;[^;]*;[^;]*;(.*)$")
+  if not number or ns.recovering or redis.pcall("HLEN", queueKey) ~= 0 or redis.pcall("GET", key) then
+    return nil
+  end
+  local token = whole((takeBlock(ns, nowUs, 1)))
+  redis.call("SET", key, packLease(sessionId, number, token, atMs, ns.era, trace), "PX", ttlMs)
+  return token .. " " .. atMs
+end
+
+local function writeFence()
+  if ns.fence > fence then
+    redis.call("HSET", KEYS[1], "fence", whole(ns.fence))
   end
 end
 
--- A lease that is to be replaced: its mark is 0 when its session is dead.
-local function replacedName(ofSession, token, mark)
-  return ofSession .. " " .. token .. " " .. mark
+local nextKey = 3
+while nextKey < #KEYS do
+  local granted = grantFree(KEYS[nextKey], KEYS[nextKey + 1], ARGV[9 + (nextKey - 3) / 2])
+  if not granted then break end -- none of those behind it is looked at before it is
+  out[#out + 1] = granted
+  nextKey = nextKey + 2
+end
+if nextKey > #KEYS then
+  writeFence()
+  return out
 end
 
-local function readReplaced(words)
-  local replaced = {}
-  for ofSession, token, mark in string.gmatch(words, "(%S+) (%d+) (%d+)") do
-    replaced[replacedName(ofSession, token, mark)] = true
-  end
-  return replaced
-end
+-- Uses: holders, queue
+local later, steadyMs = {}, nil
 
 -- Whether a lease may be taken: its session was found dead, or it bears the mark of a revocation by force and this
 -- session has been steady for as long as its holder might still have believed in it.
@@ -157,7 +164,20 @@ local function letOthersFirst(key, held, queue, want, unfit)
   return grantNext(ns, key, held, queue, nowUs, nowMs, want.id, unfit)
 end
 
+local function readWish(wish)
+  local number, ttlMs, modeWord, tokens, fitForMs, replace, dead, trace =
+    string.match(wish, "^(%S+) (%S+) ([^;]*);(%d+);(%d+);([^;]*);([^;]*);(.*)$")
+  if not number then return nil end
+  local mode, units, limit = readMode(modeWord)
+  return { id = lockerId .. "#" .. number, number = number, ttlMs = ttlMs, mode = mode, units = units, limit = limit,
+    modeWord = modeWord, replaced = readReplaced(replace), tokens = tonumber(tokens), fitForMs = tonumber(fitForMs),
+    dead = dead, trace = trace }
+end
+
 local function element(key, queueKey, want)
+  if not want then
+    return { "error", "ERR the wish cannot be read" }
+  end
   local held, problem = look(key, want)
   if held == nil then
     return { "error", problem }
@@ -218,17 +238,10 @@ local function element(key, queueKey, want)
   return answer({ "queued", ticket, isFirst and "first" or "" }, held, unfit)
 end
 
-for i = 3, #KEYS, 2 do
-  local a = 9 + (i - 3) * 4
-  local mode, units, limit = readMode(ARGV[a + 2])
-  out[#out + 1] = element(KEYS[i], KEYS[i + 1], { id = lockerId .. "#" .. ARGV[a], number = ARGV[a],
-    ttlMs = ARGV[a + 1], mode = mode, units = units, limit = limit, modeWord = ARGV[a + 2],
-    replaced = readReplaced(ARGV[a + 3]), tokens = tonumber(ARGV[a + 4]), fitForMs = tonumber(ARGV[a + 5]),
-    dead = ARGV[a + 6], trace = ARGV[a + 7] })
+for i = nextKey, #KEYS, 2 do
+  out[#out + 1] = element(KEYS[i], KEYS[i + 1], readWish(ARGV[9 + (i - 3) / 2]))
 end
-if ns.fence > fence then
-  redis.call("HSET", KEYS[1], "fence", whole(ns.fence))
-end
+writeFence()
 for _, act in ipairs(later) do
   act()
 end

@@ -9,7 +9,8 @@ import { directRoute, type Route } from "./route.js";
 import { scripts } from "./scripts.generated.js";
 
 export type ScriptName = keyof typeof scripts;
-type Runner = (numberOfKeys: number, ...args: (string | number)[]) => Promise<unknown>;
+type Words = readonly (string | number)[];
+type Runner = (numberOfKeys: number, keys: readonly string[], args: Words) => Promise<unknown>;
 
 export type ConnectionEvents = { onMessage?(channel: string, message: string): void; onClose(cause: StoreError): void };
 
@@ -117,7 +118,7 @@ export class RedisConnection implements ScriptConnection {
   async run(name: ScriptName, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
     const named = `pulselock:${name}`;
     const asked = this.#watched((redis) =>
-      (redis as unknown as Record<string, Runner>)[named]!(keys.length, ...keys, ...args),
+      (redis as unknown as Record<string, Runner>)[named]!(keys.length, keys, args),
     );
     const reply = await asked.catch((cause: StoreError) => {
       throw nameDeniedCommand(cause, this.#definitions[named]!.lua);

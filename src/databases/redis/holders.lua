@@ -1,4 +1,4 @@
--- What scripts need that meet keys in any mode: put after the prelude in a script whose header says "Uses: holders".
+-- What scripts need that meet keys in any mode: put where a script says "Uses: holders".
 -- KEYS and ARGV are those of that script. Returns nothing by itself.
 -- A key that several hold together is a hash: "v" 2, "mode" s (shared) or p (permits), "era", "token" of all (p: 0),
 -- "limit" (s: 0), "used" units, "least" and "last": no lease ends before the one, none after the other (ms). And a
@@ -85,6 +85,19 @@ local function findLease(held, lockerId, number)
     lease.id, lease.number, lease.token = id, number, held.token
   end
   return lease
+end
+
+-- A lease that is to be replaced: its mark is 0 when its session is dead.
+local function replacedName(ofSession, token, mark)
+  return ofSession .. " " .. token .. " " .. mark
+end
+
+local function readReplaced(words)
+  local replaced = {}
+  for ofSession, token, mark in string.gmatch(words, "(%S+) (%d+) (%d+)") do
+    replaced[replacedName(ofSession, token, mark)] = true
+  end
+  return replaced
 end
 
 -- The record that a lost lease is told of, or "": who revoked it by force has not taken it yet, and those who hold a

@@ -21,8 +21,23 @@ local function keepSession(session, keepMs)
   return redis.call("PEXPIRE", session, keepMs)
 end
 
+-- What the record knows of pings and of older data: few scripts ask for it.
+local function readMemory(ns)
+  if ns.lastEra then
+    return
+  end
+  local v = redis.call("HMGET", ns.key, "lastEra", "lastMs", "seenEra", "seenMs", "dataEra", "dataMs")
+  ns.lastEra = tonumber(v[1] or "0") -- of the youngest ping while keys could be granted
+  ns.lastMs = tonumber(v[2] or "0")
+  ns.seenEra = tonumber(v[3] or "0") -- of the youngest of which the data or anybody who entered again knows
+  ns.seenMs = tonumber(v[4] or "0")
+  ns.dataEra = tonumber(v[5] or "0") -- of the youngest of which the data knew when this era began
+  ns.dataMs = tonumber(v[6] or "0")
+end
+
 -- Somebody was served then, in that era.
 local function noteServed(ns, eraNumber, atMs)
+  readMemory(ns)
   if eraNumber > ns.seenEra or (eraNumber == ns.seenEra and atMs > ns.seenMs) then
     ns.seenEra, ns.seenMs = eraNumber, atMs
     redis.call("HSET", ns.key, "seenEra", whole(eraNumber), "seenMs", whole(atMs))
@@ -30,6 +45,7 @@ local function noteServed(ns, eraNumber, atMs)
 end
 
 local function beginEra(ns, era)
+  readMemory(ns)
   ns.era = era
   ns.recovering = true
   ns.eraNumber = ns.eraNumber + 1
@@ -52,6 +68,7 @@ local function isDoubted(ns, session, nowMs)
   if ns.recovering or v[1] ~= "1" or not v[2] then
     return false
   end
+  readMemory(ns)
   local lived, served, trust = tonumber(v[2]), tonumber(v[3]), tonumber(v[4])
   local isOutlived = ns.seenEra > lived or (ns.seenEra == lived and ns.seenMs > served + trust)
   local isFresh = ns.dataEra == lived and ns.dataMs >= served - trust
@@ -73,8 +90,7 @@ end
 -- Reads the namespace record and compares the server's run id with the one it keeps: a store that was restarted,
 -- promoted or wiped is noticed by the very script that would grant or condemn (a client that compares is too late).
 local function openNamespace(key, freshEra, recoveryMs)
-  local v = redis.pcall("HMGET", key, "v", "run", "era", "state", "fence", "recovery", "eraNumber", "opened",
-    "lastEra", "lastMs", "seenEra", "seenMs", "dataEra", "dataMs")
+  local v = redis.pcall("HMGET", key, "v", "run", "era", "state", "fence", "recovery", "eraNumber", "opened")
   if v.err then
     return nil, redis.error_reply(v.err .. " (HMGET, namespace record " .. key .. ")")
   end
@@ -90,12 +106,6 @@ local function openNamespace(key, freshEra, recoveryMs)
     recoveryMs = tonumber(v[6] or "0"),
     eraNumber = tonumber(v[7] or "0"),
     openedNumber = tonumber(v[8] or "0"), -- of the last era whose window has closed
-    lastEra = tonumber(v[9] or "0"), -- of the youngest ping while keys could be granted
-    lastMs = tonumber(v[10] or "0"),
-    seenEra = tonumber(v[11] or "0"), -- of the youngest of which the data or anybody who entered again knows
-    seenMs = tonumber(v[12] or "0"),
-    dataEra = tonumber(v[13] or "0"), -- of the youngest of which the data knew when this era began
-    dataMs = tonumber(v[14] or "0"),
   }
   if not v[3] or v[2] ~= ns.run then
     beginEra(ns, freshEra)
@@ -146,6 +156,15 @@ local function refusal(session, ns, era, generation)
     redis.call("HSET", session, "generation", generation)
   end
   return nil
+end
+
+-- The next tokens: so many, but none further ahead of the store's clock than a tenth of the recovery window, since
+-- after a loss of data the clock alone keeps tokens growing. Returns first and last.
+local function takeBlock(ns, nowUs, tokens)
+  local first = math.max(ns.fence + 1, nowUs)
+  local most = nowUs + ns.recoveryMs * 100
+  ns.fence = math.max(first, math.min(first + tokens - 1, most))
+  return first, ns.fence
 end
 
 -- A lease record: format, mode, session id, lease number, token, granted at (ms), era, trace.

@@ -1,4 +1,4 @@
--- What scripts that queue or hand on need: put between the prelude and a script whose header says "Uses: queue".
+-- What scripts that queue or hand on need: put where a script says "Uses: queue".
 -- KEYS and ARGV are those of that script. Returns nothing by itself.
 -- A queue is a hash: "head" and "tail" are the numbers of its first and last entry, "limit" that of a queue for
 -- permits, "<n>" is an entry, "<lease id>" its n. An entry: format, mode, lease id, session id, lock TTL, era, fit
@@ -117,13 +117,16 @@ local function findEntry(queue, id)
   return n and tonumber(n)
 end
 
--- The next tokens: so many, but none further ahead of the store's clock than a tenth of the recovery window, since
--- after a loss of data the clock alone keeps tokens growing. Returns first and last.
-local function takeBlock(ns, nowUs, tokens)
-  local first = math.max(ns.fence + 1, nowUs)
-  local most = nowUs + ns.recoveryMs * 100
-  ns.fence = math.max(first, math.min(first + tokens - 1, most))
-  return first, ns.fence
+-- Those whose session a contender found dead, if it is still theirs.
+local function dropDead(queue, dead)
+  for id, deadSession in string.gmatch(dead, "(%S+) (%S+)") do
+    local n = findEntry(queue, id)
+    local raw = n and readField(queue, whole(n))
+    local entry = raw and readEntry(raw)
+    if entry and entry.sessionId == deadSession then
+      dropEntry(queue, n, id)
+    end
+  end
 end
 
 -- Grants a wish, which must be compatible, to a lease: its session, number and trace. Returns what holds the key now,

@@ -27,7 +27,7 @@ import type { OpenConnection, ScriptConnection, ScriptName } from "./connection.
 import type { RedisKeys } from "./keys.js";
 import { parseLease, parseSession } from "./records.js";
 import { toStoreError } from "./redis-errors.js";
-import { acquireAnswer, acquireArguments, GrantChannel, modeWord, revokeAnswer } from "./redis-waiting.js";
+import { acquireAnswer, acquireArgument, GrantChannel, modeWord, revokeAnswer } from "./redis-waiting.js";
 
 /** For how long it is believed that a task waits, ms; its poll says so again. */
 const BLOCKED_MS = 60_000;
@@ -62,7 +62,7 @@ export class RedisLeases implements LeaseStore {
 
   async acquire(identity: Identity, batch: readonly AcquireRequest[]): Promise<BatchAnswer<AcquireAnswer>> {
     const channel = this.#link.listen(identity.lockerId); // who holds a key may be asked to give it back
-    const args = [channel, this.#monoMs(), ...batch.flatMap(acquireArguments)];
+    const args = [channel, this.#monoMs(), ...batch.map(acquireArgument)];
     return this.#batch("acquire", identity, batch, args, acquireAnswer, (key) => [this.#keys.queue(key)]);
   }
 
@@ -89,10 +89,12 @@ export class RedisLeases implements LeaseStore {
     const keys = [names.namespace, names.session(identity.sessionId), ...elements];
     const { recoveryMs, lockerId } = identity;
     const head = [this.#context.clock.freshId(10), recoveryMs, this.#link.generation, lockerId];
-    const args = [...head, ...batch.flatMap((r) => [r.leaseNumber, r.keepMs ?? 0])];
+    const args = [...head, ...batch.map((r) => `${r.leaseNumber} ${r.keepMs ?? 0}`)];
     const reply = (await this.#run("release", keys, args)) as unknown as (Element | string)[];
     if (reply[0] === "generation") return { status: "generation" };
-    const answers = (reply as Element[]).map(([status, a], i): ReleaseAnswer => {
+    const answers = reply.map((element, i): ReleaseAnswer => {
+      if (element === "released") return { status: element };
+      const [status, a] = element as Element;
       const { key } = batch[i]!;
       if (status === "other") return orError(() => ({ status, lease: parseLease(key, a!) }));
       if (status === "released" || status === "absent") return { status };
@@ -185,12 +187,12 @@ export class RedisLeases implements LeaseStore {
     this.#link.close();
   }
 
-  async #batch<Request extends { key: string }, Answer>(
+  async #batch<Request extends { key: string }, Answer, Words = Element>(
     name: ScriptName,
     identity: Identity,
     batch: readonly Request[],
     args: (string | number)[],
-    parse: (key: string, element: Element) => Answer | Failed,
+    parse: (key: string, element: Words) => Answer | Failed,
     more: (key: string) => string[] = () => [],
   ): Promise<BatchAnswer<Answer | Failed>> {
     const keys = [
@@ -203,7 +205,7 @@ export class RedisLeases implements LeaseStore {
     const [status, , ...elements] = (await this.#run(name, keys, [...head, ...args])) as unknown as [
       string,
       string,
-      ...Element[],
+      ...Words[],
     ];
     if (status !== "ok") return { status: status as "condemned" | "era" | "generation" };
     return { status, answers: elements.map((element, i) => orError(() => parse(batch[i]!.key, element))) };

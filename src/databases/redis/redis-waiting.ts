@@ -6,12 +6,11 @@ import type { ScriptConnection } from "./connection.js";
 import { parseLease } from "./records.js";
 
 /** What acquire.lua is told of one element, and what it answers. Its header says what each word means. */
-export function acquireArguments(r: AcquireRequest): (string | number)[] {
-  const dead = r.wait?.dead.map(({ leaseId, sessionId }) => `${leaseId} ${sessionId}`).join(" ") ?? "";
-  const replaced = (r.replace ?? [])
-    .map((one) => `${one.sessionId} ${one.fencingToken} ${one.markedAtMs ?? 0}`)
-    .join(" ");
-  return [r.leaseNumber, r.lockTtlMs, modeWord(r), replaced, r.tokens ?? 1, r.wait?.fitForMs ?? 0, dead, r.trace];
+export function acquireArgument(r: AcquireRequest): string {
+  const { leaseNumber, lockTtlMs, tokens = 1, wait, replace, trace } = r;
+  const dead = wait?.dead.map(({ leaseId, sessionId }) => `${leaseId} ${sessionId}`).join(" ") ?? "";
+  const replaced = replace?.map((one) => `${one.sessionId} ${one.fencingToken} ${one.markedAtMs ?? 0}`).join(" ") ?? "";
+  return `${leaseNumber} ${lockTtlMs} ${modeWord(r)};${tokens};${wait?.fitForMs ?? 0};${replaced};${dead};${trace}`;
 }
 
 /** A mode as the scripts are told of it. */
@@ -20,7 +19,8 @@ export function modeWord({ mode = "exclusive", permits }: Pick<AcquireRequest, "
   return `p ${permits?.take ?? 1} ${permits?.limit ?? 1}`;
 }
 
-export function acquireAnswer(key: string, element: readonly string[]): AcquireAnswer {
+export function acquireAnswer(key: string, element: readonly string[] | string): AcquireAnswer {
+  if (typeof element === "string") return freeKeyAnswer(element);
   const [status, a, b, c] = element;
   if (status === "granted") {
     return { status, fencingToken: Number(a), acquiredAtMs: Number(b), lastToken: Number(c) };
@@ -37,6 +37,12 @@ export function acquireAnswer(key: string, element: readonly string[]): AcquireA
   const error = misfit(key, a!);
   if (!error) return { status: "error", error: toStoreError(new Error(a), JSON.stringify(key)) };
   return { status: "error", error, holders: element.slice(2).map((raw) => parseLease(key, raw)) };
+}
+
+function freeKeyAnswer(words: string): AcquireAnswer {
+  const end = words.indexOf(" ");
+  const token = Number(words.slice(0, end));
+  return { status: "granted", fencingToken: token, acquiredAtMs: Number(words.slice(end + 1)), lastToken: token };
 }
 
 function misfit(key: string, words: string): LockModeError | undefined {

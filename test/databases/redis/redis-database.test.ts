@@ -25,7 +25,7 @@ function acquireAs(store: ContractRedis, actor: Actor, generation: number, key: 
   const { lockerId, sessionId, era } = actor;
   const keys = [`${prefix}n`, `${prefix}s:${sessionId}`, `${prefix}l:${key}`, `${prefix}q:${key}`];
   const head = ["unused", RECOVERY_MS, generation, era, sessionId, lockerId, "", 0];
-  return client.eval(scripts.acquire, keys.length, ...keys, ...head, 9, 60_000, "x", "", 1, 0, "", "late");
+  return client.eval(scripts.acquire, keys.length, ...keys, ...head, "9 60000 x;1;0;;;late");
 }
 
 test("what an older connection still delivers is refused once a newer one was heard, whatever the verb", async () => {
@@ -204,7 +204,7 @@ test("when memory is full sessions live, leases are kept and given back, and not
   await fresh.liveness.goodbye(fresh.sessionId);
 });
 
-/** What acquire answers for a lease that is there. */
+/** What acquire answers who was granted a free key. */
 async function grantOf(actor: Actor, key: string) {
   const answer = await waitUntil(
     () => actor.readLease(key),
@@ -214,7 +214,7 @@ async function grantOf(actor: Actor, key: string) {
     },
   );
   const token = String(answer?.fencingToken);
-  return ["granted", token, String(answer?.acquiredAtMs), token];
+  return `${token} ${answer?.acquiredAtMs}`;
 }
 
 /** Kills every other connection, and waits until that command is answered on a new one. */

@@ -94,20 +94,12 @@ export class RandomCalls extends RandomArguments {
       this.twins.call(name, names, this.spoil(args));
     const other = this.pick(sessions);
     const common = [this.era(), this.recoveryMs()];
-    const replaced = (key: string): ScriptArgument[] => [
-      this.random() < 0.5 ? "" : `${this.holder(key)[0]} ${this.holder(key)[1]} 0`,
-    ];
+    const replaced = (key: string): string =>
+      this.random() < 0.5 ? "" : `${this.holder(key)[0]} ${this.holder(key)[1]} 0`;
     const queued = leases.flatMap((key) => [key, queueOf(key)]);
     const wanted = (key: string): ScriptArgument[] => {
-      return [
-        number(),
-        this.ttl(),
-        this.mode(key),
-        ...replaced(key),
-        this.pick([1, 1, 50, 1e7]),
-        ...this.waits(),
-        this.trace(),
-      ];
+      const [first, tokens, [fitForMs, dead]] = [replaced(key), this.pick([1, 1, 50, 1e7]), this.waits()];
+      return [`${number()} ${this.ttl()} ${this.mode(key)};${tokens};${fitForMs};${first};${dead};${this.trace()}`];
     };
     const acts = [
       () => run("begin", keys, this.beginArgs(this.pick(["new", "new", "trusted", "provisional"]))),
@@ -125,7 +117,7 @@ export class RandomCalls extends RandomArguments {
         run(
           "release",
           [...keys, ...queued],
-          [...head.slice(0, 3), head[5]!, ...each((key) => [this.given(key), this.pick([0, 0, 1e9])])],
+          [...head.slice(0, 3), head[5]!, ...each((key) => [`${this.given(key)} ${this.pick([0, 0, 1e9])}`])],
         ),
       () => run("read-holders", queued.slice(0, 2), [`${head[5]}#${number()}`, this.random() < 0.5 ? "" : 7]),
       () => run("revoke", [...keys, batch[2]!, sessionOf(other)], [...head, ...this.revokeArgs(batch[2]!, other)]),
