@@ -25,7 +25,7 @@ async function measure(setting: Setting): Promise<Answer> {
   const alone = new Samples();
   const together = new Samples();
   const pipedRates: number[] = [];
-  for (let round = -warmUpRounds; round < 0; round++) await play(cyclists, warmUpRounds + round);
+  for (let round = 0; round < (setting.smoke ? 1 : warmUpRounds); round++) await play(cyclists, round);
   for (const round of rounds(setting)) {
     const played = await play(cyclists, round);
     alone.add(played.alone);
