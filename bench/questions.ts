@@ -14,6 +14,7 @@ import { longDeadOwner } from "./long-dead-owner.js";
 import { lossNotice } from "./loss-notice.js";
 import { oneHost } from "./one-host.js";
 import { philosophers } from "./philosophers.js";
+import { profile } from "./profile.js";
 import { redisCpu } from "./redis-cpu.js";
 import type { Question } from "./support/question.js";
 import { takeoverAfterKill } from "./takeover-after-kill.js";
@@ -24,6 +25,7 @@ export const questions: readonly Question[] = [
   cycles,
   tenThousand,
   redisCpu,
+  profile,
   heartbeat,
   lockBytes,
   firstAcquire,

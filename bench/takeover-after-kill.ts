@@ -1,5 +1,6 @@
 // A holder is killed, and another process waits for its key: from just before the kill to the start of the other's job.
 
+import { setTimeout as delay } from "node:timers/promises";
 import { openBed, waitForPhase, type Bed } from "./support/bed.js";
 import { grantedAfter } from "./support/holders.js";
 import { askPeers } from "./support/peers.js";
@@ -8,11 +9,14 @@ import type { Answer, Question, Setting } from "./support/question.js";
 
 const ours = "pulselock";
 const pingIntervalMs = 500;
+/** So long do the processes of all that waits beside it take to start. */
+const settleMs = 20_000;
 
 export const takeoverAfterKill: Question = {
   name: "takeover-after-kill",
   asks: "SIGKILL of a holder → the job of a waiting peer starts",
   runs: 20,
+  waits: true,
   ask: measure,
 };
 
@@ -39,6 +43,7 @@ async function measure({ runs, peers }: Setting): Promise<Answer> {
 }
 
 async function measureOurs(runs: number): Promise<{ sameHost: number[]; otherHost: number[] }> {
+  await delay(settleMs);
   await using bed = await openBed();
   await using peer = await openProcess(bed.url);
   await bed.use();

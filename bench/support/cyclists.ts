@@ -2,7 +2,7 @@
 
 import { Locker } from "../../src/index.js";
 import { openFloor, type Cycle } from "./floor.js";
-import type { PeerModules } from "./question.js";
+import type { PeerModules, Setting } from "./question.js";
 import { nowMs } from "./bed.js";
 
 export type Cyclist = { readonly name: string; readonly cycle: Cycle; close(): Promise<unknown> };
@@ -10,6 +10,9 @@ export type CyclistName = (typeof everybody)[number];
 
 /** The floor first: what it costs is what everything else is compared with. */
 export const everybody = ["bare", "pulselock", "redlock", "redlock-4", "redis-semaphore", "redlock-universal"] as const;
+
+/** Of a smoke, which has half a minute for all questions. */
+const few: readonly CyclistName[] = ["bare", "pulselock", "redlock"];
 
 /** As long as our default, so that nobody extends anything meanwhile. */
 const ttlMs = 300_000;
@@ -23,7 +26,11 @@ export class Cyclists implements AsyncDisposable {
   }
 
   /** One connection each (ours two: its worker pings on the other). Keys are their own: each locker names them. */
-  static async open(url: string, peers: PeerModules, names: readonly CyclistName[] = everybody): Promise<Cyclists> {
+  static async open(
+    url: string,
+    { peers, smoke }: Pick<Setting, "peers" | "smoke">,
+    names: readonly CyclistName[] = smoke ? few : everybody,
+  ): Promise<Cyclists> {
     return new Cyclists(await Promise.all(names.map((name) => openCyclist(name, url, peers))));
   }
 

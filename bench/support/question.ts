@@ -61,7 +61,7 @@ export interface Question {
   readonly runs: number;
   /** How many in the smoke; a question without is not part of it. */
   readonly smokeRuns?: number;
-  /** It waits more than it works, and what it counts is not disturbed by others: such questions run side by side. */
+  /** It waits more than it works, and none of its times is a fine one: such questions run side by side. */
   readonly waits?: true;
   ask(setting: Setting): Promise<Answer>;
 }
