@@ -16,6 +16,7 @@ export const connections: Question = {
   asks: "connections of a quiet process that holds a lease (difference in CLIENT LIST)",
   runs: 5,
   smokeRuns: 1,
+  waits: true,
   ask: measure,
 };
 

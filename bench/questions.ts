@@ -8,6 +8,8 @@ import { firstAcquire } from "./first-acquire.js";
 import { handOffs } from "./hand-offs.js";
 import { heartbeat } from "./heartbeat.js";
 import { idleCommands } from "./idle-commands.js";
+import { idlePings } from "./idle-pings.js";
+import { importCost } from "./import-cost.js";
 import { localHandOffs } from "./local-hand-offs.js";
 import { lockBytes } from "./lock-bytes.js";
 import { longDeadOwner } from "./long-dead-owner.js";
@@ -29,6 +31,8 @@ export const questions: readonly Question[] = [
   heartbeat,
   lockBytes,
   firstAcquire,
+  importCost,
+  idlePings,
   takeoverAfterKill,
   longDeadOwner,
   drain,

@@ -72,6 +72,13 @@ export class Bed implements AsyncDisposable {
   }
 }
 
+/** The time of a processor that its Redis has taken since it started. */
+export async function redisCpuMs({ client }: Bed): Promise<number> {
+  const info = await client.info("cpu");
+  const seconds = (name: string): number => Number(new RegExp(`^${name}:([\\d.]+)`, "m").exec(info)?.[1] ?? NaN);
+  return (seconds("used_cpu_user") + seconds("used_cpu_sys")) * 1_000;
+}
+
 /** Pauses for the share of `ms` that is this run's: over all runs every moment between two pings is hit alike. */
 export async function waitForPhase(run: number, runs: number, ms: number): Promise<void> {
   await delay(((run + 0.5) / runs) * ms);

@@ -2,10 +2,16 @@
 // Each loop is written out, or the compiler would make one for all that is called in it, slower and larger than each.
 // Argument: the URL of the store.
 
+import { subscribe } from "node:diagnostics_channel";
+import type { Socket } from "node:net";
 import { Locker } from "../../src/index.js";
 import { serveChild } from "../../test/support/child.js";
 import { nowMs } from "./bed.js";
 import type { HeartbeatRound } from "./heartbeat-processes.js";
+
+/** Those of this thread: the worker pings on its own, however often a job beats. */
+const sockets: Socket[] = [];
+subscribe("net.client.socket", (message) => void sockets.push((message as { socket: Socket }).socket));
 
 const locker = new Locker({ database: process.argv[2] ?? "" });
 const result = await locker.acquire("heartbeat");
@@ -13,6 +19,7 @@ if (!("lease" in result)) throw new Error("the key is held");
 const { heartbeat } = result.lease;
 const settled = Promise.resolve();
 const settledAlready = (): Promise<void> => settled;
+const doNothing = async (): Promise<void> => {};
 
 async function awaitHeartbeats(calls: number): Promise<void> {
   for (let i = 0; i < calls; i++) await heartbeat();
@@ -22,8 +29,13 @@ async function awaitNothing(calls: number): Promise<void> {
   for (let i = 0; i < calls; i++) await settledAlready();
 }
 
-function callHeartbeats(calls: number): void {
-  for (let i = 0; i < calls; i++) void heartbeat();
+async function awaitFunctions(calls: number): Promise<void> {
+  for (let i = 0; i < calls; i++) await doNothing();
+}
+
+function writtenBytes(): number {
+  if (sockets.length === 0) throw new Error("no connection was seen");
+  return sockets.reduce((sum, { bytesWritten }) => sum + bytesWritten, 0);
 }
 
 type Loop = (calls: number) => unknown;
@@ -42,12 +54,16 @@ async function bytesOf(loop: Loop, calls: number): Promise<number> {
 }
 
 async function round(callsTimed: number, callsWeighed: number): Promise<HeartbeatRound> {
+  const before = writtenBytes();
+  const ns = await nsOf(awaitHeartbeats, callsTimed);
   return {
-    ns: await nsOf(awaitHeartbeats, callsTimed),
-    floorNs: await nsOf(awaitNothing, callsTimed),
+    ns,
+    written: writtenBytes() - before,
+    floorNs: await nsOf(awaitFunctions, callsTimed),
+    awaitNs: await nsOf(awaitNothing, callsTimed),
     bytes: await bytesOf(awaitHeartbeats, callsWeighed),
-    floorBytes: await bytesOf(awaitNothing, callsWeighed),
-    plainBytes: await bytesOf(callHeartbeats, callsWeighed),
+    floorBytes: await bytesOf(awaitFunctions, callsWeighed),
+    awaitBytes: await bytesOf(awaitNothing, callsWeighed),
   };
 }
 

@@ -2,13 +2,19 @@
 
 import { spawnChild, type Child } from "../../test/support/child.js";
 
-/** Means over the calls of one round. `floor`: of awaiting a promise that was settled before. `plain`: not awaited. */
+/**
+ * Means over the calls of one round. `floor`: of awaiting an async function that does nothing; `await`: a promise that
+ * was settled before.
+ */
 export interface HeartbeatRound {
   readonly ns: number;
   readonly floorNs: number;
+  readonly awaitNs: number;
   readonly bytes: number;
   readonly floorBytes: number;
-  readonly plainBytes: number;
+  readonly awaitBytes: number;
+  /** What this thread wrote to its sockets during the timed heartbeats, bytes. */
+  readonly written: number;
 }
 
 export function openHeartbeatProcess(url: string): Promise<Child> {

@@ -66,4 +66,8 @@ serveChild({
   granted: (key: string) => granted.read(key),
   lost: (key: string) => lost.read(key),
   holdIdle,
+  cpuMs: () => {
+    const { user, system } = process.cpuUsage();
+    return (user + system) / 1_000;
+  },
 });

@@ -59,6 +59,11 @@ export class LockerProcess implements AsyncDisposable {
     return this.#ask("holdIdle", count);
   }
 
+  /** The time of a processor that it has taken with all its threads. */
+  cpuMs(): Promise<number> {
+    return this.#ask("cpuMs");
+  }
+
   /** Returns when the signal was about to be sent, monotonic ms. */
   signal(signal: NodeJS.Signals): number {
     const atMs = nowMs();

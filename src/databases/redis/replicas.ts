@@ -47,7 +47,8 @@ type Elements = readonly (readonly string[] | string)[];
 const BELIEVED: Partial<Record<ScriptName, (reply: Elements) => boolean>> = {
   begin: ([status]) => status === "alive" || status === "recovering",
   ping: ([status]) => status === "alive" || status === "recovering",
-  acquire: (reply) => hasElement(reply, "granted"),
+  // After status and era a plain word is a grant, too: that of a key that was free
+  acquire: ([, , ...elements]) => elements.some((element) => typeof element === "string" || element[0] === "granted"),
   reassert: (reply) => hasElement(reply, "held"),
   reown: (reply) => hasElement(reply, "held"),
 };
