@@ -69,7 +69,7 @@ async function open(bed: Bed, leases: number): Promise<LockerProcess> {
 async function count(leases: number): Promise<Sent[]> {
   await using bed = await openBed();
   await using _holder = await open(bed, leases);
-  return watch(bed.url, windowMs);
+  return await watch(bed.url, windowMs); // not before it: what is opened here would be closed at once
 }
 
 async function time(leases: number): Promise<{ redis: number; process: number }> {
@@ -102,6 +102,7 @@ async function watch(url: string, ms: number): Promise<Sent[]> {
     await waitUntil(() => lines.length > 0, true, { deadlineMs: 5_000, what: "MONITOR's first line" });
     const startMs = timeOf(lines.splice(0).at(-1)) ?? Date.now();
     await delay(ms + 1_000); // the store's clock and ours need not agree to the millisecond
+    if (lines.length === 0) throw new Error("MONITOR showed nothing, not even a ping");
     return lines
       .map((line) => ({ command: parseMonitorLine(line), atMs: (timeOf(line) ?? NaN) - startMs }))
       .filter(({ command, atMs }) => command && command.source !== "lua" && atMs >= 0 && atMs < ms)

@@ -54,9 +54,9 @@ export const routeMutants: readonly Mutant[] = [
     name: "grants-not-acknowledged",
     rule: "S1, ADR 0013",
     file: "src/databases/redis/replicas.ts",
-    find: '  acquire: (reply) => hasElement(reply, "granted"),\n',
-    replace: "",
-    caughtBy: ["databases/redis/replicas"],
+    find: 'typeof element === "string" || element[0] === "granted"',
+    replace: 'typeof element !== "string" && element[0] === "given"',
+    caughtBy: ["databases/redis/replicas", "faults/store-replicas"],
   },
   {
     name: "written-again-not-acknowledged",

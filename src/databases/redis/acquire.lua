@@ -16,25 +16,27 @@
 local era, sessionId, lockerId, channel = ARGV[4], ARGV[5], ARGV[6], ARGV[7]
 local nowUs, nowMs = readClock()
 local ns, err = openNamespace(KEYS[1], ARGV[1], ARGV[2])
-if not ns then
-  return err
-end
+if not ns then return err end
 local refused = refusal(KEYS[2], ns, era, ARGV[3])
 if refused then
   return { refused, ns.era }
 end
 local out, fence, atMs = { "ok", ns.era }, ns.fence, whole(nowMs)
 
+local allFree = redis.pcall("EXISTS", unpack(KEYS, 3)) == 0 -- as it mostly is
 -- What is asked for most often, in as few commands as it takes: one lease of a key that is free, and for which nobody
--- waits. Returns nothing when it is not that; then it, and all behind it, are looked at by all the rules.
+-- waits. Returns nothing when it is not that; then all the rules look at it, and the rest. NX: a key may come twice.
 local function grantFree(key, queueKey, wish)
   local number, ttlMs, trace = string.match(wish, "^(%d+) (%d+) x;1;[^;]*;[^;]*;[^;]*;(.*)$")
-  if not number or ns.recovering or redis.pcall("HLEN", queueKey) ~= 0 or redis.pcall("GET", key) then
+  if not number or ns.recovering or not (allFree or redis.pcall("EXISTS", queueKey) == 0) then
     return nil
   end
-  local token = whole((takeBlock(ns, nowUs, 1)))
-  redis.call("SET", key, packLease(sessionId, number, token, atMs, ns.era, trace), "PX", ttlMs)
-  return token .. " " .. atMs
+  local before, token = ns.fence, whole((takeBlock(ns, nowUs, 1)))
+  local set = redis.pcall("SET", key, packLease(sessionId, number, token, atMs, ns.era, trace), "PX", ttlMs, "NX")
+  if set and set.ok then
+    return token .. " " .. atMs
+  end
+  ns.fence = before
 end
 
 local function writeFence()
@@ -175,9 +177,7 @@ local function readWish(wish)
 end
 
 local function element(key, queueKey, want)
-  if not want then
-    return { "error", "ERR the wish cannot be read" }
-  end
+  if not want then return { "error", "ERR the wish cannot be read" } end
   local held, problem = look(key, want)
   if held == nil then
     return { "error", problem }

@@ -19,29 +19,39 @@ if redis.call("PEXPIRE", session, 3600000) == 1 then -- the first write, allowed
   end
 end
 
--- What is given back most often, in as few commands as it takes: a plain lease of a key for which nobody waits.
-local function releasePlain(key, queueKey, number, keepMs)
-  if keepMs > 0 or redis.pcall("HLEN", queueKey) ~= 0 then
-    return nil
-  end
-  local raw = redis.pcall("GET", key)
-  local sessionId, known = string.match(type(raw) == "string" and raw or "", "^1 x (%S+) (%d+) ")
-  if known ~= number or not sameLease({ sessionId = sessionId, number = known }, lockerId, number) then
-    return nil
-  end
-  return redis.call("DEL", key) == 1
-end
-
 local function readWish(i)
   local number, keepMs = string.match(ARGV[5 + (i - 3) / 2], "^(%S+) (%d+)$")
   return number, tonumber(keepMs)
 end
 
--- Up to the first that is not that; so the functions for all the others are mostly not even made.
-local out, nextKey = {}, 3
-while nextKey < #KEYS and releasePlain(KEYS[nextKey], KEYS[nextKey + 1], readWish(nextKey)) do
+local function isPlain(raw, number, keepMs)
+  local sessionId, known = string.match(raw or "", "^1 x (%S+) (%d+) ")
+  return keepMs == 0 and known == number and sameLease({ sessionId = sessionId, number = known }, lockerId, number)
+end
+
+-- What is given back most often, in as few commands as it takes: plain leases of keys for which nobody waits. Returns
+-- how many, up to the first that is not that; so the functions for all the others are mostly not even made.
+local function releasePlain()
+  local leases, queues, plain, seen = {}, {}, {}, {}
+  for i = 3, #KEYS, 2 do
+    leases[#leases + 1], queues[#queues + 1] = KEYS[i], KEYS[i + 1]
+  end
+  if redis.pcall("EXISTS", unpack(queues)) ~= 0 then
+    return 0
+  end
+  for n, raw in ipairs(redis.call("MGET", unpack(leases))) do
+    if seen[leases[n]] or not isPlain(raw, readWish(2 * n + 1)) then break end
+    seen[leases[n]], plain[n] = true, leases[n]
+  end
+  if #plain > 0 then
+    redis.call("DEL", unpack(plain))
+  end
+  return #plain
+end
+
+local out, nextKey = {}, 3 + 2 * releasePlain()
+for i = 3, nextKey - 1, 2 do
   out[#out + 1] = "released"
-  nextKey = nextKey + 2
 end
 if nextKey > #KEYS then
   return out

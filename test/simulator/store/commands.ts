@@ -33,6 +33,8 @@ export const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
   ["TIME", { arity: 1, execute: ({ nowUs }) => [String(Math.floor(nowUs / 1e6)), String(nowUs % 1e6)] }],
   ["INFO", { arity: -1, execute: (server, [, section = ""]) => server.info(section) }],
   ["GET", { arity: 2, execute: get }],
+  ["MGET", { arity: -2, execute: mget }],
+  ["EXISTS", { arity: -2, execute: exists }],
   ["SET", { arity: -3, isWrite: true, needsMemory: true, execute: set }],
   ["DEL", { arity: -2, isWrite: true, execute: del }],
   ["PEXPIRE", { arity: -3, isWrite: true, execute: pexpire }],
@@ -53,18 +55,31 @@ function get({ keyspace }: ServerView, [, key]: readonly string[]): Reply {
   return typeof value === "string" ? value : WRONG_TYPE;
 }
 
-/** Plain, or with PX. */
+/** What is no string counts as nothing. */
+function mget({ keyspace }: ServerView, [, ...keys]: readonly string[]): Reply {
+  const values = keys.map((key) => keyspace.read(key));
+  return values.map((value) => (typeof value === "string" ? value : null));
+}
+
+/** A key that is named twice counts twice. */
+function exists({ keyspace }: ServerView, [, ...keys]: readonly string[]): Reply {
+  return keys.filter((key) => keyspace.read(key) !== undefined).length;
+}
+
+/** Plain, or with PX, or with PX and NX. */
 function set({ keyspace, nowMs }: ServerView, args: readonly string[]): Reply {
-  const [, key, value, option, ms] = args;
+  const [, key, value, option, ms, condition] = args;
   if (option === undefined) {
     keyspace.write(key!, value!, undefined);
     return OK;
   }
-  if (option.toUpperCase() !== "PX" || args.length > 5) throw new Error(`not simulated: SET with ${args.slice(3)}`);
+  const isKnown = option.toUpperCase() === "PX" && (condition === undefined || condition.toUpperCase() === "NX");
+  if (!isKnown || args.length > 6) throw new Error(`not simulated: SET with ${args.slice(3)}`);
   if (ms === undefined) return SYNTAX;
   const expiry = parseInteger(ms);
   if (expiry === undefined) return NOT_INTEGER;
   if (expiry <= 0n || isTooLate(expiry, nowMs)) return { err: "ERR invalid expire time in 'set' command" };
+  if (condition !== undefined && keyspace.read(key!) !== undefined) return null;
   keyspace.write(key!, value!, nowMs + Number(expiry));
   return OK;
 }

@@ -19,9 +19,12 @@ export function commandsOn(
   const text = (): string => (random() < 0.5 ? odd() : randomText(random, 5));
   const ttl = (): number => 60_000 * (1 + randomInteger(random, 4));
   const strings = [["GET", key], ["GET"], ["GET", key, other], ["SET", key, text()], ["SET", key]];
+  const several = [["MGET", key, other, key], ["MGET"], ["EXISTS", key, other, key], ["EXISTS"]];
   const expiries = [
     ...[
       ["SET", key, text(), "PX", ttl()],
+      ["SET", key, text(), "PX", ttl(), "NX"],
+      ["SET", key, "v", "PX", odd(), "nx"],
       ["SET", key, "v", "PX"],
       ["SET", key, "v", "px", odd()],
       ["PTTL", "p:none"],
@@ -51,5 +54,6 @@ export function commandsOn(
     ["PUBLISH", key],
     ["PUBSUB", "NUMSUB", channel, key],
   ];
-  return [...strings, ...expiries, ...hashes, ...channels, ["pubsub", "numsub"], ["PUBSUB"], ["TIME", "now"]];
+  const others = [["pubsub", "numsub"], ["PUBSUB"], ["TIME", "now"]];
+  return [...strings, ...several, ...expiries, ...hashes, ...channels, ...others];
 }
