@@ -127,7 +127,7 @@ export class Oracle {
     if (code === "revoked") this.#revoked.lost(who, key, leaseId);
     // After lockTtlMs without an answer, or without a beat, the store has forgotten the lease: that end is the promise.
     // One revoked by force may be found lost by a judgement that had another reason, and bears the code of that.
-    else if (["unreachable", "expired"].includes(code) || this.#revoked.isMarked(leaseId)) return;
+    else if (["unreachable", "expired"].includes(code) || this.#revoked.mayBeTaken(leaseId)) return;
     else if (this.#facts.isGentle && wasBelieved)
       this.report("L4", `${who} lost ${key} (${code}), though only the store had trouble`, key);
   }

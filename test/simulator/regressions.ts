@@ -87,4 +87,11 @@ export const regressions: readonly { readonly bug: string; readonly scenario: Sc
       ],
     },
   },
+  {
+    bug: "the oracle: the store forgot all before a process knew which of its leases was taken",
+    scenario: {
+      ...{ processes: 2, keys: 3, durationMs: 1_872, seed: 71_000_634 },
+      faults: [{ atMs: 432, kind: "restart-empty", target: "store", durationMs: 651, value: 0.6026492763776332 }],
+    },
+  },
 ];

@@ -36,6 +36,22 @@ for (const [what, status, rules] of [
   });
 }
 
+test("a mark may cost the other leases of its locker for a while, and nobody else's", () => {
+  const stage = new Stage();
+  stage.revoke(["asked", "1"]);
+  assert.equal(stage.oracle.mayBeTaken("a#1"), false, "asked is not taken");
+  stage.revoke(["marked"]);
+  assert.deepEqual(
+    ["a#1", "a#2", "aa#2"].map((id) => stage.oracle.mayBeTaken(id)),
+    [true, true, false],
+  );
+  stage.nowMs += 3_000;
+  assert.deepEqual(
+    ["a#1", "a#2"].map((id) => stage.oracle.mayBeTaken(id)),
+    [true, false],
+  );
+});
+
 test("R1: an answer speaks of what its own call asked for, and of nothing after a loss of memory", () => {
   const stage = new Stage();
   stage.revoke(["asked", "1"]);

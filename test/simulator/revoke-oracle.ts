@@ -5,6 +5,8 @@ import { PREFIX } from "./prefix.js";
 
 /** In the calm a holder has heard of it by then, ms: two pings, and the judgement of its leases. */
 const TOLD_MS_MAX = 700;
+/** For so long a process may know that a lease was taken from it and not which, while its store is away, ms. */
+const UNJUDGED_MS_MAX = 3_000;
 
 type Revoked = {
   readonly key: string;
@@ -55,8 +57,15 @@ export class RevokeOracle {
     }
   }
 
-  isMarked(leaseId: string): boolean {
-    return this.#revoked.get(leaseId)?.isMarked === true;
+  /**
+   * Whether it was taken by force; or another of the same locker lately, which may not have known yet which of them it
+   * was when the store lost its memory, and then writes none of them again.
+   */
+  mayBeTaken(leaseId: string): boolean {
+    const locker = leaseId.slice(0, leaseId.lastIndexOf("#") + 1);
+    const isOfSame = ([id, { atMs }]: [string, Revoked]): boolean =>
+      id === leaseId || (id.startsWith(locker) && this.#nowMs() - atMs < UNJUDGED_MS_MAX);
+    return [...this.#revoked].some((entry) => entry[1].isMarked && isOfSame(entry));
   }
 
   /** Who waits is granted its key anew under the same id, when it never heard of the grant that was taken from it. */
