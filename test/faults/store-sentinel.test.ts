@@ -10,13 +10,16 @@ import { Fleet } from "./fixtures/store-fleet.js";
 import { assertAllGoOn, startRing } from "./fixtures/store-ring.js";
 
 const deadlineMs = 30_000;
+/** The package's own limits: with small ones a busy machine lets nobody run for longer than an answer is believed. */
+const usual = { settings: {}, limits: { acquireTimeoutMs: deadlineMs } };
 
 /** Holders, each with a contender, go on through a failover; and one that waits is served after it. */
 async function assertSurvives(t: TestContext, fail: (group: SentinelGroup, master: RedisServer) => Promise<void>) {
   await using group = await startSentinels();
   await using fleet = await Fleet.start();
   const { url } = group;
-  const ring = await startRing(fleet, [{ url }, { url }, { url }]);
+  const setup = { url, ...usual };
+  const ring = await startRing(fleet, [setup, setup, setup]);
   const [holder, waiter] = [ring[0]!.member, ring[1]!.member];
   const older = await holder.run("handed on");
   const waits = waiter.run("handed on");
