@@ -23,12 +23,12 @@ if refused then
 end
 local out, fence, atMs = { "ok", ns.era }, ns.fence, whole(nowMs)
 
-local allFree = redis.pcall("EXISTS", unpack(KEYS, 3)) == 0 -- as it mostly is
+local allFree = redis.call("EXISTS", unpack(KEYS, 3)) == 0 -- as it mostly is
 -- What is asked for most often, in as few commands as it takes: one lease of a key that is free, and for which nobody
 -- waits. Returns nothing when it is not that; then all the rules look at it, and the rest. NX: a key may come twice.
 local function grantFree(key, queueKey, wish)
   local number, ttlMs, trace = string.match(wish, "^(%d+) (%d+) x;1;[^;]*;[^;]*;[^;]*;(.*)$")
-  if not number or ns.recovering or not (allFree or redis.pcall("EXISTS", queueKey) == 0) then
+  if not number or ns.recovering or not (allFree or redis.call("EXISTS", queueKey) == 0) then
     return nil
   end
   local before, token = ns.fence, whole((takeBlock(ns, nowUs, 1)))

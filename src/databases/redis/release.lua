@@ -25,7 +25,7 @@ local function readWish(i)
 end
 
 local function isPlain(raw, number, keepMs)
-  local sessionId, known = string.match(raw or "", "^1 x (%S+) (%d+) ")
+  local sessionId, known = string.match(type(raw) == "string" and raw or "", "^1 x (%S+) (%d+) ")
   return keepMs == 0 and known == number and sameLease({ sessionId = sessionId, number = known }, lockerId, number)
 end
 
@@ -36,12 +36,12 @@ local function releasePlain()
   for i = 3, #KEYS, 2 do
     leases[#leases + 1], queues[#queues + 1] = KEYS[i], KEYS[i + 1]
   end
-  if redis.pcall("EXISTS", unpack(queues)) ~= 0 then
+  if redis.call("EXISTS", unpack(queues)) ~= 0 then
     return 0
   end
-  for n, raw in ipairs(redis.call("MGET", unpack(leases))) do
-    if seen[leases[n]] or not isPlain(raw, readWish(2 * n + 1)) then break end
-    seen[leases[n]], plain[n] = true, leases[n]
+  for n, key in ipairs(leases) do
+    if seen[key] or not isPlain(redis.pcall("GET", key), readWish(2 * n + 1)) then break end
+    seen[key], plain[n] = true, key
   end
   if #plain > 0 then
     redis.call("DEL", unpack(plain))

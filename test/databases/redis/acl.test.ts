@@ -11,6 +11,7 @@ const needed = [
   "del",
   "eval",
   "evalsha",
+  "exists",
   "get",
   "hdel",
   "hgetall",

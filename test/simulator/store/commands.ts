@@ -33,7 +33,6 @@ export const commands: ReadonlyMap<string, Command> = new Map<string, Command>([
   ["TIME", { arity: 1, execute: ({ nowUs }) => [String(Math.floor(nowUs / 1e6)), String(nowUs % 1e6)] }],
   ["INFO", { arity: -1, execute: (server, [, section = ""]) => server.info(section) }],
   ["GET", { arity: 2, execute: get }],
-  ["MGET", { arity: -2, execute: mget }],
   ["EXISTS", { arity: -2, execute: exists }],
   ["SET", { arity: -3, isWrite: true, needsMemory: true, execute: set }],
   ["DEL", { arity: -2, isWrite: true, execute: del }],
@@ -53,12 +52,6 @@ function get({ keyspace }: ServerView, [, key]: readonly string[]): Reply {
   const value = keyspace.read(key!);
   if (value === undefined) return null;
   return typeof value === "string" ? value : WRONG_TYPE;
-}
-
-/** What is no string counts as nothing. */
-function mget({ keyspace }: ServerView, [, ...keys]: readonly string[]): Reply {
-  const values = keys.map((key) => keyspace.read(key));
-  return values.map((value) => (typeof value === "string" ? value : null));
 }
 
 /** A key that is named twice counts twice. */

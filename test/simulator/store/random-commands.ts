@@ -19,7 +19,7 @@ export function commandsOn(
   const text = (): string => (random() < 0.5 ? odd() : randomText(random, 5));
   const ttl = (): number => 60_000 * (1 + randomInteger(random, 4));
   const strings = [["GET", key], ["GET"], ["GET", key, other], ["SET", key, text()], ["SET", key]];
-  const several = [["MGET", key, other, key], ["MGET"], ["EXISTS", key, other, key], ["EXISTS"]];
+  const several = [["EXISTS", key, other, key], ["EXISTS"]];
   const expiries = [
     ...[
       ["SET", key, text(), "PX", ttl()],
