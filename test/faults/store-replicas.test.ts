@@ -22,6 +22,7 @@ async function startPair() {
   return { primary, replica, [Symbol.asyncDispose]: dispose };
 }
 
+/** Replicas are given less than the ping interval: a ping that waits longer is behind the next one. */
 function openCareful(server: RedisServer, prefix: string, replicas: ReplicaSettings): Locker {
   const database = new RedisDatabase(server.url, { ...fastSettings, prefix, replicas });
   return new Locker({ database, ...fastLimits, acquireTimeoutMs: 5_000 });
@@ -31,7 +32,7 @@ describe("a primary that was replaced without knowing it", () => {
   test("grants nothing and keeps nobody's trust where every replica must acknowledge", async () => {
     await using pair = await startPair();
     const prefix = newPrefix();
-    await using locker = openCareful(pair.primary, prefix, { count: 1, timeoutMs: 150 });
+    await using locker = openCareful(pair.primary, prefix, { count: 1, timeoutMs: 50 });
     await using moved = openLocker(pair.replica.url, prefix);
     const lease = await take(locker, "held");
     assert.equal(lease.state, "held");
@@ -50,7 +51,7 @@ describe("a primary that was replaced without knowing it", () => {
     await using pair = await startPair();
     const prefix = newPrefix();
     using told = record("store");
-    await using locker = openCareful(pair.primary, prefix, { count: 1, timeoutMs: 150, otherwise: "warn" });
+    await using locker = openCareful(pair.primary, prefix, { count: 1, timeoutMs: 50, otherwise: "warn" });
     await (await take(locker, "acknowledged")).release();
     const warnings = () => told.events.filter(({ code }) => code === "unreplicated");
     assert.deepEqual(warnings(), []);
@@ -64,8 +65,8 @@ describe("a primary that was replaced without knowing it", () => {
 test("a key that is handed on is believed by its waiter once its own asking was acknowledged", async () => {
   await using pair = await startPair();
   const prefix = newPrefix();
-  await using holder = openCareful(pair.primary, prefix, { count: 1, timeoutMs: 150 });
-  await using waiter = openCareful(pair.primary, prefix, { count: 1, timeoutMs: 150 });
+  await using holder = openCareful(pair.primary, prefix, { count: 1, timeoutMs: 50 });
+  await using waiter = openCareful(pair.primary, prefix, { count: 1, timeoutMs: 50 });
   const lease = await take(holder, "key");
   const waits = waiter.acquire("key", { waitMs: 60_000 });
   const queued = async (): Promise<number> => pair.primary.client().exists(`${prefix}q:key`);

@@ -15,6 +15,8 @@ type Revoked = {
   readonly atMs: number;
   /** By force: its holder's next ping tells it. */
   isMarked: boolean;
+  /** When it was marked last, also by a store that has forgotten it since. */
+  readonly takenAtMs: number;
   /** Somebody listened, which in the calm is the holder. */
   wasHeard: boolean;
   /** Granted since: what its revoker is told later is told of the lease before. */
@@ -46,7 +48,8 @@ export class RevokeOracle {
     const isMarked = what === "marked" || earlier?.isMarked === true;
     const key = keys[2]!.slice(`${PREFIX}l:`.length);
     const now = { by, atMs: this.#nowMs(), isAnew: false, isMarked, wasHeard: what === "asked" && heard === "1" };
-    this.#revoked.set(leaseId, { key, hasEnded: earlier?.hasEnded ?? false, ...now });
+    const takenAtMs = what === "marked" ? this.#nowMs() : (earlier?.takenAtMs ?? -Infinity);
+    this.#revoked.set(leaseId, { key, hasEnded: earlier?.hasEnded ?? false, takenAtMs, ...now });
   }
 
   /** What `revoke()` of that locker answered, which was called then. */
@@ -63,9 +66,9 @@ export class RevokeOracle {
    */
   mayBeTaken(leaseId: string): boolean {
     const locker = leaseId.slice(0, leaseId.lastIndexOf("#") + 1);
-    const isOfSame = ([id, { atMs }]: [string, Revoked]): boolean =>
-      id === leaseId || (id.startsWith(locker) && this.#nowMs() - atMs < UNJUDGED_MS_MAX);
-    return [...this.#revoked].some((entry) => entry[1].isMarked && isOfSame(entry));
+    const sinceMs = this.#nowMs() - UNJUDGED_MS_MAX;
+    const isOfSame = ([id, { takenAtMs }]: [string, Revoked]): boolean => id.startsWith(locker) && takenAtMs > sinceMs;
+    return this.#revoked.get(leaseId)?.isMarked === true || [...this.#revoked].some(isOfSame);
   }
 
   /** Who waits is granted its key anew under the same id, when it never heard of the grant that was taken from it. */
