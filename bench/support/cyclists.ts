@@ -31,7 +31,12 @@ export class Cyclists implements AsyncDisposable {
     { peers, smoke }: Pick<Setting, "peers" | "smoke">,
     names: readonly CyclistName[] = smoke ? few : everybody,
   ): Promise<Cyclists> {
-    return new Cyclists(await Promise.all(names.map((name) => openCyclist(name, url, peers))));
+    const opening = await Promise.allSettled(names.map((name) => openCyclist(name, url, peers)));
+    const cyclists = new Cyclists(opening.flatMap((one) => (one.status === "fulfilled" ? [one.value] : [])));
+    const failed = opening.find((one) => one.status === "rejected");
+    if (!failed) return cyclists;
+    await cyclists[Symbol.asyncDispose](); // or what was opened would keep the process alive
+    throw failed.reason;
   }
 
   /** In turns, another one first each round: what disturbs the machine disturbs all. */
